@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# consumer.sh SOURCE_ROOT
+#
+# Builds and runs the small program of tests/subproject in the three ways a user
+# would: with libpgtsim as a Meson subproject, and against an installed copy
+# through pkg-config, linked dynamically and statically.
+set -euo pipefail
+
+source_root=$1
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# The caller may itself be in the middle of an install.
+unset DESTDIR
+
+run_quietly() {
+	if ! "$@" >"$work/log" 2>&1; then
+		cat "$work/log" >&2
+		echo "failed: $*" >&2
+		exit 1
+	fi
+}
+
+# Only the files that make up the library: a subproject needs nothing else.
+copy_library() {
+	mkdir -p "$1"
+	cp -R "$source_root"/{include,src,meson.build,meson_options.txt,LICENSE} "$1"
+}
+
+as_subproject() {
+	cp -R "$source_root/tests/subproject" "$work/consumer"
+	copy_library "$work/consumer/subprojects/pgtsim"
+	run_quietly meson setup --buildtype=debug --wrap-mode=nodownload \
+		--force-fallback-for=pgtsim "$work/consumer/build" "$work/consumer"
+	run_quietly meson compile -C "$work/consumer/build"
+	run_quietly "$work/consumer/build/consumer"
+}
+
+install_library() {
+	run_quietly meson setup --buildtype=debug --prefix="$work/prefix" --libdir=lib \
+		-Dtests=false -Dcommand=false "$work/library" "$source_root"
+	run_quietly meson install -C "$work/library"
+}
+
+# compile_installed OUTPUT [FLAG...]: FLAGs follow the source on the command line.
+compile_installed() {
+	local output=$1 cflags
+	shift
+	cflags=$(PKG_CONFIG_PATH="$work/prefix/lib/pkgconfig" pkg-config --cflags pgtsim)
+	# CC and the flags are lists of words.
+	# shellcheck disable=SC2086
+	run_quietly ${CC:-cc} -std=c11 $cflags "$source_root/tests/subproject/main.c" \
+		"$@" -o "$output"
+}
+
+as_installed_shared() {
+	local libs version
+	libs=$(PKG_CONFIG_PATH="$work/prefix/lib/pkgconfig" pkg-config --libs pgtsim)
+	# shellcheck disable=SC2086
+	compile_installed "$work/shared" $libs
+	LD_LIBRARY_PATH="$work/prefix/lib" run_quietly "$work/shared"
+
+	# The version is written down twice, in meson.build and in api.h.
+	version=$(PKG_CONFIG_PATH="$work/prefix/lib/pkgconfig" pkg-config --modversion pgtsim)
+	if ! grep -qwF "$version" "$work/log"; then
+		echo "pgtsim.pc says version $version, the headers say:" >&2
+		cat "$work/log" >&2
+		exit 1
+	fi
+}
+
+# With the shared library out of the way, the linker takes the static one.
+as_installed_static() {
+	local libs
+	rm "$work"/prefix/lib/libpgtsim.so*
+	libs=$(PKG_CONFIG_PATH="$work/prefix/lib/pkgconfig" pkg-config --static --libs pgtsim)
+	# shellcheck disable=SC2086
+	compile_installed "$work/static" $libs
+	run_quietly "$work/static"
+}
+
+as_subproject
+install_library
+as_installed_shared
+as_installed_static
