@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * geometry: how an address splits into indices. Pure arithmetic, no state.
+ *
+ * A geometry is a page shift and a number of index bits for each level. Levels carry the
+ * Arm ARM's numbers: 3 is the last one (pte), 2 pmd, 1 pud, 0 p4d, -1 the root of five levels.
+ *
+ *   63        va_bits                                page_shift          0
+ *   +-----------+--------+--------+--------+--------+-------------------+
+ *   | all ones  | root   |  ...   | pmd    | pte    |  offset in page   |
+ *   +-----------+--------+--------+--------+--------+-------------------+
+ *
+ * All addresses belong to TTBR1: the region [2^64 - 2^va_bits, 2^64). Ranges in this library
+ * are half-open, [start, end); an `end` of 0 means the end of the address space.
+ *
+ * Models: arch/arm64/include/asm/pgtable-hwdef.h; Arm ARM D8.2 (translation process).
+ */
+#ifndef PGTSIM_GEOMETRY_H
+#define PGTSIM_GEOMETRY_H
+
+#include <pgtsim/api.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+	PGTSIM_PGD = -1, /* the root of a table of five levels */
+	PGTSIM_P4D = 0,
+	PGTSIM_PUD = 1,
+	PGTSIM_PMD = 2,
+	PGTSIM_PTE = 3,
+	PGTSIM_MAX_LEVELS = 5,
+};
+
+/* Where a descriptor keeps its output address (Arm ARM D8.3.1). */
+enum pgtsim_oa {
+	PGTSIM_OA_48,     /* bits 47:page_shift in place */
+	PGTSIM_OA_64K_52, /* PA[51:48] in bits 15:12 */
+	PGTSIM_OA_LPA2,   /* PA[49:48] in place, PA[51:50] in bits 9:8, where SH would be */
+};
+
+/* One entry a level; index with pgtsim_slot(level). Read only once initialised. */
+struct pgtsim_geometry {
+	uint8_t page_shift;                /* log2 of the granule in bytes */
+	uint8_t levels;                    /* tables from root to pte, 1 to 5 */
+	uint8_t va_bits;                   /* bits of VA in use; at most what the indices hold */
+	uint8_t pa_bits;                   /* bits of a physical address */
+	uint8_t config_va_bits;            /* CONFIG_ARM64_VA_BITS; more than va_bits without 52 */
+	uint8_t oa;                        /* enum pgtsim_oa */
+	uint8_t bits[PGTSIM_MAX_LEVELS];   /* index bits of each level; 0 for a folded one */
+	uint8_t shift[PGTSIM_MAX_LEVELS];  /* log2 of the bytes that one entry covers */
+	uint8_t cont[PGTSIM_MAX_LEVELS];   /* log2 of the entries in a contiguous group; 0: none */
+	bool block[PGTSIM_MAX_LEVELS];     /* Linux maps blocks here */
+	bool block_legal[PGTSIM_MAX_LEVELS]; /* the architecture allows blocks here */
+	bool oa_keeps_49_48;               /* 64K/52: PA[49:48] in bits 49:48 too (Linux 6.12) */
+};
+
+/* What to build a geometry of one's own from; 0 in a field means the default in brackets. */
+struct pgtsim_geometry_config {
+	uint8_t page_shift;              /* 12 to 24 */
+	uint8_t levels;                  /* 1 to 5 */
+	uint8_t bits[PGTSIM_MAX_LEVELS]; /* root first; 1 to page_shift - 3, the rest 0 */
+	/* [page_shift + all index bits, at most 63]; may leave the root's first part unused */
+	uint8_t va_bits;
+	uint8_t pa_bits;            /* [48] page_shift to 48, or to 52 if oa has room for it */
+	uint8_t oa;                 /* enum pgtsim_oa; 64K_52: page_shift 16, LPA2: 12 or 14 */
+	uint8_t cont_pte, cont_pmd; /* log2 of the group size [0: no contiguous groups] */
+	uint8_t block_levels;       /* bit (level + 1) set: blocks are legal and used there */
+};
+
+/* A row of the table of Linux's regimes. */
+struct pgtsim_regime {
+	const char *name; /* "4K/48" */
+	uint8_t page_shift, va_bits, levels;
+	uint8_t bits[PGTSIM_MAX_LEVELS]; /* root first */
+	uint8_t va_bits_without_52;      /* what a CPU without 52-bit VAs runs */
+};
+
+/* Where the kernel puts the linear map and the vmemmap. */
+enum pgtsim_layout_rule {
+	PGTSIM_LAYOUT_5_7,
+	PGTSIM_LAYOUT_5_14,
+	PGTSIM_LAYOUT_6_12,
+};
+
+/*
+ * The kernel's address map. Virtual and physical addresses in bytes; ranges half-open. No KASLR.
+ * linear(pa) = page_offset + pa - memstart, modulo 2^64: memstart is "negative" for a kernel of
+ * 52 bits that runs with fewer.
+ */
+struct pgtsim_layout {
+	uint64_t page_offset;   /* PAGE_OFFSET: of CONFIG_ARM64_VA_BITS, the floor of the linear map */
+	uint64_t page_end;      /* PAGE_END: its ceiling */
+	uint64_t linear_start;  /* where the linear map really starts: -2^va_bits */
+	uint64_t memstart;      /* memstart_addr (PHYS_OFFSET) */
+	uint64_t vmemmap_start; /* VMEMMAP_START */
+	uint64_t vmemmap_end;   /* VMEMMAP_END */
+	uint64_t vmemmap;       /* the struct page of PFN 0 */
+};
+
+/*
+ * The map of a release for this geometry; ram_start is the lowest address of RAM, struct_page
+ * sizeof(struct page) in bytes. Models arch/arm64/include/asm/memory.h, arm64_memblock_init().
+ */
+PGTSIM_API void pgtsim_layout_init(struct pgtsim_layout *layout,
+				   const struct pgtsim_geometry *geo,
+				   enum pgtsim_layout_rule rule, uint64_t ram_start,
+				   unsigned struct_page);
+
+/* The linear-map address of a physical one: __phys_to_virt(). */
+static inline uint64_t pgtsim_linear(const struct pgtsim_layout *layout, uint64_t pa)
+{
+	return layout->page_offset + (pa - layout->memstart);
+}
+
+/* Linux's regimes, 4K/39 first; *count receives their number. The table is constant. */
+PGTSIM_API const struct pgtsim_regime *pgtsim_regimes(size_t *count);
+
+/*
+ * Builds one of Linux's regimes. granule is in bytes (4096, 16384, 65536), va_bits is
+ * CONFIG_ARM64_VA_BITS, va_actual what the CPU runs (0: the same; 48 or, with 16K, 47, for a
+ * 52-bit kernel on a CPU without 52-bit VAs), pa_bits 48 or 52 (0: 52 if va_bits is 52, else 48).
+ * A PA of 52 bits needs a 64K granule or va_bits 52; with 4K and 16K it is cut to 48, and
+ * descriptors have their ordinary form, if the CPU runs fewer VA bits. Returns 0 or -EINVAL.
+ */
+PGTSIM_API int pgtsim_geometry_linux(struct pgtsim_geometry *geo, uint32_t granule,
+				     unsigned va_bits, unsigned va_actual, unsigned pa_bits);
+
+/* Builds a geometry of one's own, toy sizes included. Returns 0 or -EINVAL. */
+PGTSIM_API int pgtsim_geometry_custom(struct pgtsim_geometry *geo,
+				      const struct pgtsim_geometry_config *config);
+
+/*
+ * The kernel's name of a level: pgd, p4d, pud, pmd, pte. The root is always "pgd".
+ * NULL for a level the geometry folds away.
+ */
+PGTSIM_API const char *pgtsim_level_name(const struct pgtsim_geometry *geo, int level);
+
+/* The level of that name in this geometry. Returns 0 or -EINVAL (unknown or folded). */
+PGTSIM_API int pgtsim_level_of_name(const struct pgtsim_geometry *geo, const char *name,
+				    int *level);
+
+/*
+ * Whether [va, va + size) lies inside the region that TTBR1 translates, size at least 1.
+ * va + size may be the end of the address space. Returns 0 or -EINVAL.
+ */
+PGTSIM_API int pgtsim_geometry_check_va(const struct pgtsim_geometry *geo, uint64_t va,
+					uint64_t size);
+
+/* Whether [pa, pa + size) fits in pa_bits, size at least 1. Returns 0 or -EINVAL. */
+PGTSIM_API int pgtsim_geometry_check_pa(const struct pgtsim_geometry *geo, uint64_t pa,
+					uint64_t size);
+
+/* Where a level's numbers stand in the arrays of struct pgtsim_geometry. */
+static inline unsigned pgtsim_slot(int level)
+{
+	return (unsigned)(level + 1);
+}
+
+/* The level of the root table. */
+static inline int pgtsim_root_level(const struct pgtsim_geometry *geo)
+{
+	return PGTSIM_PTE + 1 - geo->levels;
+}
+
+/* Bytes of one page. */
+static inline uint64_t pgtsim_page_size(const struct pgtsim_geometry *geo)
+{
+	return UINT64_C(1) << geo->page_shift;
+}
+
+/* Bytes that one entry of this level covers. The root's of a 1-level toy is a page. */
+static inline uint64_t pgtsim_entry_size(const struct pgtsim_geometry *geo, int level)
+{
+	return UINT64_C(1) << geo->shift[pgtsim_slot(level)];
+}
+
+/* Entries of one table of this level: PTRS_PER_PTE and its like. */
+static inline unsigned pgtsim_entries(const struct pgtsim_geometry *geo, int level)
+{
+	return 1u << geo->bits[pgtsim_slot(level)];
+}
+
+/* Which entry of its table translates va at this level: pte_index() and its like. */
+static inline unsigned pgtsim_index(const struct pgtsim_geometry *geo, int level, uint64_t va)
+{
+	return (unsigned)(va >> geo->shift[pgtsim_slot(level)]) & (pgtsim_entries(geo, level) - 1);
+}
+
+/* The first address of the entry that holds va at this level. */
+static inline uint64_t pgtsim_entry_base(const struct pgtsim_geometry *geo, int level, uint64_t va)
+{
+	return va & ~(pgtsim_entry_size(geo, level) - 1);
+}
+
+/* Entries in a contiguous group of this level; 1 where there are no groups. */
+static inline unsigned pgtsim_cont_entries(const struct pgtsim_geometry *geo, int level)
+{
+	return 1u << geo->cont[pgtsim_slot(level)];
+}
+
+/* The first address that TTBR1 translates: 2^64 - 2^va_bits. */
+static inline uint64_t pgtsim_va_start(const struct pgtsim_geometry *geo)
+{
+	return ~UINT64_C(0) << geo->va_bits;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+#include <pgtsim/desc.h>
+
+#include <assert.h>
+
+/* PA[in_place - 1:page_shift] stands where it is; the `moved` bits above are shifted down. */
+struct oa_layout {
+	uint8_t in_place, moved, down_by;
+};
+
+static const struct oa_layout layouts[] = {
+	[PGTSIM_OA_48] = { 48, 0, 0 },
+	[PGTSIM_OA_64K_52] = { 48, 4, 48 - 12 },
+	[PGTSIM_OA_LPA2] = { 50, 2, 50 - 8 },
+};
+
+/* A field of struct pgtsim_desc and where the descriptor keeps it. */
+struct field {
+	uint8_t offset, shift, width;
+};
+
+#define FIELD(name, shift, width)                                \
+	{                                                        \
+		offsetof(struct pgtsim_desc, name), shift, width \
+	}
+
+static const struct field leaf_fields[] = {
+	FIELD(attr_index, 2, 3), FIELD(ns, 5, 1),   FIELD(ap, 6, 2),   FIELD(sh, 8, 2),
+	FIELD(af, 10, 1),        FIELD(ng, 11, 1),  FIELD(gp, 50, 1),  FIELD(dbm, 51, 1),
+	FIELD(cont, 52, 1),      FIELD(pxn, 53, 1), FIELD(uxn, 54, 1), FIELD(dirty, 55, 1),
+};
+
+static const struct field table_fields[] = {
+	FIELD(af, 10, 1),       FIELD(pxn_table, 59, 1), FIELD(uxn_table, 60, 1),
+	FIELD(ap_table, 61, 2), FIELD(ns_table, 63, 1),
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static_assert(sizeof(bool) == 1, "fields of struct pgtsim_desc are reached as single bytes");
+static_assert(sizeof(struct pgtsim_desc) <= UINT8_MAX, "an offset must fit in struct field");
+
+/* Bits high - 1 to low; none if high is not above low. */
+static uint64_t mask(unsigned high, unsigned low)
+{
+	return high > low ? (PGTSIM_BIT(high) - 1) & ~(PGTSIM_BIT(low) - 1) : 0;
+}
+
+/* The bits of a leaf that are not attributes in this geometry although they are in others. */
+static uint64_t not_attributes(const struct pgtsim_geometry *geo)
+{
+	return geo->oa == PGTSIM_OA_LPA2 ? PGTSIM_DESC_SH_MASK : 0;
+}
+
+enum pgtsim_kind pgtsim_desc_kind(int level, uint64_t desc)
+{
+	if (desc == 0)
+		return PGTSIM_NONE;
+	if (!(desc & PGTSIM_DESC_VALID))
+		return PGTSIM_INVALID;
+	if (level == PGTSIM_PTE)
+		return desc & PGTSIM_DESC_TABLE ? PGTSIM_PAGE : PGTSIM_INVALID;
+	return desc & PGTSIM_DESC_TABLE ? PGTSIM_TABLE : PGTSIM_BLOCK;
+}
+
+const char *pgtsim_kind_name(enum pgtsim_kind kind)
+{
+	static const char *const names[] = {
+		[PGTSIM_NONE] = "none",   [PGTSIM_INVALID] = "invalid", [PGTSIM_TABLE] = "table",
+		[PGTSIM_BLOCK] = "block", [PGTSIM_PAGE] = "page",
+	};
+
+	return (size_t)kind < COUNT(names) ? names[kind] : NULL;
+}
+
+uint64_t pgtsim_desc_address(const struct pgtsim_geometry *geo, int level, uint64_t desc)
+{
+	const struct oa_layout *layout = &layouts[geo->oa];
+	uint64_t high = mask(layout->in_place + layout->moved, layout->in_place);
+	unsigned low = geo->page_shift;
+
+	switch (pgtsim_desc_kind(level, desc)) {
+	case PGTSIM_NONE:
+	case PGTSIM_INVALID:
+		return 0;
+	case PGTSIM_BLOCK:
+		low = geo->shift[pgtsim_slot(level)];
+		break;
+	case PGTSIM_TABLE:
+	case PGTSIM_PAGE:
+		break;
+	}
+	return (desc & mask(layout->in_place, low)) | (desc << layout->down_by & high);
+}
+
+uint64_t pgtsim_desc_oa(const struct pgtsim_geometry *geo, uint64_t pa)
+{
+	const struct oa_layout *layout = &layouts[geo->oa];
+	uint64_t high = mask(layout->in_place + layout->moved, layout->in_place);
+	uint64_t in_place = mask(layout->in_place, geo->page_shift);
+
+	/* Changes 64K/52 only: elsewhere these bits are in place or above pa_bits. */
+	if (geo->oa_keeps_49_48)
+		in_place |= mask(50, 48);
+	pa &= mask(geo->pa_bits, 0);
+	return (pa & in_place) | (pa & high) >> layout->down_by;
+}
+
+uint64_t pgtsim_desc_leaf(const struct pgtsim_geometry *geo, int level, uint64_t pa, uint64_t attrs)
+{
+	uint64_t page = level == PGTSIM_PTE ? PGTSIM_DESC_TABLE : 0;
+
+	attrs &= ~(not_attributes(geo) | PGTSIM_DESC_TABLE);
+	return pgtsim_desc_oa(geo, pa) | attrs | page | PGTSIM_DESC_VALID;
+}
+
+uint64_t pgtsim_desc_table(const struct pgtsim_geometry *geo, uint64_t pa, uint64_t attrs)
+{
+	return pgtsim_desc_oa(geo, pa) | attrs | PGTSIM_DESC_TABLE | PGTSIM_DESC_VALID;
+}
+
+static void take_apart(struct pgtsim_desc *out, uint64_t desc, const struct field *fields,
+		       size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct field *field = &fields[i];
+
+		((uint8_t *)out)[field->offset] =
+			(uint8_t)(desc >> field->shift & (PGTSIM_BIT(field->width) - 1));
+	}
+}
+
+static uint64_t put_together(const struct pgtsim_desc *in, const struct field *fields, size_t count)
+{
+	uint64_t desc = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct field *field = &fields[i];
+		uint64_t value = ((const uint8_t *)in)[field->offset];
+
+		desc |= (value & (PGTSIM_BIT(field->width) - 1)) << field->shift;
+	}
+	return desc;
+}
+
+void pgtsim_desc_decode(const struct pgtsim_geometry *geo, int level, uint64_t desc,
+			struct pgtsim_desc *out)
+{
+	*out = (struct pgtsim_desc){
+		.kind = pgtsim_desc_kind(level, desc),
+		.address = pgtsim_desc_address(geo, level, desc),
+	};
+	if (out->kind == PGTSIM_TABLE)
+		take_apart(out, desc, table_fields, COUNT(table_fields));
+	else if (out->kind == PGTSIM_BLOCK || out->kind == PGTSIM_PAGE)
+		take_apart(out, desc & ~not_attributes(geo), leaf_fields, COUNT(leaf_fields));
+}
+
+uint64_t pgtsim_desc_encode(const struct pgtsim_geometry *geo, int level,
+			    const struct pgtsim_desc *in)
+{
+	switch (in->kind) {
+	case PGTSIM_TABLE:
+		return pgtsim_desc_table(geo, in->address,
+					 put_together(in, table_fields, COUNT(table_fields)));
+	case PGTSIM_BLOCK:
+	case PGTSIM_PAGE:
+		return pgtsim_desc_leaf(geo, level, in->address,
+					put_together(in, leaf_fields, COUNT(leaf_fields)));
+	case PGTSIM_NONE:
+	case PGTSIM_INVALID:
+		break;
+	}
+	return 0;
+}
+
+uint64_t pgtsim_desc_run(const struct pgtsim_geometry *geo, int level, uint64_t pa, uint64_t count)
+{
+	const struct oa_layout *layout = &layouts[geo->oa];
+	uint64_t boundary = PGTSIM_BIT(layout->in_place);
+	uint64_t left;
+
+	if (layout->moved == 0)
+		return count;
+	/* Rounded up: an entry of a toy geometry may be larger than the boundary. */
+	left = boundary - (pa & (boundary - 1)) + pgtsim_entry_size(geo, level) - 1;
+	left >>= geo->shift[pgtsim_slot(level)];
+	return left < count ? left : count;
+}

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <pgtsim/desc.h>
+#include <pgtsim/policy.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* The columns of the tables below. */
+static const char *const names[] = { "linux-5.7",  "linux-5.10", "linux-5.14", "linux-6.1",
+				     "linux-6.12", "linux-7.3",  "latest" };
+
+enum { PROFILES = COUNT(names) };
+
+static struct pgtsim_policy profile(const char *name)
+{
+	struct pgtsim_policy policy;
+
+	memset(&policy, 0xa5, sizeof(policy));
+	assert_int_equal(0, pgtsim_policy_init(&policy, name));
+	return policy;
+}
+
+/* Profiles are listed oldest first, "latest" at the end, and know their own names. */
+static void list_of_profiles(void **state)
+{
+	const char *const *list = pgtsim_profiles();
+
+	(void)state;
+	for (size_t i = 0; i < PROFILES; i++) {
+		assert_string_equal(names[i], list[i]);
+		assert_string_equal(names[i], profile(list[i]).profile);
+	}
+	assert_null(list[PROFILES]);
+}
+
+/* A value for each profile, which changed once. */
+#define SINCE_5_14(a, b) a, a, b, b, b, b, b
+#define SINCE_6_1(a, b) a, a, a, b, b, b, b
+#define SINCE_6_12(a, b) a, a, a, a, b, b, b
+#define SINCE_7_3(a, b) a, a, a, a, a, b, b
+#define ALWAYS(a) SINCE_7_3(a, a)
+
+/* A knob and its value in each profile. */
+static const struct {
+	const char *knob, *values[PROFILES];
+} knob_rows[] = {
+	{ "flush", { SINCE_6_1("per-leaf", "range") } },
+	{ "flush-all", { SINCE_7_3("above", "from") } },
+	{ "map-failure", { ALWAYS("rollback") } },
+	{ "populate-failure", { SINCE_7_3("keep", "rollback") } },
+	{ "add-failure", { ALWAYS("rollback") } },
+	{ "vmemmap-partial", { SINCE_6_1("clear-all", "base-pages") } },
+	{ "block-failure", { SINCE_5_14("fail", "base-pages") } },
+	{ "altmap-full",
+	  { "ignored", "fail", "base-pages", "base-pages", "fail", "fail", "fail" } },
+	{ "free-tables", { ALWAYS("floor-ceiling") } },
+	{ "leaf-split", { SINCE_7_3("cut", "refuse") } },
+	{ "free-order", { ALWAYS("after-invalidate") } },
+	{ "block-over-table", { SINCE_7_3("skip", "fill") } },
+	{ "barriers", { SINCE_6_12("every-leaf", "deferred") } },
+};
+
+/* Every named knob has in each profile the value that the release's kernel calls for. */
+static void knobs_of_profiles(void **state)
+{
+	size_t count;
+	const struct pgtsim_knob *knobs = pgtsim_knobs(&count);
+
+	(void)state;
+	assert_int_equal(COUNT(knob_rows), count);
+	for (size_t i = 0; i < COUNT(knob_rows); i++) {
+		assert_string_equal(knob_rows[i].knob, knobs[i].name);
+		for (size_t p = 0; p < PROFILES; p++) {
+			struct pgtsim_policy policy = profile(names[p]);
+
+			assert_string_equal(knob_rows[i].values[p],
+					    pgtsim_policy_get(&policy, knob_rows[i].knob));
+		}
+	}
+}
+
+/* What has no name is set in each profile too. */
+static void unnamed_knobs_of_profiles(void **state)
+{
+	static const struct {
+		uint8_t layout, memmap_on_memory;
+		bool lpa2, tlbi_range, keeps;
+	} rows[PROFILES] = {
+		{ PGTSIM_LAYOUT_5_7, PGTSIM_MOM_NONE, false, false, false },
+		{ PGTSIM_LAYOUT_5_7, PGTSIM_MOM_NONE, false, false, false },
+		{ PGTSIM_LAYOUT_5_14, PGTSIM_MOM_5_14, false, false, false },
+		{ PGTSIM_LAYOUT_5_14, PGTSIM_MOM_5_14, false, false, false },
+		{ PGTSIM_LAYOUT_6_12, PGTSIM_MOM_6_8, true, false, true },
+		{ PGTSIM_LAYOUT_6_12, PGTSIM_MOM_6_8, true, true, true },
+		{ PGTSIM_LAYOUT_6_12, PGTSIM_MOM_6_8, true, true, true },
+	};
+
+	(void)state;
+	for (size_t p = 0; p < PROFILES; p++) {
+		struct pgtsim_policy policy = profile(names[p]);
+
+		assert_int_equal(rows[p].layout, policy.layout);
+		assert_int_equal(rows[p].memmap_on_memory, policy.memmap_on_memory);
+		assert_int_equal(rows[p].lpa2, policy.lpa2);
+		assert_int_equal(rows[p].tlbi_range, policy.tlbi_range);
+		assert_int_equal(rows[p].keeps, policy.oa_keeps_49_48);
+	}
+}
+
+/* The low bits of a page with each prot. */
+#define PROT(tagged, kernel, ro, rx, device)                                                     \
+	0x00e8000000000000 | (tagged), 0x00e8000000000000 | (kernel), 0x00e0000000000000 | (ro), \
+		0x00c0000000000000 | (rx), 0x0068000000000000 | (device)
+
+/* Descriptors of a profile with the address 0. */
+static const struct {
+	uint64_t prot[PGTSIM_PROT_COUNT]; /* pages */
+	uint64_t vmemmap_page, vmemmap_block;
+	uint64_t linear_table, vmemmap_table;
+} descriptor_rows[PROFILES] = {
+	{ { PROT(0x713, 0x713, 0x793, 0x793, 0x707) },
+	  0x00e8000000000713,
+	  0x0060000000000711,
+	  3,
+	  3 },
+	{ { PROT(0x703, 0x703, 0x783, 0x783, 0x717) },
+	  0x00e8000000000703,
+	  0x0060000000000701,
+	  3,
+	  3 },
+	{ { PROT(0x707, 0x703, 0x783, 0x783, 0x713) },
+	  0x00e8000000000703,
+	  0x0060000000000701,
+	  0x1800000000000003,
+	  0x1000000000000003 },
+	{ { PROT(0x707, 0x703, 0x783, 0x783, 0x713) },
+	  0x00e8000000000703,
+	  0x0060000000000701,
+	  0x1800000000000003,
+	  0x1000000000000003 },
+	{ { PROT(0x707, 0x703, 0x783, 0x783, 0x713) },
+	  0x00e8000000000703,
+	  0x0068000000000701,
+	  0x1800000000000003,
+	  0x1000000000000003 },
+	{ { PROT(0x707, 0x703, 0x783, 0x783, 0x713) },
+	  0x00e8000000000703,
+	  0x00e8000000000701,
+	  0x1800000000000403,
+	  0x1000000000000403 },
+	{ { PROT(0x707, 0x703, 0x783, 0x783, 0x713) },
+	  0x00e8000000000703,
+	  0x00e8000000000701,
+	  0x1800000000000403,
+	  0x1000000000000403 },
+};
+
+/* Leaves and tables of each profile are the kernel's, bit for bit, address aside. */
+static void descriptors_of_profiles(void **state)
+{
+	struct pgtsim_geometry geo;
+
+	(void)state;
+	assert_int_equal(0, pgtsim_geometry_linux(&geo, 4096, 48, 0, 0));
+	for (size_t p = 0; p < PROFILES; p++) {
+		struct pgtsim_policy policy = profile(names[p]);
+
+		for (unsigned i = 0; i < PGTSIM_PROT_COUNT; i++)
+			assert_int_equal(descriptor_rows[p].prot[i],
+					 pgtsim_desc_leaf(&geo, PGTSIM_PTE, 0, policy.prot[i]));
+		assert_int_equal(descriptor_rows[p].vmemmap_page,
+				 pgtsim_desc_leaf(&geo, PGTSIM_PTE, 0, policy.vmemmap_page));
+		assert_int_equal(descriptor_rows[p].vmemmap_block,
+				 pgtsim_desc_leaf(&geo, PGTSIM_PMD, 0, policy.vmemmap_block));
+		assert_int_equal(descriptor_rows[p].linear_table,
+				 pgtsim_desc_table(&geo, 0, policy.linear_table));
+		assert_int_equal(descriptor_rows[p].vmemmap_table,
+				 pgtsim_desc_table(&geo, 0, policy.vmemmap_table));
+	}
+}
+
+/* With LPA2 the same attributes make leaves without SH bits. */
+static void descriptors_with_lpa2(void **state)
+{
+	struct pgtsim_policy old = profile("linux-6.12"), new = profile("linux-7.3");
+	struct pgtsim_geometry geo;
+
+	(void)state;
+	assert_int_equal(0, pgtsim_geometry_linux(&geo, 4096, 52, 0, 0));
+	assert_int_equal(0x00e8000000000407,
+			 pgtsim_desc_leaf(&geo, PGTSIM_PTE, 0, old.prot[PGTSIM_PROT_TAGGED]));
+	assert_int_equal(0x00e8000000000401,
+			 pgtsim_desc_leaf(&geo, PGTSIM_PMD, 0, old.prot[PGTSIM_PROT_KERNEL]));
+	assert_int_equal(0x0068000000000401,
+			 pgtsim_desc_leaf(&geo, PGTSIM_PMD, 0, old.vmemmap_block));
+	assert_int_equal(0x00e8000000000401,
+			 pgtsim_desc_leaf(&geo, PGTSIM_PMD, 0, new.vmemmap_block));
+}
+
+/* The stored attributes hold neither the kind of a descriptor nor the contiguous bit. */
+static void attributes_leave_room(void **state)
+{
+	const uint64_t taken = PGTSIM_DESC_VALID | PGTSIM_DESC_TABLE | PGTSIM_DESC_CONT;
+
+	(void)state;
+	for (size_t p = 0; p < PROFILES; p++) {
+		struct pgtsim_policy policy = profile(names[p]);
+		uint64_t all = policy.vmemmap_page | policy.vmemmap_block | policy.linear_table |
+			       policy.vmemmap_table;
+
+		for (unsigned i = 0; i < PGTSIM_PROT_COUNT; i++)
+			all |= policy.prot[i];
+		assert_int_equal(0, all & taken);
+	}
+}
+
+/* "latest" is the newest release under another name. */
+static void latest_is_the_newest(void **state)
+{
+	struct pgtsim_policy newest = profile("linux-7.3"), latest = profile("latest");
+
+	(void)state;
+	assert_string_equal("latest", latest.profile);
+	for (size_t i = sizeof(latest.profile); i < offsetof(struct pgtsim_policy, prot); i++)
+		if (i < offsetof(struct pgtsim_policy, oa_keeps_49_48) + sizeof(bool))
+			assert_int_equal(((uint8_t *)&newest)[i], ((uint8_t *)&latest)[i]);
+	assert_memory_equal(newest.prot, latest.prot, sizeof(newest.prot));
+	assert_int_equal(newest.vmemmap_block, latest.vmemmap_block);
+	assert_int_equal(newest.linear_table, latest.linear_table);
+	assert_int_equal(newest.vmemmap_table, latest.vmemmap_table);
+}
+
+/* A name that is no profile is refused and changes nothing. */
+static void unknown_profile(void **state)
+{
+	static const char *const bad[] = {
+		"", "linux", "linux-6", "linux-6.13", "Latest", "latest "
+	};
+	struct pgtsim_policy policy, before;
+
+	(void)state;
+	memset(&policy, 0x5a, sizeof(policy));
+	memset(&before, 0x5a, sizeof(before));
+	for (size_t i = 0; i < COUNT(bad); i++)
+		assert_int_equal(-ENOENT, pgtsim_policy_init(&policy, bad[i]));
+	assert_memory_equal(&before, &policy, sizeof(policy));
+}
+
+/* Each value of each knob can be set and read back, and touches no other knob. */
+static void set_and_get_every_value(void **state)
+{
+	size_t count;
+	const struct pgtsim_knob *knobs = pgtsim_knobs(&count);
+
+	(void)state;
+	for (size_t i = 0; i < count; i++) {
+		assert_true(strlen(knobs[i].meaning) > 0);
+		for (unsigned v = 0; knobs[i].values[v]; v++) {
+			struct pgtsim_policy policy = profile("linux-6.1"), other = policy;
+			uint8_t *field = (uint8_t *)&policy + knobs[i].offset;
+
+			assert_int_equal(
+				0, pgtsim_policy_set(&policy, knobs[i].name, knobs[i].values[v]));
+			assert_int_equal(v, *field);
+			assert_string_equal(knobs[i].values[v],
+					    pgtsim_policy_get(&policy, knobs[i].name));
+			*field = ((uint8_t *)&other)[knobs[i].offset];
+			assert_memory_equal(&other, &policy, sizeof(policy));
+		}
+	}
+}
+
+/* Value names follow the order of the enums. */
+static void names_match_the_enums(void **state)
+{
+	static const struct {
+		const char *knob, *value;
+		unsigned number;
+	} last[] = {
+		{ "flush", "at-end", PGTSIM_FLUSH_AT_END },
+		{ "flush", "per-page-of-block", PGTSIM_FLUSH_PER_PAGE_OF_BLOCK },
+		{ "flush-all", "from", PGTSIM_FLUSH_ALL_FROM },
+		{ "map-failure", "keep", PGTSIM_KEEP },
+		{ "populate-failure", "keep", PGTSIM_KEEP },
+		{ "add-failure", "keep", PGTSIM_KEEP },
+		{ "vmemmap-partial", "base-pages", PGTSIM_PARTIAL_BASE_PAGES },
+		{ "vmemmap-partial", "track-unused", PGTSIM_PARTIAL_TRACK_UNUSED },
+		{ "block-failure", "fail", PGTSIM_BLOCK_FAILURE_FAIL },
+		{ "altmap-full", "fail", PGTSIM_ALTMAP_FAIL },
+		{ "altmap-full", "base-pages", PGTSIM_ALTMAP_BASE_PAGES },
+		{ "free-tables", "skip-when-regions-overlap",
+		  PGTSIM_FREE_SKIP_WHEN_REGIONS_OVERLAP },
+		{ "free-tables", "never", PGTSIM_FREE_NEVER },
+		{ "leaf-split", "refuse", PGTSIM_SPLIT_REFUSE },
+		{ "free-order", "before-clear", PGTSIM_FREE_BEFORE_CLEAR },
+		{ "block-over-table", "fill", PGTSIM_OVER_TABLE_FILL },
+		{ "barriers", "deferred", PGTSIM_BARRIERS_DEFERRED },
+	};
+	size_t count;
+	const struct pgtsim_knob *knobs = pgtsim_knobs(&count);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(last); i++) {
+		size_t k = 0;
+
+		while (k < count && strcmp(knobs[k].name, last[i].knob) != 0)
+			k++;
+		assert_true(k < count);
+		assert_string_equal(last[i].value, knobs[k].values[last[i].number]);
+	}
+}
+
+/* Unknown knobs and values are told apart, and change nothing. */
+static void unknown_knobs_and_values(void **state)
+{
+	struct pgtsim_policy policy = profile("latest"), before = policy;
+
+	(void)state;
+	assert_int_equal(-ENOENT, pgtsim_policy_set(&policy, "layout", "5.7"));
+	assert_int_equal(-ENOENT, pgtsim_policy_set(&policy, "memmap-on-memory", "off"));
+	assert_int_equal(-ENOENT, pgtsim_policy_set(&policy, "tlbi-range", "on"));
+	assert_int_equal(-ENOENT, pgtsim_policy_set(&policy, "", "range"));
+	assert_int_equal(-EINVAL, pgtsim_policy_set(&policy, "flush", "never"));
+	assert_int_equal(-EINVAL, pgtsim_policy_set(&policy, "flush", ""));
+	assert_null(pgtsim_policy_get(&policy, "layout"));
+	assert_memory_equal(&before, &policy, sizeof(policy));
+}
+
+/* A field that holds a number without a name reads as NULL. */
+static void field_out_of_range(void **state)
+{
+	struct pgtsim_policy policy = profile("latest");
+
+	(void)state;
+	policy.flush = PGTSIM_FLUSH_AT_END + 1;
+	assert_null(pgtsim_policy_get(&policy, "flush"));
+	policy.flush = UINT8_MAX;
+	assert_null(pgtsim_policy_get(&policy, "flush"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(list_of_profiles),
+		cmocka_unit_test(knobs_of_profiles),
+		cmocka_unit_test(unnamed_knobs_of_profiles),
+		cmocka_unit_test(descriptors_of_profiles),
+		cmocka_unit_test(descriptors_with_lpa2),
+		cmocka_unit_test(attributes_leave_room),
+		cmocka_unit_test(latest_is_the_newest),
+		cmocka_unit_test(unknown_profile),
+		cmocka_unit_test(set_and_get_every_value),
+		cmocka_unit_test(names_match_the_enums),
+		cmocka_unit_test(unknown_knobs_and_values),
+		cmocka_unit_test(field_out_of_range),
+	};
+
+	return cmocka_run_group_tests_name("policy", tests, NULL, NULL);
+}
