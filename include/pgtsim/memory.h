@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * memory: simulated physical memory. Frames and their owners, the page allocator, failure
+ * injection, and host memory plus a side record for each table page.
+ *
+ * Only RAM that the page allocator serves lives here: boot memory (memblock). What a frame holds
+ * is not simulated, table pages aside, so a terabyte costs nothing until it is used.
+ * Units: PFN and pages of the granule; an order-n block is 2^n pages, aligned to its size.
+ *
+ * Models mm/page_alloc.c: alloc_pages(), free_pages(). Departures: the lowest free block of the
+ * smallest sufficient order is taken, so that every run is the same; a wrong free is an error
+ * with a name and changes nothing, where the kernel corrupts its lists or says "Bad page state".
+ */
+#ifndef PGTSIM_MEMORY_H
+#define PGTSIM_MEMORY_H
+
+#include <pgtsim/api.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { PGTSIM_MAX_ORDER = 10 }; /* the largest block: 1024 pages */
+
+/* Who holds a frame. */
+enum pgtsim_owner {
+	PGTSIM_OWNER_NOT_RAM, /* no memory of the page allocator: a hole, a device, hot-added memory */
+	PGTSIM_OWNER_FREE,
+	PGTSIM_OWNER_BOOT,  /* reserved at boot (memblock); the kernel's PageReserved */
+	PGTSIM_OWNER_PAGES, /* handed out by the page allocator */
+	PGTSIM_OWNER_TABLE, /* a table page */
+	PGTSIM_OWNER_ALTMAP, /* a device's own memory, handed out by its altmap; never in this room */
+};
+
+/* What is wrong with a free. */
+enum pgtsim_bad_free {
+	PGTSIM_FREE_OK,
+	PGTSIM_FREE_NOT_RAM,     /* no RAM of the page allocator at that PFN */
+	PGTSIM_FREE_DOUBLE,      /* free already */
+	PGTSIM_FREE_WRONG_ORDER, /* not the block that was allocated: other order, or inside of it */
+	PGTSIM_FREE_WRONG_OWNER, /* somebody else's: a table, other pages */
+	PGTSIM_FREE_BOOT,        /* boot memory: reserved, not the page allocator's */
+};
+
+/* A range of RAM, bytes, half-open; both ends aligned to the page. */
+struct pgtsim_ram {
+	uint64_t start, end;
+};
+
+/*
+ * The side record of a table page, and where its entries are in host memory.
+ * Read only outside pgtable's table access.
+ */
+struct pgtsim_table {
+	uint64_t *entries;         /* host memory, zeroed when the table is allocated */
+	uint64_t pa;               /* of the table, bytes */
+	struct pgtsim_table *next; /* in a list of tables not linked yet; owner: who holds the list */
+	uint32_t live;             /* entries that are not zero */
+	uint32_t first;            /* no entry below this index is live */
+	uint32_t epoch;            /* when it was linked: pgtsim_tables_mark() */
+	int8_t level;
+	uint8_t region;            /* for the checker and the dump: which region it was made for */
+	void *checker;             /* the checker's bits for this table; owned by tlb */
+};
+
+struct pgtsim_memory; /* opaque; pgtsim_memory_new() */
+
+/*
+ * Creates memory from ranges of RAM, in any order, not overlapping. table_bytes is the host
+ * memory of one table page: at least the largest table's entries, at most the page.
+ * Returns 0, -EINVAL (no range, empty, unaligned, overlapping, reversed, past 2^52; page_shift
+ * not 12 to 24; table_bytes 0, above the page or not a multiple of 8) or -ENOMEM.
+ * *out is freed by pgtsim_memory_free().
+ */
+PGTSIM_API int pgtsim_memory_new(struct pgtsim_memory **out, unsigned page_shift,
+				 size_t table_bytes, const struct pgtsim_ram *ram, size_t count);
+
+/* Frees it with all host memory, and sets *memory to NULL. NULL is allowed. */
+PGTSIM_API void pgtsim_memory_free(struct pgtsim_memory **memory);
+
+/*
+ * Allocates one block of 2^order pages. Returns 0 with its first frame in *pfn, -EINVAL (order
+ * above PGTSIM_MAX_ORDER) or -ENOMEM (none free, or injected).
+ */
+PGTSIM_API int pgtsim_memory_alloc(struct pgtsim_memory *memory, unsigned order, uint64_t *pfn);
+
+/*
+ * Allocates up to `count` order-0 pages with consecutive frames, exactly those that as many
+ * single calls would return. Returns how many it allocated, from *pfn on, at least 1, or
+ * -ENOMEM if the very next single call would fail (an injected failure is then used up).
+ * Fewer than asked is no failure: call again for the rest.
+ */
+PGTSIM_API int64_t pgtsim_memory_alloc_run(struct pgtsim_memory *memory, uint64_t count,
+					   uint64_t *pfn);
+
+/*
+ * Frees one block of 2^order pages. Returns what is wrong with it, or PGTSIM_FREE_OK; a wrong
+ * free changes nothing. Models free_pages(); WARN_ON(PageReserved(page)) is PGTSIM_FREE_BOOT.
+ */
+PGTSIM_API enum pgtsim_bad_free pgtsim_memory_free_pages(struct pgtsim_memory *memory,
+							 uint64_t pfn, unsigned order);
+
+/*
+ * Frees `count` order-0 pages with consecutive frames, as that many single calls, up to the first
+ * that is wrong. Returns how many were freed; *bad says what is wrong with the next.
+ */
+PGTSIM_API uint64_t pgtsim_memory_free_run(struct pgtsim_memory *memory, uint64_t pfn,
+					   uint64_t count, enum pgtsim_bad_free *bad);
+
+/*
+ * Allocates up to `count` table pages, each as a single order-0 allocation would be, and appends
+ * their records to the list that *tail ends (*tail: the `next` field, or the list's head, to
+ * write to; moved on). The entries are zero. Returns how many; less than count means the next
+ * one failed (-ENOMEM for the caller; an injected failure is then used up).
+ */
+PGTSIM_API uint64_t pgtsim_memory_alloc_tables(struct pgtsim_memory *memory, uint64_t count,
+					       struct pgtsim_table ***tail);
+
+/* Frees a table page. Its entries need not be zero. */
+PGTSIM_API void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table *table);
+
+/* The record of the table page at pa (bytes), in constant time; NULL if there is none. */
+PGTSIM_API struct pgtsim_table *pgtsim_memory_table(const struct pgtsim_memory *memory,
+						    uint64_t pa);
+
+/* Who holds this frame. */
+PGTSIM_API enum pgtsim_owner pgtsim_memory_owner(const struct pgtsim_memory *memory,
+						 uint64_t pfn);
+
+/*
+ * Takes `count` frames from pfn on out of the page allocator for good: boot memory's own use
+ * (memblock_reserve()). Returns 0, -EINVAL (none, or not all RAM), -EBUSY (not all free) or
+ * -ENOMEM.
+ */
+PGTSIM_API int pgtsim_memory_reserve_boot(struct pgtsim_memory *memory, uint64_t pfn,
+					  uint64_t count);
+
+/* Pages that are free, and pages of RAM in all. */
+PGTSIM_API uint64_t pgtsim_memory_free_count(const struct pgtsim_memory *memory);
+PGTSIM_API uint64_t pgtsim_memory_ram_count(const struct pgtsim_memory *memory);
+
+/* Whether [pa, pa + size), bytes, is RAM of this memory as a whole; false if size is 0. */
+PGTSIM_API bool pgtsim_memory_is_ram(const struct pgtsim_memory *memory, uint64_t pa,
+				     uint64_t size);
+
+/*
+ * Failure injection: the nth next allocation fails (1: the next), with `every` each nth from
+ * then on; 0 turns it off. Pages and tables, single and in runs, count alike; an allocation that
+ * fails because nothing is free does not count.
+ */
+PGTSIM_API void pgtsim_memory_fail(struct pgtsim_memory *memory, uint64_t nth, bool every);
+
+/* The name of a wrong free: "double free", "wrong order" … */
+PGTSIM_API const char *pgtsim_bad_free_name(enum pgtsim_bad_free bad);
+
+/* The name of an owner: "free", "boot", "pages", "table", "not RAM". */
+PGTSIM_API const char *pgtsim_owner_name(enum pgtsim_owner owner);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,1098 @@
+/* SPDX-License-Identifier: MIT */
+#define _DEFAULT_SOURCE 1 /* MAP_ANONYMOUS */
+
+#include <pgtsim/memory.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
+/*
+ * A PFN, from the top: | region | chunk in it: 12 bits | frame in it: 10 bits |
+ *
+ * A chunk is one block of the largest order. Chunks that nobody touched have no metadata: chunks
+ * that are RAM as a whole are free, and the frontier says which comes next; the others that hold
+ * any RAM are set up at the start. So the free blocks of less than the largest order are always
+ * known, and "the lowest block of the smallest sufficient order" needs no look at fresh chunks.
+ */
+enum {
+	PA_BITS = 52,
+	MIN_PAGE_SHIFT = 12,
+	MAX_PAGE_SHIFT = 24,
+	CHUNK_BITS = PGTSIM_MAX_ORDER,
+	CHUNK_FRAMES = 1 << CHUNK_BITS,
+	REGION_BITS = 12,
+	REGION_CHUNKS = 1 << REGION_BITS,
+	ORDERS = PGTSIM_MAX_ORDER + 1,
+};
+
+/*
+ * A set of small numbers whose lowest member is found at once: a tree of 64-bit words, the root
+ * first, then its 64 children, then theirs. A bit says that the word below it is not zero. The
+ * last level may be cut short.
+ */
+enum {
+	CHUNK_DEPTH = 2,
+	REGION_DEPTH = 2,
+	MEMORY_DEPTH = 3,
+	REGION_WORDS = 1 + 64,
+	MEMORY_UPPER_WORDS = 1 + 64,
+};
+
+static_assert(CHUNK_BITS <= 6 * CHUNK_DEPTH, "a tree must hold every frame of a chunk");
+static_assert(REGION_BITS == 6 * REGION_DEPTH, "a region's trees are full");
+static_assert(PA_BITS - MIN_PAGE_SHIFT - CHUNK_BITS - REGION_BITS <= 6 * MEMORY_DEPTH,
+	      "a tree must hold every region");
+
+/* Where each order's tree of free blocks starts in a chunk; two levels, 1024 >> order bits. */
+static const uint8_t blocks_at[] = { 0, 17, 26, 31, 34, 36, 38, 40, 42, 44, 46, 48 };
+enum { BLOCK_WORDS = 48 };
+
+static_assert(sizeof(blocks_at) == ORDERS + 1, "each order has a tree");
+
+/* A frame's state: its owner, and for a block's first frame the block's order. */
+enum {
+	OWNER_SHIFT = 4,
+	INSIDE = 15, /* in place of the order: not a block's first frame */
+	STATE_FREE = PGTSIM_OWNER_FREE << OWNER_SHIFT,
+	STATE_BOOT = PGTSIM_OWNER_BOOT << OWNER_SHIFT,
+	STATE_PAGES = PGTSIM_OWNER_PAGES << OWNER_SHIFT,
+	STATE_TABLE = PGTSIM_OWNER_TABLE << OWNER_SHIFT,
+};
+
+struct chunk {
+	struct region *region;
+	uint64_t index; /* its PFN >> CHUNK_BITS */
+	uint64_t blocks[BLOCK_WORDS];
+	uint8_t state[CHUNK_FRAMES];
+};
+
+/*
+ * Table pages of a chunk. Records and host memory stay once they are there. A frame that is not
+ * a table has no entries in its record and nothing but zeros in its host memory.
+ */
+struct tables {
+	struct pgtsim_table record[CHUNK_FRAMES];
+	unsigned char *slab[];
+};
+
+struct region {
+	struct tables *tables[REGION_CHUNKS];
+	struct chunk *chunks[REGION_CHUNKS];
+	uint64_t holders[ORDERS][REGION_WORDS]; /* chunks that may have a free block of it */
+};
+
+/* Half-open. */
+struct pfn_range {
+	uint64_t start, end;
+};
+
+struct pgtsim_memory {
+	unsigned page_shift;
+	unsigned slab_bits; /* a slab is the host memory of 2^slab_bits frames */
+	size_t stride;      /* host memory of one table */
+	size_t table_bytes;
+	struct region **regions;
+	uint64_t region_count;
+	uint64_t *holders[ORDERS]; /* regions with such chunks */
+	uint64_t ram_count, free_count;
+	uint64_t fail_in;      /* 1: the next allocation fails, 2: the one after it …; 0: none */
+	uint64_t fail_again;   /* what fail_in becomes then */
+	size_t frontier_range; /* whole chunks not touched are at the frontier or above */
+	uint64_t frontier;
+	struct chunk *boot; /* stands for each untouched chunk reserved whole */
+	size_t range_count;
+	struct pfn_range range[]; /* RAM, sorted, not touching each other */
+};
+
+struct block {
+	struct chunk *chunk;
+	unsigned frame, order;
+};
+
+/* Host memory of tables. */
+
+#ifdef __linux__
+
+enum { SLAB_BYTES = 2 << 20 };
+
+static void *map_anonymous(size_t bytes)
+{
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return at != MAP_FAILED ? at : NULL;
+}
+
+/* Zeros, aligned to a transparent huge page if it is as large as one and there is room. */
+static void *slab_new(size_t bytes)
+{
+	unsigned char *at = map_anonymous(bytes), *wide;
+	size_t skip;
+
+	if (!at || bytes != SLAB_BYTES || (uintptr_t)at % SLAB_BYTES == 0)
+		return at;
+	wide = map_anonymous(2 * (size_t)SLAB_BYTES);
+	if (!wide)
+		return at;
+	munmap(at, bytes);
+	skip = -(uintptr_t)wide % SLAB_BYTES;
+	if (skip)
+		munmap(wide, skip);
+	munmap(wide + skip + SLAB_BYTES, SLAB_BYTES - skip);
+	return wide + skip;
+}
+
+static void slab_free(void *slab, size_t bytes)
+{
+	if (slab)
+		munmap(slab, bytes);
+}
+
+#else
+
+enum { SLAB_BYTES = 64 << 10 }; /* small: it is cleared whole before its first table */
+
+static void *slab_new(size_t bytes)
+{
+	void *slab = aligned_alloc(64, bytes);
+
+	return slab ? memset(slab, 0, bytes) : NULL;
+}
+
+static void slab_free(void *slab, size_t bytes)
+{
+	(void)bytes;
+	free(slab);
+}
+
+#endif
+
+/* Sets of small numbers. */
+
+static const uint8_t level_at[] = { 0, 1, 65 };
+
+static unsigned lowest_bit(uint64_t word)
+{
+	return (unsigned)__builtin_ctzll(word);
+}
+
+static bool tree_test(const uint64_t *tree, unsigned depth, unsigned n)
+{
+	return tree[level_at[depth - 1] + n / 64] >> n % 64 & 1;
+}
+
+/* Returns whether the set was empty before. */
+static bool tree_add(uint64_t *tree, unsigned depth, unsigned n)
+{
+	while (depth-- > 0) {
+		uint64_t *word = &tree[level_at[depth] + n / 64];
+		uint64_t old = *word;
+
+		*word = old | UINT64_C(1) << n % 64;
+		if (old)
+			return false;
+		n /= 64;
+	}
+	return true;
+}
+
+/* Returns whether the set is empty now. */
+static bool tree_remove(uint64_t *tree, unsigned depth, unsigned n)
+{
+	while (depth-- > 0) {
+		uint64_t *word = &tree[level_at[depth] + n / 64];
+
+		*word &= ~(UINT64_C(1) << n % 64);
+		if (*word)
+			return false;
+		n /= 64;
+	}
+	return true;
+}
+
+/* The set must not be empty. */
+static unsigned tree_lowest(const uint64_t *tree, unsigned depth)
+{
+	unsigned n = 0;
+
+	for (unsigned level = 0; level < depth; level++)
+		n = n * 64 + lowest_bit(tree[level_at[level] + n]);
+	return n;
+}
+
+/* The directory: regions and chunks. */
+
+static struct region *find_region(const struct pgtsim_memory *memory, uint64_t index)
+{
+	return index < memory->region_count ? memory->regions[index] : NULL;
+}
+
+/* The chunk with that index, NULL if nobody touched it. */
+static struct chunk *find_chunk(const struct pgtsim_memory *memory, uint64_t index)
+{
+	struct region *region = find_region(memory, index >> REGION_BITS);
+
+	return region ? region->chunks[index % REGION_CHUNKS] : NULL;
+}
+
+/* The index must be of RAM. NULL if the host has no memory. */
+static struct region *get_region(struct pgtsim_memory *memory, uint64_t index)
+{
+	assert(index < memory->region_count);
+	if (!memory->regions[index])
+		memory->regions[index] = calloc(1, sizeof(struct region));
+	return memory->regions[index];
+}
+
+/* A new chunk, all of it not RAM. NULL if the host has no memory. */
+static struct chunk *new_chunk(struct pgtsim_memory *memory, uint64_t index)
+{
+	struct region *region = get_region(memory, index >> REGION_BITS);
+	struct chunk *chunk = region ? calloc(1, sizeof(*chunk)) : NULL;
+
+	if (!chunk)
+		return NULL;
+	chunk->region = region;
+	chunk->index = index;
+	region->chunks[index % REGION_CHUNKS] = chunk;
+	return chunk;
+}
+
+/* Free blocks: no two free buddies, save at the largest order. */
+
+static uint64_t *chunk_blocks(struct chunk *chunk, unsigned order)
+{
+	return &chunk->blocks[blocks_at[order]];
+}
+
+static void add_block(struct pgtsim_memory *memory, struct chunk *chunk, unsigned n, unsigned order)
+{
+	unsigned slot = chunk->index % REGION_CHUNKS;
+
+	if (tree_add(chunk_blocks(chunk, order), CHUNK_DEPTH, n) &&
+	    tree_add(chunk->region->holders[order], REGION_DEPTH, slot))
+		tree_add(memory->holders[order], MEMORY_DEPTH,
+			 (unsigned)(chunk->index >> REGION_BITS));
+}
+
+/*
+ * Returns whether it was the chunk's last of that order. The bit in `holders` stays: when pages
+ * are freed one by one, the next free sets it again. lowest_touched() clears it if need be.
+ */
+static bool remove_block(struct chunk *chunk, unsigned n, unsigned order)
+{
+	return tree_remove(chunk_blocks(chunk, order), CHUNK_DEPTH, n);
+}
+
+/* Clears a stale bit in `holders`. */
+static void remove_holder(struct pgtsim_memory *memory, struct chunk *chunk, unsigned order)
+{
+	unsigned slot = chunk->index % REGION_CHUNKS;
+
+	if (tree_remove(chunk->region->holders[order], REGION_DEPTH, slot))
+		tree_remove(memory->holders[order], MEMORY_DEPTH,
+			    (unsigned)(chunk->index >> REGION_BITS));
+}
+
+/* Adds a block whose frames are in no free block, and merges it with its buddies. */
+static void merge_block(struct pgtsim_memory *memory, struct chunk *chunk, unsigned frame,
+			unsigned order)
+{
+	unsigned n = frame >> order;
+
+	while (order < PGTSIM_MAX_ORDER &&
+	       tree_test(chunk_blocks(chunk, order), CHUNK_DEPTH, n ^ 1)) {
+		remove_block(chunk, n ^ 1, order);
+		n >>= 1;
+		order++;
+	}
+	add_block(memory, chunk, n, order);
+}
+
+/* The largest aligned block that starts at start and ends no later than end. */
+static unsigned order_at(unsigned start, unsigned end)
+{
+	unsigned order = start ? lowest_bit(start) : PGTSIM_MAX_ORDER;
+
+	while (1u << order > end - start)
+		order--;
+	return order;
+}
+
+/* Adds frames [start, end), which are in no free block. */
+static void add_frames(struct pgtsim_memory *memory, struct chunk *chunk, unsigned start,
+		       unsigned end)
+{
+	while (start < end) {
+		unsigned order = order_at(start, end);
+
+		merge_block(memory, chunk, start, order);
+		start += 1u << order;
+	}
+}
+
+/* Frees frames [start, end), which are allocated. */
+static void release(struct pgtsim_memory *memory, struct chunk *chunk, unsigned start, unsigned end)
+{
+	memset(&chunk->state[start], STATE_FREE, end - start);
+	add_frames(memory, chunk, start, end);
+	memory->free_count += end - start;
+}
+
+/* Takes the first `count` frames out of a free block; the caller says whose they are. */
+static void take(struct pgtsim_memory *memory, const struct block *block, unsigned count)
+{
+	unsigned end = block->frame + (1u << block->order);
+
+	if (remove_block(block->chunk, block->frame >> block->order, block->order))
+		remove_holder(memory, block->chunk, block->order);
+	add_frames(memory, block->chunk, block->frame + count, end);
+	memory->free_count -= count;
+}
+
+static uint64_t block_pfn(const struct block *block)
+{
+	return (block->chunk->index << CHUNK_BITS) + block->frame;
+}
+
+/* RAM, and the chunks of it that nobody touched. */
+
+/* The range of RAM that holds pfn; NULL if none does. */
+static const struct pfn_range *find_ram(const struct pgtsim_memory *memory, uint64_t pfn)
+{
+	size_t low = 0, high = memory->range_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct pfn_range *range = &memory->range[middle];
+
+		if (pfn < range->start)
+			high = middle;
+		else if (pfn >= range->end)
+			low = middle + 1;
+		else
+			return range;
+	}
+	return NULL;
+}
+
+/* The chunks that are RAM as a whole: [start, end); start may be above end. */
+static struct pfn_range whole_chunks(const struct pfn_range *range)
+{
+	return (struct pfn_range){
+		.start = (range->start + CHUNK_FRAMES - 1) >> CHUNK_BITS,
+		.end = range->end >> CHUNK_BITS,
+	};
+}
+
+/* Gives a chunk that is RAM as a whole its metadata. NULL if the host has no memory. */
+static struct chunk *touch_chunk(struct pgtsim_memory *memory, uint64_t index)
+{
+	struct chunk *chunk = find_chunk(memory, index);
+
+	if (chunk)
+		return chunk;
+	chunk = new_chunk(memory, index);
+	if (!chunk)
+		return NULL;
+	memset(chunk->state, STATE_FREE, sizeof(chunk->state));
+	add_block(memory, chunk, 0, PGTSIM_MAX_ORDER);
+	return chunk;
+}
+
+/* Moves the frontier to the lowest whole chunk not touched. Returns whether there is one. */
+static bool advance_frontier(struct pgtsim_memory *memory)
+{
+	while (memory->frontier_range < memory->range_count) {
+		struct pfn_range whole = whole_chunks(&memory->range[memory->frontier_range]);
+
+		if (memory->frontier < whole.start)
+			memory->frontier = whole.start;
+		if (memory->frontier >= whole.end)
+			memory->frontier_range++;
+		else if (find_chunk(memory, memory->frontier))
+			memory->frontier++;
+		else
+			return true;
+	}
+	return false;
+}
+
+/* The lowest chunk that has metadata and a free block of that order; NULL if none. */
+static struct chunk *lowest_touched(struct pgtsim_memory *memory, unsigned order)
+{
+	while (memory->holders[order][0]) {
+		uint64_t at = tree_lowest(memory->holders[order], MEMORY_DEPTH);
+		const struct region *region = memory->regions[at];
+		struct chunk *chunk =
+			region->chunks[tree_lowest(region->holders[order], REGION_DEPTH)];
+
+		if (chunk_blocks(chunk, order)[0])
+			return chunk;
+		remove_holder(memory, chunk, order);
+	}
+	return NULL;
+}
+
+/* The lowest chunk that is free as a whole. NULL if none is, or the host has no memory. */
+static struct chunk *lowest_whole(struct pgtsim_memory *memory)
+{
+	struct chunk *touched = lowest_touched(memory, PGTSIM_MAX_ORDER);
+
+	/* A failed reserve_boot() may leave a free chunk with metadata above the frontier. */
+	if (advance_frontier(memory) && (!touched || memory->frontier < touched->index))
+		return touch_chunk(memory, memory->frontier);
+	return touched;
+}
+
+/* Finds the lowest free block of the smallest order that is enough. Returns 0 or -ENOMEM. */
+static int find_block(struct pgtsim_memory *memory, unsigned order, struct block *block)
+{
+	struct chunk *chunk = NULL;
+
+	while (order < PGTSIM_MAX_ORDER && !chunk) {
+		chunk = lowest_touched(memory, order);
+		if (!chunk)
+			order++;
+	}
+	if (!chunk)
+		chunk = lowest_whole(memory);
+	if (!chunk)
+		return -ENOMEM;
+	block->chunk = chunk;
+	block->order = order;
+	block->frame = tree_lowest(chunk_blocks(chunk, order), CHUNK_DEPTH) << order;
+	return 0;
+}
+
+/* Creating and freeing. */
+
+static int compare_ranges(const void *a, const void *b)
+{
+	const struct pfn_range *x = a, *y = b;
+
+	return (x->start > y->start) - (x->start < y->start);
+}
+
+/* Sorts the ranges and joins those that touch. Returns 0 or -EINVAL (overlapping). */
+static int join_ranges(struct pgtsim_memory *memory)
+{
+	size_t last = 0;
+
+	qsort(memory->range, memory->range_count, sizeof(memory->range[0]), compare_ranges);
+	for (size_t i = 1; i < memory->range_count; i++) {
+		if (memory->range[i].start < memory->range[last].end)
+			return -EINVAL;
+		if (memory->range[i].start == memory->range[last].end)
+			memory->range[last].end = memory->range[i].end;
+		else
+			memory->range[++last] = memory->range[i];
+	}
+	memory->range_count = last + 1;
+	return 0;
+}
+
+static int set_ranges(struct pgtsim_memory *memory, const struct pgtsim_ram *ram, size_t count)
+{
+	uint64_t page = UINT64_C(1) << memory->page_shift;
+
+	for (size_t i = 0; i < count; i++) {
+		if (ram[i].start >= ram[i].end || ram[i].end > UINT64_C(1) << PA_BITS ||
+		    (ram[i].start | ram[i].end) % page != 0)
+			return -EINVAL;
+		memory->range[i].start = ram[i].start >> memory->page_shift;
+		memory->range[i].end = ram[i].end >> memory->page_shift;
+		memory->ram_count += memory->range[i].end - memory->range[i].start;
+	}
+	memory->range_count = count;
+	return join_ranges(memory);
+}
+
+/* Makes frames of one chunk, not RAM so far, free RAM. */
+static int add_part(struct pgtsim_memory *memory, uint64_t start, uint64_t end)
+{
+	struct chunk *chunk = find_chunk(memory, start >> CHUNK_BITS);
+	unsigned first = start % CHUNK_FRAMES;
+
+	if (!chunk)
+		chunk = new_chunk(memory, start >> CHUNK_BITS);
+	if (!chunk)
+		return -ENOMEM;
+	release(memory, chunk, first, first + (unsigned)(end - start));
+	return 0;
+}
+
+/* Sets up the chunks at the ends of a range that are not RAM as a whole. */
+static int add_range(struct pgtsim_memory *memory, const struct pfn_range *range)
+{
+	struct pfn_range whole = whole_chunks(range);
+	int err = 0;
+
+	if (whole.start > whole.end)
+		return add_part(memory, range->start, range->end);
+	memory->free_count += (whole.end - whole.start) << CHUNK_BITS;
+	if (range->start % CHUNK_FRAMES)
+		err = add_part(memory, range->start, whole.start << CHUNK_BITS);
+	if (!err && range->end % CHUNK_FRAMES)
+		err = add_part(memory, whole.end << CHUNK_BITS, range->end);
+	return err;
+}
+
+/* Sized by where RAM ends, but zeros: the host gives memory for what is used of it. */
+static int add_directory(struct pgtsim_memory *memory)
+{
+	uint64_t last = memory->range[memory->range_count - 1].end - 1;
+	size_t count = (size_t)(last >> (CHUNK_BITS + REGION_BITS)) + 1;
+	size_t words = MEMORY_UPPER_WORDS + (count + 63) / 64;
+	uint64_t *holders = calloc(ORDERS * words, sizeof(*holders));
+
+	if (!holders)
+		return -ENOMEM;
+	for (unsigned order = 0; order < ORDERS; order++)
+		memory->holders[order] = holders + order * words;
+	memory->regions = calloc(count, sizeof(struct region *));
+	if (!memory->regions)
+		return -ENOMEM;
+	memory->region_count = count;
+	return 0;
+}
+
+static void set_tables(struct pgtsim_memory *memory, size_t table_bytes)
+{
+	memory->table_bytes = table_bytes;
+	memory->stride = (table_bytes + 63) & ~(size_t)63;
+	while (memory->slab_bits < CHUNK_BITS &&
+	       memory->stride << (memory->slab_bits + 1) <= SLAB_BYTES)
+		memory->slab_bits++;
+}
+
+static int set_up(struct pgtsim_memory *memory, const struct pgtsim_ram *ram, size_t count)
+{
+	int err = set_ranges(memory, ram, count);
+
+	if (!err)
+		err = add_directory(memory);
+	for (size_t i = 0; !err && i < memory->range_count; i++)
+		err = add_range(memory, &memory->range[i]);
+	return err;
+}
+
+static bool sizes_ok(unsigned page_shift, size_t table_bytes)
+{
+	return page_shift >= MIN_PAGE_SHIFT && page_shift <= MAX_PAGE_SHIFT && table_bytes != 0 &&
+	       table_bytes % sizeof(uint64_t) == 0 && table_bytes <= (size_t)1 << page_shift;
+}
+
+int pgtsim_memory_new(struct pgtsim_memory **out, unsigned page_shift, size_t table_bytes,
+		      const struct pgtsim_ram *ram, size_t count)
+{
+	struct pgtsim_memory *memory;
+	int err;
+
+	if (!sizes_ok(page_shift, table_bytes) || count == 0)
+		return -EINVAL;
+	if (count > (SIZE_MAX - sizeof(*memory)) / sizeof(memory->range[0]))
+		return -ENOMEM;
+	memory = calloc(1, sizeof(*memory) + count * sizeof(memory->range[0]));
+	if (!memory)
+		return -ENOMEM;
+	memory->page_shift = page_shift;
+	set_tables(memory, table_bytes);
+	err = set_up(memory, ram, count);
+	if (err)
+		pgtsim_memory_free(&memory);
+	else
+		*out = memory;
+	return err;
+}
+
+static size_t slab_bytes(const struct pgtsim_memory *memory)
+{
+	return memory->stride << memory->slab_bits;
+}
+
+static size_t slab_count(const struct pgtsim_memory *memory)
+{
+	return (size_t)CHUNK_FRAMES >> memory->slab_bits;
+}
+
+static void free_tables(struct pgtsim_memory *memory, struct tables *tables)
+{
+	for (size_t i = 0; tables && i < slab_count(memory); i++)
+		slab_free(tables->slab[i], slab_bytes(memory));
+	free(tables);
+}
+
+static void free_region(struct pgtsim_memory *memory, struct region *region)
+{
+	for (size_t i = 0; region && i < REGION_CHUNKS; i++) {
+		free_tables(memory, region->tables[i]);
+		if (region->chunks[i] != memory->boot)
+			free(region->chunks[i]);
+	}
+	free(region);
+}
+
+void pgtsim_memory_free(struct pgtsim_memory **memory)
+{
+	struct pgtsim_memory *old = *memory;
+
+	*memory = NULL;
+	if (!old)
+		return;
+	for (uint64_t i = 0; i < old->region_count; i++)
+		free_region(old, old->regions[i]);
+	free(old->boot);
+	free(old->regions);
+	free(old->holders[0]);
+	free(old);
+}
+
+/* Allocating. */
+
+/* How many of `count` allocations precede the injected failure; 0: that failure is now used up. */
+static uint64_t admit(struct pgtsim_memory *memory, uint64_t count)
+{
+	if (!memory->fail_in)
+		return count;
+	if (memory->fail_in == 1) {
+		memory->fail_in = memory->fail_again;
+		return 0;
+	}
+	return count < memory->fail_in ? count : memory->fail_in - 1;
+}
+
+/* Counts allocations that admit() let through. */
+static void count_allocations(struct pgtsim_memory *memory, uint64_t count)
+{
+	if (memory->fail_in)
+		memory->fail_in -= count;
+}
+
+void pgtsim_memory_fail(struct pgtsim_memory *memory, uint64_t nth, bool every)
+{
+	memory->fail_in = nth;
+	memory->fail_again = every ? nth : 0;
+}
+
+int pgtsim_memory_alloc(struct pgtsim_memory *memory, unsigned order, uint64_t *pfn)
+{
+	struct block block;
+	uint8_t *state;
+
+	if (order > PGTSIM_MAX_ORDER)
+		return -EINVAL;
+	if (!admit(memory, 1) || find_block(memory, order, &block))
+		return -ENOMEM;
+	take(memory, &block, 1u << order);
+	count_allocations(memory, 1);
+	state = &block.chunk->state[block.frame];
+	memset(state, STATE_PAGES | INSIDE, (size_t)1 << order);
+	state[0] = (uint8_t)(STATE_PAGES | order);
+	*pfn = block_pfn(&block);
+	return 0;
+}
+
+/*
+ * Finds the frames of the next order-0 allocations, at most `count`. Returns how many follow one
+ * another from the block's first frame on; 0: the next allocation fails.
+ *
+ * Single calls would take these frames too: no smaller block is free anywhere, so what the first
+ * call splits off is the smallest there is, and each next one takes the lowest of that.
+ */
+static unsigned find_run(struct pgtsim_memory *memory, uint64_t count, struct block *block)
+{
+	uint64_t most = admit(memory, count);
+
+	if (!most || find_block(memory, 0, block))
+		return 0;
+	return most < 1u << block->order ? (unsigned)most : 1u << block->order;
+}
+
+int64_t pgtsim_memory_alloc_run(struct pgtsim_memory *memory, uint64_t count, uint64_t *pfn)
+{
+	struct block block;
+	unsigned run;
+
+	if (count == 0)
+		return 0;
+	run = find_run(memory, count, &block);
+	if (!run)
+		return -ENOMEM;
+	take(memory, &block, run);
+	count_allocations(memory, run);
+	memset(&block.chunk->state[block.frame], STATE_PAGES, run);
+	*pfn = block_pfn(&block);
+	return run;
+}
+
+/* The table pages of a chunk. NULL if the host has no memory. */
+static struct tables *get_tables(struct pgtsim_memory *memory, struct chunk *chunk)
+{
+	struct tables **tables = &chunk->region->tables[chunk->index % REGION_CHUNKS];
+
+	if (!*tables)
+		*tables = calloc(1, sizeof(**tables) +
+					    slab_count(memory) * sizeof((*tables)->slab[0]));
+	return *tables;
+}
+
+/* Gives `count` frames from `frame` on host memory. Returns for how many of them there is some. */
+static unsigned get_slabs(struct pgtsim_memory *memory, struct tables *tables, unsigned frame,
+			  unsigned count)
+{
+	unsigned end = frame + count;
+
+	for (unsigned at = frame; at < end;) {
+		unsigned slab = at >> memory->slab_bits;
+
+		if (!tables->slab[slab])
+			tables->slab[slab] = slab_new(slab_bytes(memory));
+		if (!tables->slab[slab])
+			return at - frame;
+		at = (slab + 1) << memory->slab_bits;
+	}
+	return count;
+}
+
+/* Initialises the records of one run and appends them to the list. */
+static void link_tables(struct pgtsim_memory *memory, struct tables *tables,
+			const struct block *block, unsigned count, struct pgtsim_table ***tail)
+{
+	struct pgtsim_table *table = &tables->record[block->frame];
+	uint64_t pa = block_pfn(block) << memory->page_shift;
+	unsigned in_slab = (1u << memory->slab_bits) - 1;
+
+	**tail = table;
+	for (unsigned at = block->frame; at < block->frame + count; at++, table++) {
+		unsigned char *slab = tables->slab[at >> memory->slab_bits];
+
+		table->entries = (void *)(slab + (at & in_slab) * memory->stride);
+		table->pa = pa;
+		table->next = table + 1;
+		table->live = 0;
+		table->first = (uint32_t)(memory->table_bytes / sizeof(uint64_t));
+		table->level = 0;
+		table->region = 0;
+		pa += UINT64_C(1) << memory->page_shift;
+	}
+	table[-1].next = NULL;
+	*tail = &table[-1].next;
+}
+
+/* Allocates tables that follow one another. Returns how many; 0: the next one failed. */
+static unsigned alloc_table_run(struct pgtsim_memory *memory, uint64_t count,
+				struct pgtsim_table ***tail)
+{
+	struct tables *tables;
+	struct block block;
+	unsigned run = find_run(memory, count, &block);
+
+	if (!run)
+		return 0;
+	tables = get_tables(memory, block.chunk);
+	if (!tables)
+		return 0;
+	run = get_slabs(memory, tables, block.frame, run);
+	if (!run)
+		return 0;
+	take(memory, &block, run);
+	count_allocations(memory, run);
+	memset(&block.chunk->state[block.frame], STATE_TABLE, run);
+	link_tables(memory, tables, &block, run, tail);
+	return run;
+}
+
+uint64_t pgtsim_memory_alloc_tables(struct pgtsim_memory *memory, uint64_t count,
+				    struct pgtsim_table ***tail)
+{
+	uint64_t done = 0;
+
+	while (done < count) {
+		unsigned run = alloc_table_run(memory, count - done, tail);
+
+		if (!run)
+			break;
+		done += run;
+	}
+	return done;
+}
+
+/* Freeing. */
+
+enum pgtsim_owner pgtsim_memory_owner(const struct pgtsim_memory *memory, uint64_t pfn)
+{
+	const struct chunk *chunk = find_chunk(memory, pfn >> CHUNK_BITS);
+
+	if (chunk)
+		return (enum pgtsim_owner)(chunk->state[pfn % CHUNK_FRAMES] >> OWNER_SHIFT);
+	return find_ram(memory, pfn) ? PGTSIM_OWNER_FREE : PGTSIM_OWNER_NOT_RAM;
+}
+
+/* What is wrong with freeing a block that does not start at pages of its order. */
+static enum pgtsim_bad_free what_is_wrong(const struct pgtsim_memory *memory, uint64_t pfn)
+{
+	switch (pgtsim_memory_owner(memory, pfn)) {
+	case PGTSIM_OWNER_NOT_RAM:
+		return PGTSIM_FREE_NOT_RAM;
+	case PGTSIM_OWNER_FREE:
+		return PGTSIM_FREE_DOUBLE;
+	case PGTSIM_OWNER_BOOT:
+		return PGTSIM_FREE_BOOT;
+	case PGTSIM_OWNER_PAGES:
+		return PGTSIM_FREE_WRONG_ORDER;
+	default:
+		return PGTSIM_FREE_WRONG_OWNER;
+	}
+}
+
+enum pgtsim_bad_free pgtsim_memory_free_pages(struct pgtsim_memory *memory, uint64_t pfn,
+					      unsigned order)
+{
+	struct chunk *chunk = find_chunk(memory, pfn >> CHUNK_BITS);
+	unsigned frame = pfn % CHUNK_FRAMES;
+
+	if (!chunk || order > PGTSIM_MAX_ORDER || chunk->state[frame] != (STATE_PAGES | order))
+		return what_is_wrong(memory, pfn);
+	release(memory, chunk, frame, frame + (1u << order));
+	return PGTSIM_FREE_OK;
+}
+
+/* How many of the bytes from state[0] on, at most `max`, have that value. */
+static unsigned equal_states(const uint8_t *state, uint8_t value, unsigned max)
+{
+	unsigned n = 0;
+
+	/* All alike if each equals the one after it. */
+	if (max && state[0] == value && memcmp(state, state + 1, max - 1) == 0)
+		return max;
+	while (n < max && state[n] == value)
+		n++;
+	return n;
+}
+
+uint64_t pgtsim_memory_free_run(struct pgtsim_memory *memory, uint64_t pfn, uint64_t count,
+				enum pgtsim_bad_free *bad)
+{
+	uint64_t done = 0;
+
+	*bad = PGTSIM_FREE_OK;
+	while (done < count) {
+		struct chunk *chunk = find_chunk(memory, (pfn + done) >> CHUNK_BITS);
+		unsigned frame = (pfn + done) % CHUNK_FRAMES;
+		uint64_t most = CHUNK_FRAMES - frame;
+		unsigned run = 0;
+
+		if (most > count - done)
+			most = count - done;
+		if (chunk)
+			run = equal_states(&chunk->state[frame], STATE_PAGES, (unsigned)most);
+		if (run)
+			release(memory, chunk, frame, frame + run);
+		done += run;
+		if (run < most) {
+			*bad = what_is_wrong(memory, pfn + done);
+			break;
+		}
+	}
+	return done;
+}
+
+void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table *table)
+{
+	uint64_t pfn = table->pa >> memory->page_shift;
+	struct chunk *chunk = find_chunk(memory, pfn >> CHUNK_BITS);
+	unsigned frame = pfn % CHUNK_FRAMES;
+
+	if (!table->entries)
+		return;
+	if (table->live)
+		memset(table->entries, 0, memory->table_bytes);
+	table->entries = NULL;
+	chunk->state[frame] = STATE_FREE;
+	merge_block(memory, chunk, frame, 0);
+	memory->free_count++;
+}
+
+struct pgtsim_table *pgtsim_memory_table(const struct pgtsim_memory *memory, uint64_t pa)
+{
+	uint64_t pfn = pa >> memory->page_shift;
+	const struct region *region = find_region(memory, pfn >> (CHUNK_BITS + REGION_BITS));
+	struct tables *tables;
+	struct pgtsim_table *table;
+
+	if (!region)
+		return NULL;
+	tables = region->tables[(pfn >> CHUNK_BITS) % REGION_CHUNKS];
+	if (!tables)
+		return NULL;
+	table = &tables->record[pfn % CHUNK_FRAMES];
+	return table->entries ? table : NULL;
+}
+
+/* Boot memory. */
+
+/* The part of [pfn, end) that lies in the chunk of pfn. */
+struct part {
+	uint64_t index;
+	unsigned start, end;
+};
+
+static struct part first_part(uint64_t pfn, uint64_t end)
+{
+	struct part part = { pfn >> CHUNK_BITS, pfn % CHUNK_FRAMES, CHUNK_FRAMES };
+
+	if (end - pfn < part.end - part.start)
+		part.end = part.start + (unsigned)(end - pfn);
+	return part;
+}
+
+static bool part_is_whole(const struct part *part)
+{
+	return part->end - part->start == CHUNK_FRAMES;
+}
+
+static int check_part_free(struct pgtsim_memory *memory, const struct part *part)
+{
+	const struct chunk *chunk = find_chunk(memory, part->index);
+	unsigned count = part->end - part->start;
+
+	if (!chunk || equal_states(&chunk->state[part->start], STATE_FREE, count) == count)
+		return 0;
+	return -EBUSY;
+}
+
+static struct chunk *get_boot_chunk(struct pgtsim_memory *memory)
+{
+	if (!memory->boot) {
+		memory->boot = calloc(1, sizeof(*memory->boot));
+		if (memory->boot)
+			memset(memory->boot->state, STATE_BOOT, sizeof(memory->boot->state));
+	}
+	return memory->boot;
+}
+
+/* All that reserve_part() needs of the host. */
+static int prepare_part(struct pgtsim_memory *memory, const struct part *part)
+{
+	bool ready;
+
+	if (part_is_whole(part))
+		ready = get_boot_chunk(memory) && get_region(memory, part->index >> REGION_BITS);
+	else
+		ready = touch_chunk(memory, part->index);
+	return ready ? 0 : -ENOMEM;
+}
+
+/* The free block that this frame of a chunk is in; there must be one. */
+static struct block block_around(struct chunk *chunk, unsigned frame)
+{
+	unsigned order = 0;
+
+	while (!tree_test(chunk_blocks(chunk, order), CHUNK_DEPTH, frame >> order))
+		order++;
+	return (struct block){ chunk, frame >> order << order, order };
+}
+
+static int reserve_part(struct pgtsim_memory *memory, const struct part *part)
+{
+	struct chunk *chunk = find_chunk(memory, part->index);
+	unsigned at = part->start;
+
+	memory->free_count -= part->end - part->start;
+	if (!chunk) {
+		chunk = memory->boot;
+		memory->regions[part->index >> REGION_BITS]->chunks[part->index % REGION_CHUNKS] =
+			chunk;
+		return 0;
+	}
+	memset(&chunk->state[part->start], STATE_BOOT, part->end - part->start);
+	while (at < part->end) {
+		struct block block = block_around(chunk, at);
+		unsigned end = block.frame + (1u << block.order);
+
+		remove_block(chunk, block.frame >> block.order, block.order);
+		add_frames(memory, chunk, block.frame, at);
+		add_frames(memory, chunk, part->end, end);
+		at = end;
+	}
+	return 0;
+}
+
+static int each_part(struct pgtsim_memory *memory, uint64_t pfn, uint64_t end,
+		     int (*visit)(struct pgtsim_memory *memory, const struct part *part))
+{
+	while (pfn < end) {
+		struct part part = first_part(pfn, end);
+		int err = visit(memory, &part);
+
+		if (err)
+			return err;
+		pfn += part.end - part.start;
+	}
+	return 0;
+}
+
+int pgtsim_memory_reserve_boot(struct pgtsim_memory *memory, uint64_t pfn, uint64_t count)
+{
+	const struct pfn_range *range = find_ram(memory, pfn);
+	int err;
+
+	if (!range || count == 0 || count > range->end - pfn)
+		return -EINVAL;
+	err = each_part(memory, pfn, pfn + count, check_part_free);
+	if (!err)
+		err = each_part(memory, pfn, pfn + count, prepare_part);
+	if (!err)
+		err = each_part(memory, pfn, pfn + count, reserve_part);
+	return err;
+}
+
+/* Asking. */
+
+uint64_t pgtsim_memory_free_count(const struct pgtsim_memory *memory)
+{
+	return memory->free_count;
+}
+
+uint64_t pgtsim_memory_ram_count(const struct pgtsim_memory *memory)
+{
+	return memory->ram_count;
+}
+
+bool pgtsim_memory_is_ram(const struct pgtsim_memory *memory, uint64_t pa, uint64_t size)
+{
+	const struct pfn_range *range = find_ram(memory, pa >> memory->page_shift);
+
+	return range && size != 0 && size <= (range->end << memory->page_shift) - pa;
+}
+
+const char *pgtsim_bad_free_name(enum pgtsim_bad_free bad)
+{
+	static const char *const names[] = {
+		[PGTSIM_FREE_OK] = "ok",
+		[PGTSIM_FREE_NOT_RAM] = "not RAM",
+		[PGTSIM_FREE_DOUBLE] = "double free",
+		[PGTSIM_FREE_WRONG_ORDER] = "wrong order",
+		[PGTSIM_FREE_WRONG_OWNER] = "wrong owner",
+		[PGTSIM_FREE_BOOT] = "boot memory",
+	};
+
+	return (size_t)bad < sizeof(names) / sizeof(names[0]) ? names[bad] : "unknown";
+}
+
+const char *pgtsim_owner_name(enum pgtsim_owner owner)
+{
+	static const char *const names[] = {
+		[PGTSIM_OWNER_NOT_RAM] = "not RAM", [PGTSIM_OWNER_FREE] = "free",
+		[PGTSIM_OWNER_BOOT] = "boot",       [PGTSIM_OWNER_PAGES] = "pages",
+		[PGTSIM_OWNER_TABLE] = "table",     [PGTSIM_OWNER_ALTMAP] = "altmap",
+	};
+
+	return (size_t)owner < sizeof(names) / sizeof(names[0]) ? names[owner] : "unknown";
+}
