@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tlb: what the hardware is told. Stores to tables, barriers and invalidates pass through here
+ * as events; here they are counted, shown to observers, and violations are kept.
+ *
+ * An event is a run: one operation on `count` entries or addresses. A flush after each leaf is
+ * not many events but one, with a flag. With no observer an event costs its additions and one
+ * branch.
+ */
+#ifndef PGTSIM_TLB_H
+#define PGTSIM_TLB_H
+
+#include <pgtsim/geometry.h>
+#include <pgtsim/policy.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * All counters: field, name in `stats`, meaning. They count what the modelled kernel does,
+ * work.entries aside. A run adds its count.
+ */
+#define PGTSIM_COUNTERS(X)                                                                         \
+	X(tables_pgd, "tables.pgd", "root tables now live")                                        \
+	X(tables_p4d, "tables.p4d", "p4d tables now live")                                         \
+	X(tables_pud, "tables.pud", "pud tables now live")                                         \
+	X(tables_pmd, "tables.pmd", "pmd tables now live")                                         \
+	X(tables_pte, "tables.pte", "pte tables now live")                                         \
+	X(tables_allocated, "tables.allocated", "table pages allocated, the root included")        \
+	X(tables_freed, "tables.freed", "table pages freed")                                       \
+	X(tables_kept, "tables.kept", "times pass 2 kept an empty table because of its bounds")    \
+	X(leaves_mapped, "leaves.mapped", "leaf descriptors written")                              \
+	X(leaves_cleared, "leaves.cleared", "leaf descriptors cleared")                            \
+	X(pages_allocated, "pages.allocated", "base pages allocated for the vmemmap")              \
+	X(pages_freed, "pages.freed", "base pages freed, tables not included")                     \
+	X(altmap_allocated, "altmap.allocated", "pages handed out by altmaps")                     \
+	X(altmap_freed, "altmap.freed", "pages given back to altmaps")                             \
+	X(tlbi_leaf, "tlbi.leaf", "invalidates by VA, last level (VAALE1IS)")                      \
+	X(tlbi_walk, "tlbi.walk", "invalidates by VA, all levels (VAAE1IS)")                       \
+	X(tlbi_range, "tlbi.range", "range invalidates (RVAALE1IS)")                               \
+	X(tlbi_all, "tlbi.all", "invalidates of everything (VMALLE1IS)")                           \
+	X(dsb, "dsb", "DSB ISHST and DSB ISH")                                                     \
+	X(isb, "isb", "ISB")                                                                       \
+	X(entries_read, "entries.read", "descriptors read: one a leaf; pass 2 as it scans")        \
+	X(entries_written, "entries.written", "leaf descriptors written or cleared")                \
+	X(work_entries, "work.entries", "entries that the library itself touched")                 \
+	X(violations, "violations", "violations found so far")
+
+struct pgtsim_counts {
+#define PGTSIM_COUNTER_FIELD(field, name, meaning) uint64_t field;
+	PGTSIM_COUNTERS(PGTSIM_COUNTER_FIELD)
+#undef PGTSIM_COUNTER_FIELD
+};
+
+/* A counter by name. */
+struct pgtsim_counter {
+	const char *name, *meaning;
+	size_t offset; /* of the uint64_t in struct pgtsim_counts */
+};
+
+enum pgtsim_op {
+	PGTSIM_OP_TABLE_ALLOC, /* a table page at pa */
+	PGTSIM_OP_TABLE_FREE,
+	PGTSIM_OP_LINK,   /* a table entry is written */
+	PGTSIM_OP_UNLINK, /* a table entry is cleared */
+	PGTSIM_OP_MAP,    /* leaves are written */
+	PGTSIM_OP_CLEAR,  /* leaves are cleared */
+	PGTSIM_OP_POKE,   /* an entry is overwritten by hand */
+	PGTSIM_OP_PAGES_ALLOC,
+	PGTSIM_OP_PAGES_FREE,
+	PGTSIM_OP_ALTMAP_ALLOC,
+	PGTSIM_OP_ALTMAP_FREE,
+	PGTSIM_OP_DSB_ISHST,
+	PGTSIM_OP_DSB_ISH,
+	PGTSIM_OP_ISB,
+	PGTSIM_OP_TLBI_LEAF,  /* VAALE1IS */
+	PGTSIM_OP_TLBI_WALK,  /* VAAE1IS */
+	PGTSIM_OP_TLBI_RANGE, /* RVAALE1IS */
+	PGTSIM_OP_TLBI_ALL,   /* VMALLE1IS */
+	PGTSIM_OP_BEGIN_MAP,  /* marks: an operation on [va, va + size) begins; nothing is counted */
+	PGTSIM_OP_BEGIN_POPULATE,
+	PGTSIM_OP_BEGIN_PASS_1,
+	PGTSIM_OP_BEGIN_PASS_2,
+	PGTSIM_OP_COUNT,
+};
+
+/* What happens after each entry of a run, in this order. */
+enum {
+	PGTSIM_EACH_SYNC = 1,  /* DSB ISHST, ISB */
+	PGTSIM_EACH_FLUSH = 2, /* DSB ISHST, one last-level invalidate by VA, DSB ISH, ISB */
+	PGTSIM_EACH_FREE = 4,  /* the memory it mapped is freed */
+};
+
+struct pgtsim_event {
+	enum pgtsim_op op;
+	int level;      /* of the entries, or of the table (the root's is PGTSIM_PGD) */
+	unsigned flags; /* PGTSIM_EACH_… */
+	uint64_t va;    /* the first address concerned */
+	uint64_t count; /* entries, tables, operations; pages for the PAGES and ALTMAP events */
+	uint64_t size;  /* bytes of VA from one to the next */
+	uint64_t old_desc, new_desc; /* of the first entry */
+	uint64_t step;  /* what the descriptor that is not 0 grows by from one to the next */
+	uint64_t pa;    /* of the first table or page, bytes */
+};
+
+/* Sees every event as it happens. Embedded by its owner, who removes it before it goes. */
+struct pgtsim_observer {
+	void (*event)(struct pgtsim_observer *self, const struct pgtsim_event *event);
+	struct pgtsim_observer *next;
+};
+
+/* Names of violations, with what they mean and what to do instead: pgtsim_violation_kinds(). */
+enum pgtsim_violation_name {
+	PGTSIM_V_DOUBLE_FREE,
+	PGTSIM_V_WRONG_ORDER,
+	PGTSIM_V_WRONG_OWNER,
+	PGTSIM_V_NOT_RAM,
+	PGTSIM_V_BOOT_MEMORY_FREED,
+	PGTSIM_V_ALTMAP_WITHOUT_FREE,
+	PGTSIM_V_CONT_FREED,
+	PGTSIM_V_BLOCK_IN_PASS_2,
+	PGTSIM_V_LEAF_IN_PASS_2,
+	PGTSIM_V_NOT_A_TABLE,
+	PGTSIM_V_INVALID_ENTRY,
+	PGTSIM_V_TABLE_COUNT,
+	PGTSIM_V_TABLE_LEAK,
+	PGTSIM_V_BACKING_SHARED,
+	PGTSIM_V_COUNT,
+};
+
+struct pgtsim_violation_kind {
+	const char *name;    /* "double-free" */
+	const char *meaning; /* what is wrong */
+	const char *instead; /* what to do */
+};
+
+struct pgtsim_violation {
+	enum pgtsim_violation_name name;
+	int level;
+	uint64_t va;
+	char text[232];
+};
+
+enum { PGTSIM_VIOLATIONS_KEPT = 256 }; /* the first ones are kept; all are counted */
+
+struct pgtsim_tlb {
+	struct pgtsim_counts counts;
+	struct pgtsim_observer *observers;
+	struct pgtsim_violation *violations; /* the first PGTSIM_VIOLATIONS_KEPT; NULL until there is one */
+	size_t violation_count;              /* of those kept */
+	bool quiet;                          /* nothing is counted, shown or kept: somebody only looks */
+	bool range_operations;               /* the CPU has them (FEAT_TLBIRANGE) */
+};
+
+/* Prepares an empty one; it needs no memory until there is a violation. */
+PGTSIM_API void pgtsim_tlb_init(struct pgtsim_tlb *tlb);
+
+/* Frees what it kept. */
+PGTSIM_API void pgtsim_tlb_fini(struct pgtsim_tlb *tlb);
+
+/* Adds an observer, or takes it out again (nothing happens if it is not in). */
+PGTSIM_API void pgtsim_observe(struct pgtsim_tlb *tlb, struct pgtsim_observer *observer);
+PGTSIM_API void pgtsim_unobserve(struct pgtsim_tlb *tlb, struct pgtsim_observer *observer);
+
+/* Counts an event and shows it to the observers. Every store to a table comes through here. */
+PGTSIM_API void pgtsim_tlb_event(struct pgtsim_tlb *tlb, const struct pgtsim_event *event);
+
+/* Marks the begin of an operation on [va, last] for whoever watches: one of PGTSIM_OP_BEGIN_…. */
+PGTSIM_API void pgtsim_tlb_begin(struct pgtsim_tlb *tlb, enum pgtsim_op op, uint64_t va,
+				 uint64_t last);
+
+/* DSB ISHST then ISB: what makes a store visible to walks and to this CPU. */
+PGTSIM_API void pgtsim_tlb_sync(struct pgtsim_tlb *tlb);
+
+/* DSB ISHST alone: before a new table is linked. */
+PGTSIM_API void pgtsim_tlb_publish(struct pgtsim_tlb *tlb);
+
+/*
+ * flush_tlb_kernel_range() of the profile: DSB ISHST, invalidates for [start, end), DSB ISH,
+ * ISB. Above PTRS_PER_PTE pages one invalidate-all; range operations are used if the CPU and the
+ * policy have them. Up to 6.12 the addresses are rounded down to 4K, both
+ * of them, as the kernel does: a part of a page at the end is not invalidated.
+ */
+PGTSIM_API void pgtsim_tlb_flush_range(struct pgtsim_tlb *tlb, const struct pgtsim_geometry *geo,
+				       const struct pgtsim_policy *policy, uint64_t start,
+				       uint64_t end);
+
+/* __flush_tlb_kernel_pgtable(): DSB ISHST, one all-level invalidate by VA, DSB ISH, ISB. */
+PGTSIM_API void pgtsim_tlb_flush_table(struct pgtsim_tlb *tlb, uint64_t va);
+
+/* Notes a violation: `text` in printf's way says what is wrong here. */
+PGTSIM_API void pgtsim_tlb_violation(struct pgtsim_tlb *tlb, enum pgtsim_violation_name name,
+				     uint64_t va, int level, const char *text, ...)
+#ifdef __GNUC__
+	__attribute__((format(printf, 5, 6)))
+#endif
+	;
+
+/* Starts all counters again but those of live tables. Violations kept so far stay. */
+PGTSIM_API void pgtsim_tlb_reset_counts(struct pgtsim_tlb *tlb);
+
+/* The counters by name; *count receives their number. The table is constant. */
+PGTSIM_API const struct pgtsim_counter *pgtsim_counters(size_t *count);
+
+/* The value of a counter, and the counter of that name (NULL if there is none). */
+PGTSIM_API uint64_t pgtsim_counter_value(const struct pgtsim_counts *counts,
+					 const struct pgtsim_counter *counter);
+PGTSIM_API const struct pgtsim_counter *pgtsim_counter_find(const char *name);
+
+/* The violations by enum pgtsim_violation_name. The table is constant. */
+PGTSIM_API const struct pgtsim_violation_kind *pgtsim_violation_kind(
+	enum pgtsim_violation_name name);
+
+/* The name of an operation: "map", "tlbi-leaf" … */
+PGTSIM_API const char *pgtsim_op_name(enum pgtsim_op op);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

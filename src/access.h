@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Table access: the only code that reads or writes entries of table memory.
+ *
+ * Each primitive works on a run of entries of one table. Tables of one thread get plain loops
+ * that the compiler vectorises; shared ones get one atomic access an entry. The counts in the
+ * side record are kept by the callers in pgtable.c.
+ */
+#ifndef PGTSIM_ACCESS_H
+#define PGTSIM_ACCESS_H
+
+#include <pgtsim/pgtable.h>
+
+uint64_t access_read(enum pgtsim_access mode, const uint64_t *entry);
+void access_write(enum pgtsim_access mode, uint64_t *entry, uint64_t desc);
+
+/* Writes first, first + step, … */
+void access_fill(enum pgtsim_access mode, uint64_t *entries, unsigned count, uint64_t first,
+		 uint64_t step);
+
+void access_clear(enum pgtsim_access mode, uint64_t *entries, unsigned count);
+
+/* How many of the entries are not zero. */
+unsigned access_live(enum pgtsim_access mode, const uint64_t *entries, unsigned count);
+
+/* How many entries from the first on are zero. */
+unsigned access_zeros(enum pgtsim_access mode, const uint64_t *entries, unsigned count);
+
+/* How many entries from the first on grow by step, at least 1 of count. */
+unsigned access_uniform(enum pgtsim_access mode, const uint64_t *entries, unsigned count,
+			uint64_t step);
+
+/* How many entries from the first on are no tables; the level is not the last one. */
+unsigned access_no_tables(enum pgtsim_access mode, const uint64_t *entries, unsigned count);
+
+#endif

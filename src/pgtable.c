@@ -1,0 +1,805 @@
+/* SPDX-License-Identifier: MIT */
+#include <pgtsim/pgtable.h>
+
+#include <errno.h>
+
+#include "access.h"
+
+/* Entries that the library itself touched. */
+static void count_work(const struct pgtsim_pgtable *pgt, uint64_t entries)
+{
+	if (!pgt->tlb->quiet)
+		pgt->tlb->counts.work_entries += entries;
+}
+
+/* ---- creation ---- */
+
+static uint64_t memory_alloc(void *ctx, uint64_t count, struct pgtsim_table ***tail)
+{
+	return pgtsim_memory_alloc_tables(ctx, count, tail);
+}
+
+static void memory_free(void *ctx, struct pgtsim_table *table)
+{
+	pgtsim_memory_free_table(ctx, table);
+}
+
+static struct pgtsim_table *memory_find(const void *ctx, uint64_t pa)
+{
+	return pgtsim_memory_table(ctx, pa);
+}
+
+struct pgtsim_table_ops pgtsim_memory_table_ops(struct pgtsim_memory *memory)
+{
+	return (struct pgtsim_table_ops){
+		.alloc = memory_alloc,
+		.free = memory_free,
+		.find = memory_find,
+		.ctx = memory,
+	};
+}
+
+static void table_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op,
+			const struct pgtsim_table *table, uint64_t va)
+{
+	const struct pgtsim_event event = {
+		.op = op,
+		.level = table == pgt->root ? PGTSIM_PGD : table->level,
+		.va = va,
+		.count = 1,
+		.pa = table->pa,
+	};
+
+	pgtsim_tlb_event(pgt->tlb, &event);
+}
+
+/* The side record of an empty table; an allocator of the caller's own may have left anything. */
+static void start_record(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table, int level,
+			 enum pgtsim_region region)
+{
+	table->next = NULL;
+	table->live = 0;
+	table->first = pgtsim_entries(&pgt->geo, level);
+	table->level = (int8_t)level;
+	table->region = (uint8_t)region;
+	table->epoch = pgt->epoch;
+}
+
+int pgtsim_pgtable_init(struct pgtsim_pgtable *pgt, const struct pgtsim_geometry *geo,
+			const struct pgtsim_policy *policy, struct pgtsim_tlb *tlb,
+			struct pgtsim_table_ops ops, enum pgtsim_access access)
+{
+	*pgt = (struct pgtsim_pgtable){
+		.geo = *geo,
+		.policy = policy,
+		.tlb = tlb,
+		.ops = ops,
+		.access = access,
+	};
+	if (pgtsim_tables_reserve(pgt, 1, &pgt->root) != 1)
+		return -ENOMEM;
+	start_record(pgt, pgt->root, pgtsim_root_level(geo), PGTSIM_REGION_OTHER);
+	table_event(pgt, PGTSIM_OP_TABLE_ALLOC, pgt->root, pgtsim_va_start(geo));
+	return 0;
+}
+
+static int give_back(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
+		     struct pgtsim_table *child, void *arg)
+{
+	(void)run;
+	(void)arg;
+	pgt->ops.free(pgt->ops.ctx, child);
+	return 0;
+}
+
+void pgtsim_pgtable_fini(struct pgtsim_pgtable *pgt)
+{
+	static const struct pgtsim_visitor visitor = { .table_done = give_back };
+	bool quiet = pgt->tlb->quiet;
+
+	if (!pgt->root)
+		return;
+	pgt->tlb->quiet = true;
+	pgtsim_walk(pgt, pgtsim_va_start(&pgt->geo), UINT64_MAX, &visitor, NULL);
+	pgt->tlb->quiet = quiet;
+	pgt->ops.free(pgt->ops.ctx, pgt->root);
+	pgt->root = NULL;
+}
+
+/* ---- the walker ---- */
+
+/* The last address that entries [index, index + count) translate, or `last` if that is lower. */
+static uint64_t run_last(const struct pgtsim_geometry *geo, const struct pgtsim_run *run,
+			 uint64_t last)
+{
+	uint64_t size = pgtsim_entry_size(geo, run->level);
+	uint64_t end = pgtsim_entry_base(geo, run->level, run->va) + run->count * size - 1;
+
+	return end < last ? end : last;
+}
+
+/*
+ * How many entries from the run's first on are no tables. `known` is the index up to which that
+ * is known but for the first, so that a visitor that fills a table entry by entry does not make
+ * the walk quadratic; other threads may change what is known.
+ */
+static unsigned count_no_tables(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+				unsigned *known)
+{
+	const uint64_t *entries = &run->table->entries[run->index];
+	bool trusted = run->index < *known && pgt->access == PGTSIM_ACCESS_PRIVATE;
+	unsigned count = access_no_tables(pgt->access, entries, trusted ? 1 : run->count);
+
+	count_work(pgt, count + 1);
+	if (!trusted)
+		*known = run->index + count;
+	else if (count)
+		count = *known - run->index;
+	return count;
+}
+
+/* The next run from va on: entries that are no tables, or (count 0) one table. */
+static struct pgtsim_run next_run(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+				  int level, uint64_t va, uint64_t last, unsigned *known)
+{
+	struct pgtsim_run run = { .table = table, .level = level, .va = va, .last = last };
+
+	run.index = pgtsim_index(&pgt->geo, level, va);
+	run.count = pgtsim_index(&pgt->geo, level, last) - run.index + 1;
+	if (level == PGTSIM_PTE)
+		return run;
+	if (table->live)
+		run.count = count_no_tables(pgt, &run, known);
+	else
+		*known = run.index + run.count;
+	return run;
+}
+
+/* The table that an entry points to, or NULL, noted as a violation. */
+static struct pgtsim_table *child_of(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run)
+{
+	uint64_t desc = access_read(pgt->access, &run->table->entries[run->index]);
+	uint64_t pa = pgtsim_desc_address(&pgt->geo, run->level, desc);
+	struct pgtsim_table *child = pgt->ops.find(pgt->ops.ctx, pa);
+
+	if (child && child->level == run->level + 1)
+		return child;
+	pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_NOT_A_TABLE, run->va, run->level,
+			     "entry 0x%016llx points to no table of the next level",
+			     (unsigned long long)desc);
+	return NULL;
+}
+
+static int walk_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, int level,
+		      uint64_t va, uint64_t last, const struct pgtsim_visitor *visitor, void *arg);
+
+static int visit_child(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
+		       const struct pgtsim_visitor *visitor, void *arg)
+{
+	struct pgtsim_table *child = child_of(pgt, run);
+	int result = 0;
+
+	if (!child)
+		return visitor->strict ? -EFAULT : 0;
+	if (visitor->table)
+		result = visitor->table(pgt, run, child, arg);
+	if (result)
+		return result == PGTSIM_WALK_SKIP ? 0 : result;
+	result = walk_table(pgt, child, run->level + 1, run->va, run->last, visitor, arg);
+	if (!result && visitor->table_done)
+		result = visitor->table_done(pgt, run, child, arg);
+	return result;
+}
+
+static int walk_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, int level,
+		      uint64_t va, uint64_t last, const struct pgtsim_visitor *visitor, void *arg)
+{
+	unsigned known = 0;
+
+	for (;;) {
+		struct pgtsim_run run = next_run(pgt, table, level, va, last, &known);
+		int result = 0;
+
+		if (run.count) {
+			run.last = run_last(&pgt->geo, &run, last);
+			if (visitor->entries)
+				result = visitor->entries(pgt, &run, arg);
+		} else {
+			run.count = 1;
+			run.last = run_last(&pgt->geo, &run, last);
+			result = visit_child(pgt, &run, visitor, arg);
+		}
+		if (result == PGTSIM_WALK_AGAIN) {
+			va = run.va;
+			continue;
+		}
+		if (result || run.last == last)
+			return result;
+		va = run.last + 1;
+	}
+}
+
+int pgtsim_walk(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last,
+		const struct pgtsim_visitor *visitor, void *arg)
+{
+	if (va < pgtsim_va_start(&pgt->geo) || last < va)
+		return -EINVAL;
+	return walk_table(pgt, pgt->root, pgt->root->level, va, last, visitor, arg);
+}
+
+/* ---- runs of entries ---- */
+
+static unsigned table_entries(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table)
+{
+	return pgtsim_entries(&pgt->geo, table->level);
+}
+
+/* Keeps the side record when `live` of the run's entries, all zero before, are written. */
+static void record_filled(struct pgtsim_table *table, unsigned index, unsigned live)
+{
+	table->live += live;
+	if (index < table->first)
+		table->first = index;
+}
+
+/* The same when a run is cleared. */
+static void record_cleared(struct pgtsim_table *table, unsigned index, unsigned count,
+			   unsigned live)
+{
+	table->live -= live;
+	if (index <= table->first && table->first < index + count)
+		table->first = index + count;
+}
+
+uint64_t pgtsim_entry(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
+		      unsigned index)
+{
+	return access_read(pgt->access, &table->entries[index]);
+}
+
+unsigned pgtsim_run_live(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run)
+{
+	if (!run->table->live)
+		return 0;
+	if (run->table->live == table_entries(pgt, run->table))
+		return run->count;
+	count_work(pgt, run->count);
+	return access_live(pgt->access, &run->table->entries[run->index], run->count);
+}
+
+unsigned pgtsim_run_uniform(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
+			    unsigned index, unsigned count, uint64_t step)
+{
+	return access_uniform(pgt->access, &table->entries[index], count, step);
+}
+
+unsigned pgtsim_run_zeros(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
+			  unsigned index, unsigned count)
+{
+	return access_zeros(pgt->access, &table->entries[index], count);
+}
+
+struct pgtsim_run pgtsim_run_part(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+				  uint64_t va, uint64_t last)
+{
+	struct pgtsim_run part = *run;
+
+	part.index = pgtsim_index(&pgt->geo, run->level, va);
+	part.count = pgtsim_index(&pgt->geo, run->level, last) - part.index + 1;
+	part.va = va;
+	part.last = last;
+	return part;
+}
+
+void pgtsim_run_map(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pa,
+		    uint64_t attrs, unsigned flags)
+{
+	struct pgtsim_event event = {
+		.op = PGTSIM_OP_MAP,
+		.level = run->level,
+		.flags = flags,
+		.va = pgtsim_entry_base(&pgt->geo, run->level, run->va),
+		.size = pgtsim_entry_size(&pgt->geo, run->level),
+		.step = pgtsim_entry_size(&pgt->geo, run->level),
+		.pa = pa,
+	};
+	unsigned index = run->index, end = run->index + run->count;
+
+	for (; index < end; index += (unsigned)event.count) {
+		event.count = pgtsim_desc_run(&pgt->geo, run->level, event.pa, end - index);
+		event.new_desc = pgtsim_desc_leaf(&pgt->geo, run->level, event.pa, attrs);
+		access_fill(pgt->access, &run->table->entries[index], (unsigned)event.count,
+			    event.new_desc, event.step);
+		pgtsim_tlb_event(pgt->tlb, &event);
+		event.va += event.count * event.size;
+		event.pa += event.count * event.size;
+	}
+	record_filled(run->table, run->index, run->count);
+	count_work(pgt, run->count);
+}
+
+/* Shows the run's leaves to the observers, before they go, in uniform parts. */
+static void clear_events(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+			 struct pgtsim_event *event)
+{
+	const uint64_t *entries = run->table->entries;
+	unsigned index = run->index, end = run->index + run->count;
+	uint64_t base = event->va;
+
+	for (; index < end; index += (unsigned)event->count) {
+		index += access_zeros(pgt->access, &entries[index], end - index);
+		if (index == end)
+			break;
+		event->old_desc = access_read(pgt->access, &entries[index]);
+		event->count = access_uniform(pgt->access, &entries[index], end - index,
+					      event->step);
+		event->va = base + (index - run->index) * event->size;
+		event->pa = pgtsim_desc_address(&pgt->geo, run->level, event->old_desc);
+		pgtsim_tlb_event(pgt->tlb, event);
+	}
+}
+
+void pgtsim_run_clear(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, unsigned live,
+		      unsigned flags)
+{
+	struct pgtsim_event event = {
+		.op = PGTSIM_OP_CLEAR,
+		.level = run->level,
+		.flags = flags,
+		.va = pgtsim_entry_base(&pgt->geo, run->level, run->va),
+		.count = live,
+		.size = pgtsim_entry_size(&pgt->geo, run->level),
+		.step = pgtsim_entry_size(&pgt->geo, run->level),
+	};
+
+	if (!live)
+		return;
+	if (pgt->tlb->observers)
+		clear_events(pgt, run, &event);
+	else
+		pgtsim_tlb_event(pgt->tlb, &event);
+	access_clear(pgt->access, &run->table->entries[run->index], run->count);
+	record_cleared(run->table, run->index, run->count, live);
+	count_work(pgt, run->count);
+}
+
+unsigned pgtsim_table_first(struct pgtsim_pgtable *pgt, struct pgtsim_table *table)
+{
+	unsigned end = table_entries(pgt, table);
+
+	if (table->live) {
+		unsigned zeros = access_zeros(pgt->access, &table->entries[table->first],
+					      end - table->first);
+
+		count_work(pgt, zeros + 1);
+		table->first += zeros;
+	} else {
+		table->first = end;
+	}
+	return table->first;
+}
+
+/* ---- tables ---- */
+
+uint64_t pgtsim_tables_reserve(struct pgtsim_pgtable *pgt, uint64_t count,
+			       struct pgtsim_table **list)
+{
+	struct pgtsim_table **tail = list;
+	uint64_t got;
+
+	*list = NULL;
+	got = count ? pgt->ops.alloc(pgt->ops.ctx, count, &tail) : 0;
+	*tail = NULL;
+	return got;
+}
+
+void pgtsim_tables_release(struct pgtsim_pgtable *pgt, struct pgtsim_table **list)
+{
+	while (*list) {
+		struct pgtsim_table *table = *list;
+
+		*list = table->next;
+		pgt->ops.free(pgt->ops.ctx, table);
+	}
+}
+
+static bool deferred_barriers(const struct pgtsim_pgtable *pgt)
+{
+	return pgt->policy->barriers == PGTSIM_BARRIERS_DEFERRED;
+}
+
+static void entry_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op,
+			const struct pgtsim_run *run, uint64_t old_desc, uint64_t new_desc)
+{
+	const struct pgtsim_event event = {
+		.op = op,
+		.level = run->level,
+		.va = pgtsim_entry_base(&pgt->geo, run->level, run->va),
+		.count = 1,
+		.size = pgtsim_entry_size(&pgt->geo, run->level),
+		.old_desc = old_desc,
+		.new_desc = new_desc,
+	};
+
+	pgtsim_tlb_event(pgt->tlb, &event);
+}
+
+void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+		       struct pgtsim_table **list, uint64_t attrs, enum pgtsim_region region)
+{
+	struct pgtsim_table *child = *list;
+	uint64_t desc = pgtsim_desc_table(&pgt->geo, child->pa, attrs);
+	unsigned index = pgtsim_index(&pgt->geo, run->level, run->va);
+
+	*list = child->next;
+	start_record(pgt, child, run->level + 1, region);
+	table_event(pgt, PGTSIM_OP_TABLE_ALLOC, child, run->va);
+	if (region != PGTSIM_REGION_VMEMMAP)
+		pgtsim_tlb_publish(pgt->tlb);
+	access_write(pgt->access, &run->table->entries[index], desc);
+	record_filled(run->table, index, 1);
+	count_work(pgt, 1);
+	entry_event(pgt, PGTSIM_OP_LINK, run, 0, desc);
+	if (run->table != pgt->root || deferred_barriers(pgt))
+		pgtsim_tlb_sync(pgt->tlb);
+}
+
+/* p4d_clear() of five levels and set_swapper_pgd() make a cleared entry visible (6.12). */
+static bool sync_after_unlink(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run)
+{
+	return deferred_barriers(pgt) && (run->table == pgt->root || run->level == PGTSIM_P4D);
+}
+
+void pgtsim_table_unlink(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+			 struct pgtsim_table *child)
+{
+	uint64_t desc = access_read(pgt->access, &run->table->entries[run->index]);
+
+	access_write(pgt->access, &run->table->entries[run->index], 0);
+	record_cleared(run->table, run->index, 1, 1);
+	count_work(pgt, 1);
+	entry_event(pgt, PGTSIM_OP_UNLINK, run, desc, 0);
+	if (sync_after_unlink(pgt, run))
+		pgtsim_tlb_sync(pgt->tlb);
+	pgtsim_tlb_flush_table(pgt->tlb, run->va);
+	table_event(pgt, PGTSIM_OP_TABLE_FREE, child, run->va);
+	pgt->ops.free(pgt->ops.ctx, child);
+}
+
+uint32_t pgtsim_tables_mark(struct pgtsim_pgtable *pgt)
+{
+	return ++pgt->epoch;
+}
+
+static int undo_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
+		      struct pgtsim_table *child, void *arg)
+{
+	const uint32_t *mark = arg;
+
+	/* Serial numbers: the difference is right when the counter has wrapped, too. */
+	if (!child->live && pgt->epoch - child->epoch <= pgt->epoch - *mark)
+		pgtsim_table_unlink(pgt, run, child);
+	return 0;
+}
+
+void pgtsim_tables_undo(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last, uint32_t mark)
+{
+	static const struct pgtsim_visitor visitor = { .table_done = undo_table };
+
+	pgtsim_walk(pgt, va, last, &visitor, &mark);
+}
+
+/* ---- map ---- */
+
+/* A mapping under way: page aligned, [va, last], pa = va + delta. */
+struct mapping {
+	const struct pgtsim_map *map;
+	uint64_t va, last, delta;
+	struct pgtsim_table *tables; /* reserved, in the order they will be linked */
+	uint64_t needed;             /* tables to reserve */
+	int skipping;                /* the level below which nothing is mapped; above pte: none */
+};
+
+enum { NOT_SKIPPING = PGTSIM_PTE + 1 };
+
+static bool block_fits(const struct pgtsim_geometry *geo, const struct mapping *m, int level,
+		       uint64_t va, uint64_t last)
+{
+	uint64_t mask = pgtsim_entry_size(geo, level) - 1;
+
+	return m->map->blocks && geo->block[pgtsim_slot(level)] && !(va & mask) &&
+	       !((va + m->delta) & mask) && last - va >= mask;
+}
+
+/* Tables that mapping [va, last] needs below empty entries of this level. */
+static uint64_t tables_below(const struct pgtsim_geometry *geo, const struct mapping *m, int level,
+			     uint64_t va, uint64_t last)
+{
+	unsigned shift = geo->shift[pgtsim_slot(level)];
+	uint64_t mask = pgtsim_entry_size(geo, level) - 1;
+	uint64_t head, tail;
+
+	if (level == PGTSIM_PTE)
+		return 0;
+	if (!m->map->blocks || !geo->block[pgtsim_slot(level)] || (m->delta & mask))
+		return (last >> shift) - (va >> shift) + 1 +
+		       tables_below(geo, m, level + 1, va, last);
+	head = va & mask ? 1 : 0;
+	if (head && (va | mask) >= last)
+		return 1 + tables_below(geo, m, level + 1, va, last);
+	if (head)
+		head += tables_below(geo, m, level + 1, va, va | mask);
+	tail = (last & mask) != mask ? 1 : 0;
+	if (tail)
+		tail += tables_below(geo, m, level + 1, last & ~mask, last);
+	return head + tail;
+}
+
+static int prepare_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
+{
+	struct mapping *m = arg;
+
+	if (pgtsim_run_live(pgt, run))
+		return -EEXIST;
+	if (run->level <= m->skipping)
+		m->needed += tables_below(&pgt->geo, m, run->level, run->va, run->last);
+	return 0;
+}
+
+/* pmd_set_huge() over a table changes nothing, up to 6.12. */
+static bool skips_table(const struct pgtsim_pgtable *pgt, const struct mapping *m,
+			const struct pgtsim_run *run)
+{
+	return pgt->policy->block_over_table == PGTSIM_OVER_TABLE_SKIP &&
+	       block_fits(&pgt->geo, m, run->level, run->va, run->last);
+}
+
+static int prepare_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
+			 struct pgtsim_table *child, void *arg)
+{
+	struct mapping *m = arg;
+
+	(void)child;
+	if (m->skipping == NOT_SKIPPING && skips_table(pgt, m, run))
+		m->skipping = run->level;
+	return 0;
+}
+
+static int prepare_done(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
+			struct pgtsim_table *child, void *arg)
+{
+	struct mapping *m = arg;
+
+	(void)pgt;
+	(void)child;
+	if (m->skipping == run->level)
+		m->skipping = NOT_SKIPPING;
+	return 0;
+}
+
+static void map_part(struct pgtsim_pgtable *pgt, const struct mapping *m,
+		     const struct pgtsim_run *run, uint64_t va, uint64_t last, bool hint)
+{
+	const struct pgtsim_run part = pgtsim_run_part(pgt, run, va, last);
+	uint64_t attrs = m->map->attrs | (hint ? PGTSIM_DESC_CONT : 0);
+	bool sync = run->level < PGTSIM_PTE || !deferred_barriers(pgt);
+
+	pgtsim_run_map(pgt, &part, va + m->delta, attrs, sync ? PGTSIM_EACH_SYNC : 0);
+}
+
+/* Maps the run; contiguous groups that lie wholly inside the mapping get the hint. */
+static void map_leaves(struct pgtsim_pgtable *pgt, const struct mapping *m,
+		       const struct pgtsim_run *run)
+{
+	uint64_t mask = (pgtsim_entry_size(&pgt->geo, run->level)
+			 << pgt->geo.cont[pgtsim_slot(run->level)]) - 1;
+	uint64_t first = (m->va + mask) & ~mask, last = ((m->last + 1) & ~mask) - 1;
+
+	if (first < run->va && first >= m->va)
+		first = run->va;
+	if (last > run->last)
+		last = run->last;
+	if (!m->map->cont || pgtsim_cont_entries(&pgt->geo, run->level) == 1 ||
+	    (m->delta & mask) || first < m->va || first > last || first > run->last ||
+	    last < run->va) {
+		map_part(pgt, m, run, run->va, run->last, false);
+		return;
+	}
+	if (first > run->va)
+		map_part(pgt, m, run, run->va, first - 1, false);
+	map_part(pgt, m, run, first, last, true);
+	if (last < run->last)
+		map_part(pgt, m, run, last + 1, run->last, false);
+}
+
+static int map_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
+{
+	struct mapping *m = arg;
+
+	if (run->level == PGTSIM_PTE) {
+		map_leaves(pgt, m, run);
+		return 0;
+	}
+	if (block_fits(&pgt->geo, m, run->level, run->va, run->last)) {
+		uint64_t size = pgtsim_entry_size(&pgt->geo, run->level);
+		uint64_t last = run->va + ((run->last - run->va + 1) & ~(size - 1)) - 1;
+		const struct pgtsim_run blocks = pgtsim_run_part(pgt, run, run->va, last);
+
+		map_leaves(pgt, m, &blocks);
+		run->va = last + 1;
+		return last == run->last ? 0 : PGTSIM_WALK_AGAIN;
+	}
+	if (!m->tables)
+		return -ENOMEM;
+	pgtsim_table_link(pgt, run, &m->tables, m->map->table_attrs, m->map->region);
+	return PGTSIM_WALK_AGAIN;
+}
+
+static int map_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
+		     struct pgtsim_table *child, void *arg)
+{
+	(void)child;
+	return skips_table(pgt, arg, run) ? PGTSIM_WALK_SKIP : 0;
+}
+
+static int check_map(const struct pgtsim_geometry *geo, const struct pgtsim_map *map,
+		     struct mapping *m)
+{
+	uint64_t mask = pgtsim_page_size(geo) - 1;
+
+	if ((map->va ^ map->pa) & mask)
+		return -EINVAL;
+	if (pgtsim_geometry_check_va(geo, map->va, map->size) ||
+	    pgtsim_geometry_check_pa(geo, map->pa, map->size))
+		return -EINVAL;
+	*m = (struct mapping){
+		.map = map,
+		.va = map->va & ~mask,
+		.last = (map->va + map->size - 1) | mask,
+		.delta = map->pa - map->va,
+		.skipping = NOT_SKIPPING,
+	};
+	return 0;
+}
+
+int pgtsim_map(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map)
+{
+	static const struct pgtsim_visitor prepare = {
+		.entries = prepare_entries,
+		.table = prepare_table,
+		.table_done = prepare_done,
+		.strict = true,
+	};
+	static const struct pgtsim_visitor commit = { .entries = map_entries, .table = map_table };
+	struct mapping m;
+	uint64_t got;
+	int ret = check_map(&pgt->geo, map, &m);
+
+	if (ret)
+		return ret;
+	pgtsim_tlb_begin(pgt->tlb, PGTSIM_OP_BEGIN_MAP, m.va, m.last);
+	ret = pgtsim_walk(pgt, m.va, m.last, &prepare, &m);
+	if (ret)
+		return ret;
+	got = pgtsim_tables_reserve(pgt, m.needed, &m.tables);
+	if (got < m.needed && pgt->policy->map_failure == PGTSIM_ROLLBACK) {
+		pgtsim_tables_release(pgt, &m.tables);
+		return -ENOMEM;
+	}
+	return pgtsim_walk(pgt, m.va, m.last, &commit, &m);
+}
+
+/* ---- translate ---- */
+
+/* What is wrong with the descriptor as an entry of this level; NONE if nothing is. */
+static enum pgtsim_fault entry_fault(const struct pgtsim_geometry *geo, int level, uint64_t desc)
+{
+	enum pgtsim_kind kind = pgtsim_desc_kind(level, desc);
+
+	if (kind == PGTSIM_NONE || kind == PGTSIM_INVALID)
+		return PGTSIM_FAULT_TRANSLATION;
+	if (kind == PGTSIM_BLOCK && !geo->block_legal[pgtsim_slot(level)])
+		return PGTSIM_FAULT_TRANSLATION;
+	if (pgtsim_desc_address(geo, level, desc) >> geo->pa_bits)
+		return PGTSIM_FAULT_ADDRESS_SIZE;
+	if (kind != PGTSIM_TABLE && !(desc & PGTSIM_DESC_AF))
+		return PGTSIM_FAULT_ACCESS_FLAG;
+	return PGTSIM_FAULT_NONE;
+}
+
+/* Restrictions of a table, and the permissions of a leaf, at EL1 (Arm ARM D8.4). */
+static void restrict_access(struct pgtsim_translation *out, bool table, uint64_t desc)
+{
+	uint64_t no_write = table ? PGTSIM_BIT(62) : PGTSIM_DESC_AP2;
+	uint64_t no_exec = table ? PGTSIM_DESC_PXNTABLE : PGTSIM_DESC_PXN;
+
+	/* What EL0 may write EL1 may not execute. */
+	if (!table && (desc & (PGTSIM_DESC_AP1 | PGTSIM_DESC_AP2)) == PGTSIM_DESC_AP1)
+		out->executable = false;
+	if (desc & no_write)
+		out->writable = false;
+	if (desc & no_exec)
+		out->executable = false;
+}
+
+static void fill_leaf(const struct pgtsim_geometry *geo, uint64_t va,
+		      struct pgtsim_translation *out)
+{
+	out->size = pgtsim_entry_size(geo, out->level);
+	out->pa = pgtsim_desc_address(geo, out->level, out->desc) + (va & (out->size - 1));
+}
+
+int pgtsim_translate(const struct pgtsim_pgtable *pgt, uint64_t va, struct pgtsim_translation *out)
+{
+	const struct pgtsim_table *table = pgt->root;
+
+	*out = (struct pgtsim_translation){ .level = pgt->root->level,
+					    .fault = PGTSIM_FAULT_TRANSLATION,
+					    .writable = true,
+					    .executable = true };
+	if (va < pgtsim_va_start(&pgt->geo))
+		return -EINVAL;
+	for (;; out->level++) {
+		unsigned index = pgtsim_index(&pgt->geo, out->level, va);
+		bool is_table;
+
+		out->desc = access_read(pgt->access, &table->entries[index]);
+		out->step[out->steps++] = (struct pgtsim_step){ out->level, index, out->desc };
+		out->fault = entry_fault(&pgt->geo, out->level, out->desc);
+		if (out->fault)
+			return -EFAULT;
+		is_table = pgtsim_desc_is_table(out->level, out->desc);
+		restrict_access(out, is_table, out->desc);
+		if (!is_table)
+			break;
+		table = pgt->ops.find(pgt->ops.ctx,
+				      pgtsim_desc_address(&pgt->geo, out->level, out->desc));
+		if (!table || table->level != out->level + 1) {
+			out->fault = PGTSIM_FAULT_EXTERNAL;
+			return -EFAULT;
+		}
+	}
+	fill_leaf(&pgt->geo, va, out);
+	return 0;
+}
+
+const char *pgtsim_fault_name(enum pgtsim_fault fault)
+{
+	static const char *const names[] = {
+		[PGTSIM_FAULT_NONE] = "no fault",
+		[PGTSIM_FAULT_TRANSLATION] = "translation fault",
+		[PGTSIM_FAULT_ADDRESS_SIZE] = "address size fault",
+		[PGTSIM_FAULT_ACCESS_FLAG] = "access flag fault",
+		[PGTSIM_FAULT_EXTERNAL] = "external abort on translation table walk",
+	};
+
+	return (unsigned)fault < sizeof(names) / sizeof(names[0]) ? names[fault] : NULL;
+}
+
+int pgtsim_poke(struct pgtsim_pgtable *pgt, int level, uint64_t va, uint64_t desc)
+{
+	struct pgtsim_run run = { .table = pgt->root, .level = pgt->root->level, .va = va };
+	uint64_t old;
+
+	if (va < pgtsim_va_start(&pgt->geo) || level < run.level || level > PGTSIM_PTE)
+		return -EINVAL;
+	for (;; run.level++) {
+		run.index = pgtsim_index(&pgt->geo, run.level, va);
+		old = access_read(pgt->access, &run.table->entries[run.index]);
+		if (run.level == level)
+			break;
+		if (!pgtsim_desc_is_table(run.level, old))
+			return -ENOENT;
+		run.table = child_of(pgt, &run);
+		if (!run.table)
+			return -ENOENT;
+	}
+	access_write(pgt->access, &run.table->entries[run.index], desc);
+	if (old && !desc)
+		record_cleared(run.table, run.index, 1, 1);
+	else if (!old && desc)
+		record_filled(run.table, run.index, 1);
+	pgt->poked = true;
+	entry_event(pgt, PGTSIM_OP_POKE, &run, old, desc);
+	return 0;
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+#include <pgtsim/teardown.h>
+
+#include <errno.h>
+
+static int check_range(const struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end)
+{
+	if (start == end || start > end - 1 || start < pgtsim_va_start(&pgt->geo))
+		return -EINVAL;
+	return 0;
+}
+
+/* Pages that the kernel's loop over a pte table visits: one for every page size from va on. */
+static unsigned pte_steps(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last)
+{
+	return (unsigned)(((last - va) >> pgt->geo.page_shift) + 1);
+}
+
+/* ---- freeing what was mapped ---- */
+
+static void report_bad_free(struct pgtsim_pgtable *pgt, enum pgtsim_bad_free bad, uint64_t va,
+			    int level, uint64_t pfn)
+{
+	static const enum pgtsim_violation_name names[] = {
+		[PGTSIM_FREE_NOT_RAM] = PGTSIM_V_NOT_RAM,
+		[PGTSIM_FREE_DOUBLE] = PGTSIM_V_DOUBLE_FREE,
+		[PGTSIM_FREE_WRONG_ORDER] = PGTSIM_V_WRONG_ORDER,
+		[PGTSIM_FREE_WRONG_OWNER] = PGTSIM_V_WRONG_OWNER,
+		[PGTSIM_FREE_BOOT] = PGTSIM_V_BOOT_MEMORY_FREED,
+	};
+
+	pgtsim_tlb_violation(pgt->tlb, names[bad], va, level, "freeing PFN 0x%llx: %s",
+			     (unsigned long long)pfn, pgtsim_bad_free_name(bad));
+}
+
+static void pages_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op, uint64_t pfn,
+			uint64_t pages)
+{
+	const struct pgtsim_event event = {
+		.op = op,
+		.level = PGTSIM_PTE,
+		.count = pages,
+		.pa = pfn << pgt->geo.page_shift,
+	};
+
+	if (pages)
+		pgtsim_tlb_event(pgt->tlb, &event);
+}
+
+static void free_blocks(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pfn,
+			struct pgtsim_memory *memory)
+{
+	unsigned order = pgt->geo.shift[pgtsim_slot(run->level)] - pgt->geo.page_shift;
+
+	for (unsigned i = 0; i < run->count; i++, pfn += UINT64_C(1) << order) {
+		enum pgtsim_bad_free bad = pgtsim_memory_free_pages(memory, pfn, order);
+
+		if (bad)
+			report_bad_free(pgt, bad, run->va, run->level, pfn);
+		else
+			pages_event(pgt, PGTSIM_OP_PAGES_FREE, pfn, UINT64_C(1) << order);
+	}
+}
+
+static void free_pages(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pfn,
+		       struct pgtsim_memory *memory)
+{
+	uint64_t page = 0;
+
+	while (page < run->count) {
+		enum pgtsim_bad_free bad;
+		uint64_t freed = pgtsim_memory_free_run(memory, pfn + page, run->count - page, &bad);
+
+		pages_event(pgt, PGTSIM_OP_PAGES_FREE, pfn + page, freed);
+		page += freed;
+		if (page == run->count)
+			break;
+		report_bad_free(pgt, bad, run->va + (page << pgt->geo.page_shift), run->level,
+				pfn + page);
+		page++;
+	}
+}
+
+/* Frees the memory of leaves whose addresses follow one another from pa on. */
+static void free_backing(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pa,
+			 const struct pgtsim_unmap *unmap)
+{
+	uint64_t pfn = pa >> pgt->geo.page_shift;
+	uint64_t pages = (uint64_t)run->count
+			 << (pgt->geo.shift[pgtsim_slot(run->level)] - pgt->geo.page_shift);
+
+	if (unmap->altmap) {
+		pgtsim_altmap_free(unmap->altmap, pages);
+		pages_event(pgt, PGTSIM_OP_ALTMAP_FREE, pfn, pages);
+		pages_event(pgt, PGTSIM_OP_PAGES_FREE, pfn, pages);
+	} else if (run->level < PGTSIM_PTE) {
+		free_blocks(pgt, run, pfn, unmap->memory);
+	} else {
+		free_pages(pgt, run, pfn, unmap->memory);
+	}
+}
+
+/* ---- pass 1 ---- */
+
+static bool by_page_of_block(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run)
+{
+	return pgt->policy->flush == PGTSIM_FLUSH_PER_PAGE_OF_BLOCK && run->level < PGTSIM_PTE;
+}
+
+/* Clears leaves whose addresses follow one another, and frees their memory. */
+static void unmap_and_free(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+			   const struct pgtsim_unmap *unmap)
+{
+	uint64_t desc = pgtsim_entry(pgt, run->table, run->index);
+	uint64_t pa = pgtsim_desc_address(&pgt->geo, run->level, desc);
+	unsigned flags = PGTSIM_EACH_FREE;
+
+	if (desc & PGTSIM_DESC_CONT)
+		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_CONT_FREED, run->va, run->level,
+				     "descriptor 0x%016llx", (unsigned long long)desc);
+	if (pgt->policy->flush != PGTSIM_FLUSH_AT_END && !by_page_of_block(pgt, run))
+		flags |= PGTSIM_EACH_FLUSH;
+	if (pgt->policy->free_order == PGTSIM_FREE_BEFORE_CLEAR)
+		free_backing(pgt, run, pa, unmap);
+	pgtsim_run_clear(pgt, run, run->count, flags);
+	if (by_page_of_block(pgt, run))
+		pgtsim_tlb_flush_range(pgt->tlb, &pgt->geo, pgt->policy, run->va, run->last + 1);
+	if (pgt->policy->free_order == PGTSIM_FREE_AFTER_INVALIDATE)
+		free_backing(pgt, run, pa, unmap);
+}
+
+/* The entries [index, index + count) of a run, whole. */
+static struct pgtsim_run sub_run(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+				 unsigned index, unsigned count)
+{
+	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level);
+	uint64_t base = pgtsim_entry_base(&pgt->geo, run->level, run->va);
+	uint64_t va = base + (index - run->index) * size;
+
+	return pgtsim_run_part(pgt, run, va, va + count * size - 1);
+}
+
+static void unmap_and_free_run(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+			       const struct pgtsim_unmap *unmap)
+{
+	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level);
+	unsigned index = run->index, end = run->index + run->count;
+
+	while (index < end) {
+		struct pgtsim_run part;
+		unsigned count = 1;
+
+		index += pgtsim_run_zeros(pgt, run->table, index, end - index);
+		if (index == end)
+			return;
+		if (!by_page_of_block(pgt, run))
+			count = pgtsim_run_uniform(pgt, run->table, index, end - index, size);
+		part = sub_run(pgt, run, index, count);
+		unmap_and_free(pgt, &part, unmap);
+		index += count;
+	}
+}
+
+static void unmap_run(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+		      const struct pgtsim_unmap *unmap)
+{
+	unsigned live = pgtsim_run_live(pgt, run);
+	bool per_leaf = pgt->policy->flush == PGTSIM_FLUSH_PER_LEAF;
+
+	if (!live)
+		return;
+	if (unmap->free_mapped)
+		unmap_and_free_run(pgt, run, unmap);
+	else
+		pgtsim_run_clear(pgt, run, live, per_leaf ? PGTSIM_EACH_FLUSH : 0);
+}
+
+/* Entries that were poked may be anything; what the kernel would take for a table stays. */
+static void unmap_poked(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+			const struct pgtsim_unmap *unmap)
+{
+	for (unsigned i = 0; i < run->count; i++) {
+		const struct pgtsim_run one = sub_run(pgt, run, run->index + i, 1);
+		uint64_t desc = pgtsim_entry(pgt, run->table, one.index);
+		enum pgtsim_kind kind = pgtsim_desc_kind(run->level, desc);
+
+		if (kind == PGTSIM_INVALID ||
+		    (kind == PGTSIM_BLOCK && !pgt->geo.block_legal[pgtsim_slot(run->level)])) {
+			pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_INVALID_ENTRY, one.va, run->level,
+					     "pass 1 meets 0x%016llx", (unsigned long long)desc);
+			if (run->level < PGTSIM_PTE)
+				continue;
+		}
+		unmap_run(pgt, &one, unmap);
+	}
+}
+
+static int unmap_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
+{
+	if (run->level == PGTSIM_PTE)
+		run->count = pte_steps(pgt, run->va, run->last);
+	if (pgt->poked)
+		unmap_poked(pgt, run, arg);
+	else
+		unmap_run(pgt, run, arg);
+	return 0;
+}
+
+int pgtsim_unmap_range(struct pgtsim_pgtable *pgt, const struct pgtsim_unmap *unmap)
+{
+	static const struct pgtsim_visitor visitor = { .entries = unmap_entries };
+	struct pgtsim_unmap pass = *unmap;
+	uint8_t flush = pgt->policy->flush;
+
+	if (check_range(pgt, pass.start, pass.end) || (pass.free_mapped && !pass.memory))
+		return -EINVAL;
+	pgtsim_tlb_begin(pgt->tlb, PGTSIM_OP_BEGIN_PASS_1, pass.start, pass.end - 1);
+	if (pass.altmap && !pass.free_mapped)
+		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_ALTMAP_WITHOUT_FREE, pass.start,
+				     PGTSIM_PTE, "no memory is freed here");
+	pgtsim_walk(pgt, pass.start, pass.end - 1, &visitor, &pass);
+	if (pass.free_mapped ? flush == PGTSIM_FLUSH_AT_END : flush != PGTSIM_FLUSH_PER_LEAF)
+		pgtsim_tlb_flush_range(pgt->tlb, &pgt->geo, pgt->policy, pass.start, pass.end);
+	return 0;
+}
+
+/* ---- pass 2 ---- */
+
+struct bounds {
+	uint64_t floor, ceiling;
+};
+
+/* pgtable_range_aligned(): whether the table under an entry of this level lies inside the bounds. */
+static bool inside(const struct pgtsim_pgtable *pgt, const struct bounds *bounds,
+		   const struct pgtsim_run *run)
+{
+	uint64_t mask = ~(pgtsim_entry_size(&pgt->geo, run->level) - 1);
+	uint64_t ceiling = bounds->ceiling & mask;
+
+	if ((run->va & mask) < bounds->floor)
+		return false;
+	if (bounds->ceiling && !ceiling)
+		return false;
+	return run->last <= ceiling - 1;
+}
+
+/* Descriptors that the kernel reads as it scans. */
+static void count_reads(struct pgtsim_pgtable *pgt, uint64_t entries)
+{
+	if (!pgt->tlb->quiet)
+		pgt->tlb->counts.entries_read += entries;
+}
+
+/* The kernel's check that pass 1 was there, and what it reads for it. */
+static void check_ptes(struct pgtsim_pgtable *pgt, const struct pgtsim_run *parent,
+		       struct pgtsim_table *table)
+{
+	struct pgtsim_run run = {
+		.table = table,
+		.level = PGTSIM_PTE,
+		.index = pgtsim_index(&pgt->geo, PGTSIM_PTE, parent->va),
+		.count = pte_steps(pgt, parent->va, parent->last),
+		.va = parent->va,
+		.last = parent->last,
+	};
+	unsigned live = pgtsim_run_live(pgt, &run);
+
+	count_reads(pgt, run.count);
+	if (live)
+		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_LEAF_IN_PASS_2, run.va, run.level,
+				     "%u entries are live", live);
+}
+
+/*
+ * Whether every entry is zero. The kernel reads from the first entry to the first live one; the
+ * record knows without.
+ */
+static bool is_empty(struct pgtsim_pgtable *pgt, struct pgtsim_table *table)
+{
+	unsigned first = pgtsim_table_first(pgt, table);
+	unsigned entries = pgtsim_entries(&pgt->geo, table->level);
+
+	count_reads(pgt, first < entries ? first + 1 : entries);
+	return first == entries;
+}
+
+static int free_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
+		      struct pgtsim_table *child, void *arg)
+{
+	if (child->level == PGTSIM_PTE)
+		check_ptes(pgt, run, child);
+	if (pgt->policy->free_tables == PGTSIM_FREE_NEVER || !inside(pgt, arg, run)) {
+		if (!pgt->tlb->quiet && !child->live)
+			pgt->tlb->counts.tables_kept++;
+		return 0;
+	}
+	if (is_empty(pgt, child))
+		pgtsim_table_unlink(pgt, run, child);
+	return 0;
+}
+
+static int report_blocks(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
+{
+	(void)arg;
+	if (run->level < PGTSIM_PTE && pgtsim_run_live(pgt, run)) {
+		unsigned zeros = pgtsim_run_zeros(pgt, run->table, run->index, run->count);
+		const struct pgtsim_run one = sub_run(pgt, run, run->index + zeros, 1);
+
+		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_BLOCK_IN_PASS_2, one.va, run->level,
+				     "entry 0x%016llx is left as it is",
+				     (unsigned long long)pgtsim_entry(pgt, run->table, one.index));
+	}
+	return 0;
+}
+
+int pgtsim_free_tables(struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end, uint64_t floor,
+		       uint64_t ceiling)
+{
+	static const struct pgtsim_visitor visitor = {
+		.entries = report_blocks,
+		.table_done = free_table,
+	};
+	struct bounds bounds = { floor, ceiling };
+
+	if (check_range(pgt, start, end))
+		return -EINVAL;
+	pgtsim_tlb_begin(pgt->tlb, PGTSIM_OP_BEGIN_PASS_2, start, end - 1);
+	return pgtsim_walk(pgt, start, end - 1, &visitor, &bounds);
+}

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+#include <pgtsim/tlb.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* TLBI operands hold VA[55:12] whatever the granule. */
+enum { TLBI_SHIFT = 12 };
+
+/* MAX_TLBI_RANGE_PAGES: what one round over all scales can cover. */
+#define TLBI_RANGE_PAGES (UINT64_C(1) << 21)
+
+static const struct pgtsim_counter counters[] = {
+#define COUNTER_ROW(field, name, meaning) { name, meaning, offsetof(struct pgtsim_counts, field) },
+	PGTSIM_COUNTERS(COUNTER_ROW)
+#undef COUNTER_ROW
+};
+
+static const struct pgtsim_violation_kind kinds[PGTSIM_V_COUNT] = {
+	[PGTSIM_V_DOUBLE_FREE] = { "double-free", "a page that is free already is freed again",
+				   "free each page once, where its last mapping goes" },
+	[PGTSIM_V_WRONG_ORDER] = { "wrong-order",
+				   "pages are freed that are not one allocated block",
+				   "free the block with the order and the start it was allocated with" },
+	[PGTSIM_V_WRONG_OWNER] = { "wrong-owner", "pages are freed to someone who never owned them",
+				   "give memory back to the allocator it came from" },
+	[PGTSIM_V_NOT_RAM] = { "not-ram",
+			       "memory is freed to the page allocator that it never had",
+			       "give a device's memory back to its altmap, or do not free it" },
+	[PGTSIM_V_BOOT_MEMORY_FREED] = { "boot-memory-freed",
+					 "boot memory (reserved) is freed to the page allocator",
+					 "refuse to remove boot memory" },
+	[PGTSIM_V_ALTMAP_WITHOUT_FREE] = { "altmap-without-free",
+					   "an altmap is given to a teardown that frees no memory",
+					   "pass the altmap where the vmemmap is freed" },
+	[PGTSIM_V_CONT_FREED] = { "cont-freed",
+				  "memory mapped with the contiguous hint is freed leaf by leaf",
+				  "map memory that is freed leaf by leaf without the hint" },
+	[PGTSIM_V_BLOCK_IN_PASS_2] = { "block-in-pass-2",
+				       "pass 2 meets a block, which the kernel would read as a table",
+				       "unmap the range (pass 1) before its tables are freed" },
+	[PGTSIM_V_LEAF_IN_PASS_2] = { "leaf-in-pass-2", "pass 2 meets entries that are not cleared",
+				      "unmap the range (pass 1) before its tables are freed" },
+	[PGTSIM_V_NOT_A_TABLE] = { "not-a-table",
+				   "a table entry points to memory that is no table of that level",
+				   "link only tables, and clear the entry before its table is freed" },
+	[PGTSIM_V_INVALID_ENTRY] = { "invalid-entry", "an entry is not zero and not valid",
+				     "clear an entry to zero, or keep it valid" },
+	[PGTSIM_V_TABLE_COUNT] = { "table-count",
+				   "the record of a table's entries disagrees with its memory",
+				   "change entries through the library alone" },
+	[PGTSIM_V_TABLE_LEAK] = { "table-leak", "table pages are allocated that no entry points to",
+				  "free a table when its entry goes" },
+	[PGTSIM_V_BACKING_SHARED] = { "backing-shared", "two vmemmap leaves share one page frame",
+				      "hand out a frame once until it is freed" },
+};
+
+static const char *const op_names[PGTSIM_OP_COUNT] = {
+	[PGTSIM_OP_TABLE_ALLOC] = "table-alloc", [PGTSIM_OP_TABLE_FREE] = "table-free",
+	[PGTSIM_OP_LINK] = "link",		 [PGTSIM_OP_UNLINK] = "unlink",
+	[PGTSIM_OP_MAP] = "map",		 [PGTSIM_OP_CLEAR] = "clear",
+	[PGTSIM_OP_POKE] = "poke",		 [PGTSIM_OP_PAGES_ALLOC] = "pages-alloc",
+	[PGTSIM_OP_PAGES_FREE] = "pages-free",	 [PGTSIM_OP_ALTMAP_ALLOC] = "altmap-alloc",
+	[PGTSIM_OP_ALTMAP_FREE] = "altmap-free", [PGTSIM_OP_DSB_ISHST] = "dsb-ishst",
+	[PGTSIM_OP_DSB_ISH] = "dsb-ish",	 [PGTSIM_OP_ISB] = "isb",
+	[PGTSIM_OP_TLBI_LEAF] = "tlbi-leaf",	 [PGTSIM_OP_TLBI_WALK] = "tlbi-walk",
+	[PGTSIM_OP_TLBI_RANGE] = "tlbi-range",	 [PGTSIM_OP_TLBI_ALL] = "tlbi-all",
+	[PGTSIM_OP_BEGIN_MAP] = "begin-map",	 [PGTSIM_OP_BEGIN_POPULATE] = "begin-populate",
+	[PGTSIM_OP_BEGIN_PASS_1] = "begin-pass-1", [PGTSIM_OP_BEGIN_PASS_2] = "begin-pass-2",
+};
+
+void pgtsim_tlb_init(struct pgtsim_tlb *tlb)
+{
+	*tlb = (struct pgtsim_tlb){ 0 };
+}
+
+void pgtsim_tlb_fini(struct pgtsim_tlb *tlb)
+{
+	free(tlb->violations);
+	tlb->violations = NULL;
+	tlb->violation_count = 0;
+}
+
+void pgtsim_observe(struct pgtsim_tlb *tlb, struct pgtsim_observer *observer)
+{
+	struct pgtsim_observer **end = &tlb->observers;
+
+	while (*end && *end != observer)
+		end = &(*end)->next;
+	if (*end)
+		return;
+	observer->next = NULL;
+	*end = observer;
+}
+
+void pgtsim_unobserve(struct pgtsim_tlb *tlb, struct pgtsim_observer *observer)
+{
+	struct pgtsim_observer **link = &tlb->observers;
+
+	while (*link && *link != observer)
+		link = &(*link)->next;
+	if (*link)
+		*link = observer->next;
+}
+
+/* The counter that an operation adds its run to; 0, a gauge, stands for none. */
+static const size_t counter_of[PGTSIM_OP_COUNT] = {
+	[PGTSIM_OP_TABLE_ALLOC] = offsetof(struct pgtsim_counts, tables_allocated),
+	[PGTSIM_OP_TABLE_FREE] = offsetof(struct pgtsim_counts, tables_freed),
+	[PGTSIM_OP_MAP] = offsetof(struct pgtsim_counts, leaves_mapped),
+	[PGTSIM_OP_CLEAR] = offsetof(struct pgtsim_counts, leaves_cleared),
+	[PGTSIM_OP_PAGES_ALLOC] = offsetof(struct pgtsim_counts, pages_allocated),
+	[PGTSIM_OP_PAGES_FREE] = offsetof(struct pgtsim_counts, pages_freed),
+	[PGTSIM_OP_ALTMAP_ALLOC] = offsetof(struct pgtsim_counts, altmap_allocated),
+	[PGTSIM_OP_ALTMAP_FREE] = offsetof(struct pgtsim_counts, altmap_freed),
+	[PGTSIM_OP_DSB_ISHST] = offsetof(struct pgtsim_counts, dsb),
+	[PGTSIM_OP_DSB_ISH] = offsetof(struct pgtsim_counts, dsb),
+	[PGTSIM_OP_ISB] = offsetof(struct pgtsim_counts, isb),
+	[PGTSIM_OP_TLBI_LEAF] = offsetof(struct pgtsim_counts, tlbi_leaf),
+	[PGTSIM_OP_TLBI_WALK] = offsetof(struct pgtsim_counts, tlbi_walk),
+	[PGTSIM_OP_TLBI_RANGE] = offsetof(struct pgtsim_counts, tlbi_range),
+	[PGTSIM_OP_TLBI_ALL] = offsetof(struct pgtsim_counts, tlbi_all),
+};
+
+static uint64_t *field(struct pgtsim_counts *counts, size_t offset)
+{
+	return (uint64_t *)(void *)((char *)counts + offset);
+}
+
+/* The gauge of live tables of a level. */
+static uint64_t *live_tables(struct pgtsim_counts *counts, int level)
+{
+	uint64_t *const by_slot[] = { &counts->tables_pgd, &counts->tables_p4d, &counts->tables_pud,
+				      &counts->tables_pmd, &counts->tables_pte };
+
+	return by_slot[pgtsim_slot(level)];
+}
+
+static void count_leaves(struct pgtsim_counts *counts, const struct pgtsim_event *event)
+{
+	uint64_t n = event->count;
+
+	counts->entries_read += n;
+	counts->entries_written += n;
+	if (event->flags & PGTSIM_EACH_SYNC) {
+		counts->dsb += n;
+		counts->isb += n;
+	}
+	if (event->flags & PGTSIM_EACH_FLUSH) {
+		counts->dsb += 2 * n;
+		counts->isb += n;
+		counts->tlbi_leaf += n;
+	}
+}
+
+static void count(struct pgtsim_counts *counts, const struct pgtsim_event *event)
+{
+	size_t offset = counter_of[event->op];
+
+	if (offset)
+		*field(counts, offset) += event->count;
+	if (event->op == PGTSIM_OP_MAP || event->op == PGTSIM_OP_CLEAR)
+		count_leaves(counts, event);
+	else if (event->op == PGTSIM_OP_TABLE_ALLOC)
+		*live_tables(counts, event->level) += event->count;
+	else if (event->op == PGTSIM_OP_TABLE_FREE)
+		*live_tables(counts, event->level) -= event->count;
+}
+
+void pgtsim_tlb_event(struct pgtsim_tlb *tlb, const struct pgtsim_event *event)
+{
+	if (tlb->quiet)
+		return;
+	count(&tlb->counts, event);
+	for (struct pgtsim_observer *o = tlb->observers, *next; o; o = next) {
+		next = o->next;
+		o->event(o, event);
+	}
+}
+
+void pgtsim_tlb_begin(struct pgtsim_tlb *tlb, enum pgtsim_op op, uint64_t va, uint64_t last)
+{
+	const struct pgtsim_event event = {
+		.op = op, .level = PGTSIM_PTE, .va = va, .count = 1, .size = last - va + 1,
+	};
+
+	pgtsim_tlb_event(tlb, &event);
+}
+
+static void barrier(struct pgtsim_tlb *tlb, enum pgtsim_op op)
+{
+	const struct pgtsim_event event = { .op = op, .level = PGTSIM_PTE, .count = 1 };
+
+	pgtsim_tlb_event(tlb, &event);
+}
+
+static void invalidate(struct pgtsim_tlb *tlb, enum pgtsim_op op, uint64_t va, uint64_t n,
+		       uint64_t size)
+{
+	const struct pgtsim_event event = {
+		.op = op, .level = PGTSIM_PTE, .va = va, .count = n, .size = size,
+	};
+
+	if (n)
+		pgtsim_tlb_event(tlb, &event);
+}
+
+void pgtsim_tlb_publish(struct pgtsim_tlb *tlb)
+{
+	barrier(tlb, PGTSIM_OP_DSB_ISHST);
+}
+
+void pgtsim_tlb_sync(struct pgtsim_tlb *tlb)
+{
+	barrier(tlb, PGTSIM_OP_DSB_ISHST);
+	barrier(tlb, PGTSIM_OP_ISB);
+}
+
+static void complete(struct pgtsim_tlb *tlb)
+{
+	barrier(tlb, PGTSIM_OP_DSB_ISH);
+	barrier(tlb, PGTSIM_OP_ISB);
+}
+
+void pgtsim_tlb_flush_table(struct pgtsim_tlb *tlb, uint64_t va)
+{
+	barrier(tlb, PGTSIM_OP_DSB_ISHST);
+	invalidate(tlb, PGTSIM_OP_TLBI_WALK, va, 1, 0);
+	complete(tlb);
+}
+
+/*
+ * __flush_tlb_range_op() with range operations: for each scale from 3 down one operation of
+ * (num + 1) << (5 * scale + 1) pages, and by VA what is left.
+ */
+static void invalidate_by_range(struct pgtsim_tlb *tlb, const struct pgtsim_geometry *geo,
+				uint64_t va, uint64_t pages)
+{
+	for (int scale = 3; scale >= 0 && pages > 1; scale--) {
+		unsigned shift = 5 * (unsigned)scale + 1;
+		uint64_t covered = pages >> shift << shift;
+
+		if (!covered)
+			continue;
+		invalidate(tlb, PGTSIM_OP_TLBI_RANGE, va, 1, covered << geo->page_shift);
+		va += covered << geo->page_shift;
+		pages -= covered;
+	}
+	invalidate(tlb, PGTSIM_OP_TLBI_LEAF, va, pages, pgtsim_page_size(geo));
+}
+
+/* How many by-VA operations the kernel's loop over 4K units from va to va + size makes. */
+static uint64_t operations(const struct pgtsim_geometry *geo, uint64_t va, uint64_t size)
+{
+	uint64_t units = ((va & ((1u << TLBI_SHIFT) - 1)) + size) >> TLBI_SHIFT;
+	uint64_t per_page = UINT64_C(1) << (geo->page_shift - TLBI_SHIFT);
+
+	return (units + per_page - 1) / per_page;
+}
+
+void pgtsim_tlb_flush_range(struct pgtsim_tlb *tlb, const struct pgtsim_geometry *geo,
+			    const struct pgtsim_policy *policy, uint64_t start, uint64_t end)
+{
+	uint64_t mask = pgtsim_page_size(geo) - 1;
+	uint64_t limit = (uint64_t)pgtsim_entries(geo, PGTSIM_PTE) << geo->page_shift;
+	bool by_range = tlb->range_operations && policy->tlbi_range;
+
+	if (policy->flush_rounds_out) {
+		start &= ~mask;
+		end = (end + mask) & ~mask;
+	}
+	if (by_range)
+		limit = TLBI_RANGE_PAGES << geo->page_shift;
+	barrier(tlb, PGTSIM_OP_DSB_ISHST);
+	if (end - start > limit ||
+	    (end - start == limit && !by_range && policy->flush_all == PGTSIM_FLUSH_ALL_FROM))
+		invalidate(tlb, PGTSIM_OP_TLBI_ALL, start, 1, end - start);
+	else if (by_range)
+		invalidate_by_range(tlb, geo, start, (end - start) >> geo->page_shift);
+	else
+		invalidate(tlb, PGTSIM_OP_TLBI_LEAF, start, operations(geo, start, end - start),
+			   pgtsim_page_size(geo));
+	complete(tlb);
+}
+
+void pgtsim_tlb_violation(struct pgtsim_tlb *tlb, enum pgtsim_violation_name name, uint64_t va,
+			  int level, const char *text, ...)
+{
+	struct pgtsim_violation *violation;
+	va_list args;
+
+	if (tlb->quiet)
+		return;
+	tlb->counts.violations++;
+	if (!tlb->violations)
+		tlb->violations = calloc(PGTSIM_VIOLATIONS_KEPT, sizeof(*tlb->violations));
+	if (!tlb->violations || tlb->violation_count == PGTSIM_VIOLATIONS_KEPT)
+		return;
+	violation = &tlb->violations[tlb->violation_count++];
+	violation->name = name;
+	violation->va = va;
+	violation->level = level;
+	va_start(args, text);
+	vsnprintf(violation->text, sizeof(violation->text), text, args);
+	va_end(args);
+}
+
+void pgtsim_tlb_reset_counts(struct pgtsim_tlb *tlb)
+{
+	struct pgtsim_counts fresh = {
+		.tables_pgd = tlb->counts.tables_pgd, .tables_p4d = tlb->counts.tables_p4d,
+		.tables_pud = tlb->counts.tables_pud, .tables_pmd = tlb->counts.tables_pmd,
+		.tables_pte = tlb->counts.tables_pte,
+	};
+
+	tlb->counts = fresh;
+}
+
+const struct pgtsim_counter *pgtsim_counters(size_t *n)
+{
+	*n = sizeof(counters) / sizeof(counters[0]);
+	return counters;
+}
+
+uint64_t pgtsim_counter_value(const struct pgtsim_counts *counts,
+			      const struct pgtsim_counter *counter)
+{
+	uint64_t value;
+
+	memcpy(&value, (const char *)counts + counter->offset, sizeof(value));
+	return value;
+}
+
+const struct pgtsim_counter *pgtsim_counter_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+		if (!strcmp(counters[i].name, name))
+			return &counters[i];
+	return NULL;
+}
+
+const struct pgtsim_violation_kind *pgtsim_violation_kind(enum pgtsim_violation_name name)
+{
+	return (unsigned)name < PGTSIM_V_COUNT ? &kinds[name] : NULL;
+}
+
+const char *pgtsim_op_name(enum pgtsim_op op)
+{
+	return (unsigned)op < PGTSIM_OP_COUNT ? op_names[op] : NULL;
+}

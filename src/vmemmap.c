@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+#include <pgtsim/vmemmap.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* Leaves that one populate has mapped, for taking them back. */
+struct built {
+	uint64_t va, size; /* bytes */
+};
+
+struct populating {
+	struct pgtsim_vmemmap *vmemmap;
+	struct pgtsim_altmap *altmap;
+	bool blocks;
+	uint64_t fallback;  /* the pmd that gets base pages as no block was to be had */
+	struct built *log;  /* NULL if nothing is ever taken back */
+	size_t logged, room;
+	bool log_wanted;
+	uint32_t mark; /* tables linked since are this populate's */
+};
+
+/* ---- the log ---- */
+
+/* Makes room before something is built, so that logging it can't fail. */
+static int log_reserve(struct populating *p)
+{
+	size_t room = p->room ? 2 * p->room : 16;
+	struct built *log;
+
+	if (!p->log_wanted || p->logged < p->room)
+		return 0;
+	log = realloc(p->log, room * sizeof(*log));
+	if (!log)
+		return -ENOMEM;
+	p->log = log;
+	p->room = room;
+	return 0;
+}
+
+static void log_add(struct populating *p, uint64_t va, uint64_t size)
+{
+	struct built *last = p->logged ? &p->log[p->logged - 1] : NULL;
+
+	if (!p->log_wanted)
+		return;
+	if (last && last->va + last->size == va)
+		last->size += size;
+	else
+		p->log[p->logged++] = (struct built){ va, size };
+}
+
+static void take_back(struct populating *p, uint64_t va, uint64_t last)
+{
+	while (p->logged) {
+		struct built *built = &p->log[--p->logged];
+		const struct pgtsim_unmap unmap = {
+			.start = built->va,
+			.end = built->va + built->size,
+			.free_mapped = true,
+			.altmap = p->altmap,
+			.memory = p->vmemmap->memory,
+		};
+
+		pgtsim_unmap_range(p->vmemmap->pgt, &unmap);
+	}
+	pgtsim_tables_undo(p->vmemmap->pgt, va, last, p->mark);
+}
+
+/* ---- populate ---- */
+
+static void alloc_event(struct populating *p, uint64_t pfn, uint64_t pages)
+{
+	const struct pgtsim_event event = {
+		.op = p->altmap ? PGTSIM_OP_ALTMAP_ALLOC : PGTSIM_OP_PAGES_ALLOC,
+		.level = PGTSIM_PTE,
+		.count = pages,
+		.pa = pfn << p->vmemmap->pgt->geo.page_shift,
+	};
+
+	pgtsim_tlb_event(p->vmemmap->pgt->tlb, &event);
+}
+
+/* Up to `count` pages with consecutive frames; 0 if there is none. */
+static unsigned alloc_pages(struct populating *p, unsigned count, uint64_t *pfn)
+{
+	int64_t got;
+
+	if (p->altmap)
+		got = (int64_t)pgtsim_altmap_alloc_run(p->altmap, count, pfn);
+	else
+		got = pgtsim_memory_alloc_run(p->vmemmap->memory, count, pfn);
+	if (got <= 0)
+		return 0;
+	alloc_event(p, *pfn, (uint64_t)got);
+	return (unsigned)got;
+}
+
+static int alloc_block(struct populating *p, uint64_t *pfn)
+{
+	unsigned order = p->vmemmap->pgt->geo.bits[pgtsim_slot(PGTSIM_PTE)];
+	int ret;
+
+	if (p->altmap)
+		ret = pgtsim_altmap_alloc(p->altmap, UINT64_C(1) << order, pfn);
+	else
+		ret = pgtsim_memory_alloc(p->vmemmap->memory, order, pfn);
+	if (!ret)
+		alloc_event(p, *pfn, UINT64_C(1) << order);
+	return ret;
+}
+
+static void map_run(struct populating *p, const struct pgtsim_run *run, uint64_t pfn,
+		    uint64_t attrs)
+{
+	struct pgtsim_pgtable *pgt = p->vmemmap->pgt;
+
+	pgtsim_run_map(pgt, run, pfn << pgt->geo.page_shift, attrs, PGTSIM_EACH_SYNC);
+	log_add(p, run->va, (uint64_t)run->count << pgt->geo.shift[pgtsim_slot(run->level)]);
+}
+
+static int populate_pages(struct populating *p, struct pgtsim_run *run)
+{
+	struct pgtsim_pgtable *pgt = p->vmemmap->pgt;
+	uint64_t size = pgtsim_page_size(&pgt->geo);
+
+	for (uint64_t va = run->va; va - run->va <= run->last - run->va;) {
+		unsigned index = pgtsim_index(&pgt->geo, PGTSIM_PTE, va);
+		unsigned left = run->index + run->count - index;
+		unsigned zeros = pgtsim_run_zeros(pgt, run->table, index, left);
+		struct pgtsim_run part;
+		uint64_t pfn;
+
+		if (!zeros) {
+			va += size;
+			continue;
+		}
+		if (log_reserve(p))
+			return -ENOMEM;
+		zeros = alloc_pages(p, zeros, &pfn);
+		if (!zeros)
+			return -ENOMEM;
+		part = pgtsim_run_part(pgt, run, va, va + zeros * size - 1);
+		map_run(p, &part, pfn, pgt->policy->vmemmap_page);
+		va += zeros * size;
+		if (va - 1 == run->last)
+			break;
+	}
+	return 0;
+}
+
+static int link_table(struct populating *p, const struct pgtsim_run *run)
+{
+	struct pgtsim_pgtable *pgt = p->vmemmap->pgt;
+	struct pgtsim_table *table;
+
+	if (!pgtsim_tables_reserve(pgt, 1, &table))
+		return -ENOMEM;
+	pgtsim_table_link(pgt, run, &table, pgt->policy->vmemmap_table, PGTSIM_REGION_VMEMMAP);
+	return PGTSIM_WALK_AGAIN;
+}
+
+/* No block was to be had: base pages instead, or the end. */
+static int without_block(struct populating *p, const struct pgtsim_run *run)
+{
+	const struct pgtsim_policy *policy = p->vmemmap->pgt->policy;
+
+	if (p->altmap ? policy->altmap_full != PGTSIM_ALTMAP_BASE_PAGES :
+			policy->block_failure != PGTSIM_BLOCK_FAILURE_BASE_PAGES)
+		return -ENOMEM;
+	p->fallback = pgtsim_entry_base(&p->vmemmap->pgt->geo, PGTSIM_PMD, run->va);
+	return link_table(p, run);
+}
+
+/* One pmd at a time: each block is an allocation of its own, anywhere. */
+static int populate_block(struct populating *p, struct pgtsim_run *run)
+{
+	struct pgtsim_pgtable *pgt = p->vmemmap->pgt;
+	uint64_t size = pgtsim_entry_size(&pgt->geo, PGTSIM_PMD);
+	uint64_t base = pgtsim_entry_base(&pgt->geo, PGTSIM_PMD, run->va);
+
+	if (!pgtsim_entry(pgt, run->table, run->index)) {
+		const struct pgtsim_run one = pgtsim_run_part(pgt, run, base, base + size - 1);
+		uint64_t pfn;
+
+		if (log_reserve(p))
+			return -ENOMEM;
+		if (alloc_block(p, &pfn))
+			return without_block(p, run);
+		map_run(p, &one, pfn, pgt->policy->vmemmap_block);
+	}
+	if (run->count == 1)
+		return 0;
+	run->va = base + size;
+	return PGTSIM_WALK_AGAIN;
+}
+
+static int populate_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
+{
+	struct populating *p = arg;
+
+	if (run->level == PGTSIM_PTE)
+		return populate_pages(p, run);
+	if (run->level == PGTSIM_PMD && p->blocks)
+		return populate_block(p, run);
+	if (pgtsim_entry(pgt, run->table, run->index)) {
+		/* A block is there already: it is kept. */
+		run->va = pgtsim_entry_base(&pgt->geo, run->level, run->va) +
+			  pgtsim_entry_size(&pgt->geo, run->level);
+		return run->count == 1 ? 0 : PGTSIM_WALK_AGAIN;
+	}
+	return link_table(p, run);
+}
+
+/* Where a block is wanted and a table stands, 6.1 and 6.12 leave it as it is, holes and all. */
+static int populate_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
+			  struct pgtsim_table *child, void *arg)
+{
+	const struct populating *p = arg;
+
+	(void)child;
+	if (run->level == PGTSIM_PMD && p->blocks &&
+	    pgt->policy->block_over_table == PGTSIM_OVER_TABLE_SKIP &&
+	    p->fallback != pgtsim_entry_base(&pgt->geo, PGTSIM_PMD, run->va))
+		return PGTSIM_WALK_SKIP;
+	return 0;
+}
+
+static int check_range(const struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t end)
+{
+	if (start >= end || start < vmemmap->start || end > vmemmap->end)
+		return -EINVAL;
+	return 0;
+}
+
+/* Blocks only with the 4K granule, and for less than a section only in some releases. */
+static bool wants_blocks(const struct pgtsim_vmemmap *vmemmap, uint64_t size, unsigned flags)
+{
+	const struct pgtsim_pgtable *pgt = vmemmap->pgt;
+
+	if ((flags & PGTSIM_POPULATE_PAGES) || pgt->geo.page_shift != 12 ||
+	    !pgt->geo.block[pgtsim_slot(PGTSIM_PMD)])
+		return false;
+	return pgt->policy->vmemmap_partial != PGTSIM_PARTIAL_BASE_PAGES ||
+	       size >= vmemmap->section_pages * vmemmap->struct_page;
+}
+
+static struct pgtsim_altmap *known_altmap(const struct pgtsim_vmemmap *vmemmap,
+					  struct pgtsim_altmap *altmap)
+{
+	return vmemmap->pgt->policy->altmap_full == PGTSIM_ALTMAP_IGNORED ? NULL : altmap;
+}
+
+int pgtsim_vmemmap_populate(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t end,
+			    struct pgtsim_altmap *altmap, unsigned flags)
+{
+	static const struct pgtsim_visitor visitor = {
+		.entries = populate_entries,
+		.table = populate_table,
+	};
+	uint64_t mask = pgtsim_page_size(&vmemmap->pgt->geo) - 1, last = end - 1;
+	struct pgtsim_altmap before = { 0 };
+	struct populating p = {
+		.vmemmap = vmemmap,
+		.altmap = known_altmap(vmemmap, altmap),
+		.blocks = wants_blocks(vmemmap, end - start, flags),
+		.log_wanted = vmemmap->pgt->policy->populate_failure == PGTSIM_ROLLBACK,
+	};
+	int ret = check_range(vmemmap, start, end);
+
+	if (ret)
+		return ret;
+	pgtsim_tlb_begin(vmemmap->pgt->tlb, PGTSIM_OP_BEGIN_POPULATE, start, last);
+	if (p.altmap)
+		before = *p.altmap;
+	p.mark = pgtsim_tables_mark(vmemmap->pgt);
+	start &= ~mask;
+	last |= mask;
+	ret = pgtsim_walk(vmemmap->pgt, start, last, &visitor, &p);
+	if (ret && p.log_wanted) {
+		take_back(&p, start, last);
+		if (p.altmap)
+			*p.altmap = before;
+	}
+	free(p.log);
+	return ret;
+}
+
+int pgtsim_vmemmap_free(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t end,
+			struct pgtsim_altmap *altmap)
+{
+	const struct pgtsim_unmap unmap = {
+		.start = start,
+		.end = end,
+		.free_mapped = true,
+		.altmap = known_altmap(vmemmap, altmap),
+		.memory = vmemmap->memory,
+	};
+	int ret = check_range(vmemmap, start, end);
+
+	if (ret)
+		return ret;
+	ret = pgtsim_unmap_range(vmemmap->pgt, &unmap);
+	if (ret)
+		return ret;
+	return pgtsim_free_tables(vmemmap->pgt, start, end, vmemmap->start, vmemmap->end);
+}

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the tests of the page-table rooms share: a page table with its own small memory, the
+ * list of all geometries, and a snapshot of a whole table, read without the library's walker.
+ */
+#ifndef FIXTURE_H
+#define FIXTURE_H
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <pgtsim/pgtable.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define KIB (UINT64_C(1) << 10)
+#define MIB (UINT64_C(1) << 20)
+#define GIB (UINT64_C(1) << 30)
+#define TIB (UINT64_C(1) << 40)
+#define RAM_START UINT64_C(0x40000000)
+
+static const char *const all_profiles[] = { "linux-5.7", "linux-5.10", "linux-5.14",
+					    "linux-6.1", "linux-6.12", "linux-7.3" };
+
+struct fixture {
+	struct pgtsim_policy policy;
+	struct pgtsim_tlb tlb;
+	struct pgtsim_memory *memory;
+	struct pgtsim_pgtable pgt;
+};
+
+/* ---- geometries ---- */
+
+static inline struct pgtsim_geometry linux_geometry(unsigned kib, unsigned va, unsigned va_actual,
+						    unsigned pa)
+{
+	struct pgtsim_geometry geo;
+
+	assert_int_equal(pgtsim_geometry_linux(&geo, (uint32_t)kib << 10, va, va_actual, pa), 0);
+	return geo;
+}
+
+/* 2 bits a level, groups of 2, blocks at pmd and pud. */
+static inline struct pgtsim_geometry toy_geometry(unsigned levels)
+{
+	struct pgtsim_geometry_config config = {
+		.page_shift = 12,
+		.levels = (uint8_t)levels,
+		.cont_pte = 1,
+		.cont_pmd = levels >= 2,
+		.block_levels = levels >= 3 ? 1 << 3 | 1 << 2 : levels == 2 ? 1 << 3 : 0,
+	};
+	struct pgtsim_geometry geo;
+
+	memset(config.bits, 2, levels);
+	assert_int_equal(pgtsim_geometry_custom(&geo, &config), 0);
+	return geo;
+}
+
+struct geometry_case {
+	char name[24];
+	struct pgtsim_geometry geo;
+};
+
+enum { MAX_GEOMETRIES = 32 };
+
+static inline void add_regime(struct geometry_case *out, size_t *n,
+			      const struct pgtsim_regime *regime, unsigned va_actual, unsigned pa)
+{
+	struct geometry_case *c = &out[*n];
+
+	if (pgtsim_geometry_linux(&c->geo, UINT32_C(1) << regime->page_shift, regime->va_bits,
+				  va_actual, pa))
+		return;
+	snprintf(c->name, sizeof(c->name), "%s@%u pa%u", regime->name, va_actual, pa);
+	++*n;
+}
+
+/* Linux's regimes that a profile can run, on CPUs with and without 52 bits, and the toys. */
+static inline size_t all_geometries(struct geometry_case out[MAX_GEOMETRIES],
+				    const struct pgtsim_policy *policy)
+{
+	size_t regimes, n = 0;
+	const struct pgtsim_regime *regime = pgtsim_regimes(&regimes);
+
+	for (const struct pgtsim_regime *end = regime + regimes; regime < end; regime++) {
+		if (regime->va_bits == 52 && regime->page_shift != 16 && !policy->lpa2)
+			continue;
+		add_regime(out, &n, regime, regime->va_bits, 48);
+		add_regime(out, &n, regime, regime->va_bits, 52);
+		if (regime->va_bits_without_52 != regime->va_bits)
+			add_regime(out, &n, regime, regime->va_bits_without_52, 52);
+	}
+	for (unsigned levels = 1; levels <= PGTSIM_MAX_LEVELS; levels++, n++) {
+		out[n].geo = toy_geometry(levels);
+		snprintf(out[n].name, sizeof(out[n].name), "toy of %u levels", levels);
+	}
+	assert_true(n >= 17 && n <= MAX_GEOMETRIES);
+	for (size_t i = 0; i < n; i++)
+		out[i].geo.oa_keeps_49_48 = policy->oa_keeps_49_48;
+	return n;
+}
+
+/* ---- set up and tear down ---- */
+
+static inline struct pgtsim_policy profile(const char *name)
+{
+	struct pgtsim_policy policy;
+
+	assert_int_equal(pgtsim_policy_init(&policy, name), 0);
+	return policy;
+}
+
+/* An empty page table in 1G of RAM; fixture_fini() takes it down. */
+static inline void fixture_init_access(struct fixture *f, const struct pgtsim_policy *policy,
+				       const struct pgtsim_geometry *geo, enum pgtsim_access access)
+{
+	const struct pgtsim_ram ram = { RAM_START, RAM_START + GIB };
+	struct pgtsim_geometry own = *geo;
+
+	memset(f, 0xa5, sizeof(*f));
+	f->policy = *policy;
+	own.oa_keeps_49_48 = policy->oa_keeps_49_48;
+	pgtsim_tlb_init(&f->tlb);
+	assert_int_equal(pgtsim_memory_new(&f->memory, geo->page_shift,
+					   (size_t)1 << geo->page_shift, &ram, 1),
+			 0);
+	assert_int_equal(pgtsim_pgtable_init(&f->pgt, &own, &f->policy, &f->tlb,
+					     pgtsim_memory_table_ops(f->memory), access),
+			 0);
+}
+
+static inline void fixture_init(struct fixture *f, const struct pgtsim_policy *policy,
+				const struct pgtsim_geometry *geo)
+{
+	fixture_init_access(f, policy, geo, PGTSIM_ACCESS_PRIVATE);
+}
+
+/* For tests that leak or hold pages. */
+static inline void fixture_drop(struct fixture *f)
+{
+	pgtsim_pgtable_fini(&f->pgt);
+	pgtsim_tlb_fini(&f->tlb);
+	pgtsim_memory_free(&f->memory);
+}
+
+static inline uint64_t free_pages_of(const struct fixture *f)
+{
+	return pgtsim_memory_free_count(f->memory);
+}
+
+/* Nothing may be left allocated. */
+static inline void fixture_fini(struct fixture *f)
+{
+	pgtsim_pgtable_fini(&f->pgt);
+	assert_int_equal(free_pages_of(f), pgtsim_memory_ram_count(f->memory));
+	fixture_drop(f);
+}
+
+/* A mapping as hot-add makes it: ptes only. */
+static inline struct pgtsim_map linear_map(const struct fixture *f, uint64_t va, uint64_t pa,
+					   uint64_t size)
+{
+	return (struct pgtsim_map){
+		.va = va,
+		.pa = pa,
+		.size = size,
+		.attrs = f->policy.prot[PGTSIM_PROT_TAGGED],
+		.table_attrs = f->policy.linear_table,
+		.region = PGTSIM_REGION_LINEAR,
+	};
+}
+
+static inline int map_linear(struct fixture *f, uint64_t va, uint64_t pa, uint64_t size, bool blocks)
+{
+	struct pgtsim_map map = linear_map(f, va, pa, size);
+
+	map.blocks = blocks;
+	return pgtsim_map(&f->pgt, &map);
+}
+
+/* The first violation kept, or NULL. */
+static inline const char *first_violation(const struct fixture *f)
+{
+	return f->tlb.violation_count ? pgtsim_violation_kind(f->tlb.violations[0].name)->name :
+					NULL;
+}
+
+/* A cheap deterministic sequence. */
+static inline uint32_t random_next(uint32_t *seed)
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 17;
+	*seed ^= *seed << 5;
+	return *seed;
+}
+
+/* ---- snapshots ---- */
+
+struct snapshot_line {
+	int level;
+	uint64_t va, desc;
+};
+
+/* Every non-zero entry, depth first, a table before its children. */
+struct snapshot {
+	struct snapshot_line *line;
+	size_t count, room;
+	size_t tables; /* root included */
+	uint64_t free_pages;
+};
+
+static inline void snapshot_add(struct snapshot *s, int level, uint64_t va, uint64_t desc)
+{
+	if (s->count == s->room) {
+		s->room = s->room ? 2 * s->room : 64;
+		s->line = realloc(s->line, s->room * sizeof(*s->line));
+		assert_non_null(s->line);
+	}
+	s->line[s->count++] = (struct snapshot_line){ level, va, desc };
+}
+
+/* Reads one table and all below it; its side record must agree with what it holds. */
+static inline void snapshot_table(struct snapshot *s, const struct fixture *f,
+				  const struct pgtsim_table *table, int level, uint64_t va)
+{
+	const struct pgtsim_geometry *geo = &f->pgt.geo;
+	unsigned live = 0;
+
+	assert_non_null(table);
+	assert_int_equal(table->level, level);
+	s->tables++;
+	for (unsigned i = 0; i < pgtsim_entries(geo, level); i++) {
+		uint64_t desc = table->entries[i], at = va + i * pgtsim_entry_size(geo, level);
+
+		if (!desc)
+			continue;
+		live++;
+		assert_true(table->first <= i);
+		snapshot_add(s, level, at, desc);
+		if (pgtsim_desc_kind(level, desc) == PGTSIM_TABLE)
+			snapshot_table(s, f,
+				       pgtsim_memory_table(f->memory,
+							   pgtsim_desc_address(geo, level, desc)),
+				       level + 1, at);
+	}
+	assert_int_equal(table->live, live);
+}
+
+/* Takes a snapshot, and checks every side record on the way; snapshot_free() frees it. */
+static inline struct snapshot snapshot_take(const struct fixture *f)
+{
+	const struct pgtsim_geometry *geo = &f->pgt.geo;
+	int root = pgtsim_root_level(geo);
+	uint64_t span = (uint64_t)pgtsim_entries(geo, root) * pgtsim_entry_size(geo, root);
+	struct snapshot s = { .free_pages = free_pages_of(f) };
+
+	snapshot_table(&s, f, f->pgt.root, root, -span);
+	return s;
+}
+
+static inline void snapshot_free(struct snapshot *s)
+{
+	free(s->line);
+	*s = (struct snapshot){ 0 };
+}
+
+static inline bool snapshots_equal(const struct snapshot *a, const struct snapshot *b)
+{
+	if (a->count != b->count || a->tables != b->tables)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (a->line[i].level != b->line[i].level || a->line[i].va != b->line[i].va ||
+		    a->line[i].desc != b->line[i].desc)
+			return false;
+	return true;
+}
+
+/* Whether nothing at all changed since `before`, free memory included. */
+static inline bool unchanged(const struct fixture *f, const struct snapshot *before)
+{
+	struct snapshot now = snapshot_take(f);
+	bool same = snapshots_equal(before, &now) && now.free_pages == before->free_pages;
+
+	snapshot_free(&now);
+	return same;
+}
+
+/* Table pages now linked, root included, by reading them. */
+static inline size_t tables_linked(const struct fixture *f)
+{
+	struct snapshot now = snapshot_take(f);
+	size_t tables = now.tables;
+
+	snapshot_free(&now);
+	return tables;
+}
+
+/* The entry of this level that translates va, 0 if a table above it is missing. */
+static inline uint64_t entry_at(const struct fixture *f, int level, uint64_t va)
+{
+	struct pgtsim_translation t;
+
+	(void)pgtsim_translate(&f->pgt, va, &t);
+	for (unsigned i = 0; i < t.steps; i++)
+		if (t.step[i].level == level)
+			return t.step[i].desc;
+	return 0;
+}
+
+static inline bool is_mapped(const struct fixture *f, uint64_t va)
+{
+	struct pgtsim_translation t;
+
+	return pgtsim_translate(&f->pgt, va, &t) == 0;
+}
+
+/* ---- counters ---- */
+
+/* Fails with the counter's name if two sets differ, work.entries aside. */
+static inline void assert_counts_equal(const struct pgtsim_counts *a, const struct pgtsim_counts *b)
+{
+	size_t n;
+	const struct pgtsim_counter *counters = pgtsim_counters(&n);
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(counters[i].name, "work.entries") != 0 &&
+		    pgtsim_counter_value(a, &counters[i]) != pgtsim_counter_value(b, &counters[i]))
+			fail_msg("%s: %llu and %llu", counters[i].name,
+				 (unsigned long long)pgtsim_counter_value(a, &counters[i]),
+				 (unsigned long long)pgtsim_counter_value(b, &counters[i]));
+}
+
+/* ---- an observer that keeps every event ---- */
+
+struct recorder {
+	struct pgtsim_observer observer; /* first: the callback casts */
+	struct pgtsim_event mark;        /* the last PGTSIM_OP_BEGIN_…; the others are below */
+	unsigned marks;
+	struct pgtsim_event *event;
+	size_t count, room;
+};
+
+static inline void recorder_event(struct pgtsim_observer *self, const struct pgtsim_event *event)
+{
+	struct recorder *r = (struct recorder *)(void *)self;
+
+	if (event->op >= PGTSIM_OP_BEGIN_MAP && event->op <= PGTSIM_OP_BEGIN_PASS_2) {
+		r->mark = *event;
+		r->marks++;
+		return;
+	}
+	if (r->count == r->room) {
+		r->room = r->room ? 2 * r->room : 64;
+		r->event = realloc(r->event, r->room * sizeof(*r->event));
+		assert_non_null(r->event);
+	}
+	r->event[r->count++] = *event;
+}
+
+static inline void recorder_start(struct recorder *r, struct fixture *f)
+{
+	*r = (struct recorder){ .observer = { .event = recorder_event } };
+	pgtsim_observe(&f->tlb, &r->observer);
+}
+
+static inline void recorder_stop(struct recorder *r, struct fixture *f)
+{
+	pgtsim_unobserve(&f->tlb, &r->observer);
+	free(r->event);
+	*r = (struct recorder){ 0 };
+}
+
+/* Whether the events from `at` on are exactly these operations. */
+static inline bool recorded(const struct recorder *r, size_t at, const enum pgtsim_op *ops, size_t n)
+{
+	if (at + n > r->count)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (r->event[at + i].op != ops[i])
+			return false;
+	return true;
+}
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#include "fixture.h"
+
+#include "access.h"
+
+enum { ENTRIES = 67, GUARD = 3 };
+
+/* What tables hold: nothing, tables, blocks and pages, invalid ones, and runs of leaves. */
+static uint64_t any_entry(uint32_t *seed)
+{
+	static const uint64_t values[] = {
+		0, 0, 0, 0x1800000040000003, 0x00e8000080000705, 0x00e8000080000707,
+		0x00e8000080000704, UINT64_MAX, 1, 2,
+	};
+
+	return values[random_next(seed) % COUNT(values)];
+}
+
+static void fill_table(uint64_t *entries, uint32_t seed)
+{
+	unsigned i = 0;
+
+	while (i < ENTRIES) {
+		uint64_t desc = any_entry(&seed), step = random_next(&seed) % 2 ? 4096 : 0;
+		unsigned run = 1 + random_next(&seed) % 9;
+
+		for (; run-- && i < ENTRIES; i++, desc += step)
+			entries[i] = desc;
+	}
+}
+
+/* Private and shared tables answer every question about a run alike, and as the plain rule says. */
+static void reading_modes_agree(void **state)
+{
+	uint64_t table[ENTRIES];
+
+	(void)state;
+	for (uint32_t seed = 1; seed < 60; seed++) {
+		fill_table(table, seed);
+		for (unsigned at = 0; at < ENTRIES; at++) {
+			const uint64_t *run = &table[at];
+			unsigned n = random_next(&seed) % (ENTRIES - at) + 1;
+			unsigned live = 0, zeros = 0, same = 1, plain = 0;
+
+			for (unsigned i = 0; i < n; i++)
+				live += run[i] != 0;
+			while (zeros < n && !run[zeros])
+				zeros++;
+			while (same < n && run[same] == run[0] + same * UINT64_C(4096))
+				same++;
+			while (plain < n && (run[plain] & 3) != 3)
+				plain++;
+			for (int mode = PGTSIM_ACCESS_PRIVATE; mode <= PGTSIM_ACCESS_SHARED; mode++) {
+				enum pgtsim_access access = (enum pgtsim_access)mode;
+
+				assert_int_equal(access_read(access, run), run[0]);
+				assert_int_equal(access_live(access, run, n), live);
+				assert_int_equal(access_zeros(access, run, n), zeros);
+				assert_int_equal(access_uniform(access, run, n, 4096), same);
+				assert_int_equal(access_no_tables(access, run, n), plain);
+			}
+		}
+	}
+}
+
+/* Both modes write the same entries and none beside them. */
+static void writing_modes_agree(void **state)
+{
+	(void)state;
+	for (int mode = PGTSIM_ACCESS_PRIVATE; mode <= PGTSIM_ACCESS_SHARED; mode++) {
+		enum pgtsim_access access = (enum pgtsim_access)mode;
+
+		for (unsigned n = 0; n <= ENTRIES; n++) {
+			uint64_t table[ENTRIES + 2 * GUARD];
+
+			memset(table, 0xa5, sizeof(table));
+			access_fill(access, &table[GUARD], n, 0x00e8000080000707, 4096);
+			for (unsigned i = 0; i < COUNT(table); i++)
+				assert_int_equal(table[i], i < GUARD || i >= GUARD + n ?
+						 UINT64_C(0xa5a5a5a5a5a5a5a5) :
+						 0x00e8000080000707 + (i - GUARD) * UINT64_C(4096));
+			access_write(access, &table[1], 7);
+			access_clear(access, &table[GUARD], n);
+			assert_int_equal(table[1], 7);
+			for (unsigned i = 2; i < COUNT(table); i++)
+				assert_int_equal(table[i], i < GUARD || i >= GUARD + n ?
+						 UINT64_C(0xa5a5a5a5a5a5a5a5) : 0);
+		}
+	}
+}
+
+/* A step may carry through all 64 bits: huge entries, and sums beyond 32 bits. */
+static void steps_are_64_bits_wide(void **state)
+{
+	(void)state;
+	for (int mode = PGTSIM_ACCESS_PRIVATE; mode <= PGTSIM_ACCESS_SHARED; mode++) {
+		enum pgtsim_access access = (enum pgtsim_access)mode;
+		uint64_t table[4];
+
+		access_fill(access, table, 4, 1, UINT64_C(1) << 42);
+		assert_int_equal(table[3], (UINT64_C(3) << 42) + 1);
+		assert_int_equal(access_uniform(access, table, 4, UINT64_C(1) << 42), 4);
+		assert_int_equal(access_uniform(access, table, 4, UINT64_C(1) << 41), 1);
+		assert_int_equal(access_uniform(access, table, 1, 0), 1);
+	}
+}
+
+/* A question about no entries is answered with none. */
+static void empty_runs(void **state)
+{
+	const uint64_t entry = 3;
+
+	(void)state;
+	for (int mode = PGTSIM_ACCESS_PRIVATE; mode <= PGTSIM_ACCESS_SHARED; mode++) {
+		enum pgtsim_access access = (enum pgtsim_access)mode;
+
+		assert_int_equal(access_live(access, &entry, 0), 0);
+		assert_int_equal(access_zeros(access, &entry, 0), 0);
+		assert_int_equal(access_no_tables(access, &entry, 0), 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reading_modes_agree),
+		cmocka_unit_test(writing_modes_agree),
+		cmocka_unit_test(steps_are_64_bits_wide),
+		cmocka_unit_test(empty_runs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
