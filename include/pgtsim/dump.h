@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dump: prints a page table. Looks in; nothing in the house depends on it.
+ */
+#ifndef PGTSIM_DUMP_H
+#define PGTSIM_DUMP_H
+
+#include <pgtsim/pgtable.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Receives text, a line or part of one at a time, NUL-terminated. */
+struct pgtsim_printer {
+	void (*print)(void *ctx, const char *text);
+	void *ctx;
+};
+
+enum pgtsim_dump_form {
+	PGTSIM_DUMP_TABLES, /* every entry that is not zero, a table's line before its children */
+	PGTSIM_DUMP_LEAVES, /* without the tables */
+	PGTSIM_DUMP_PTDUMP, /* as /sys/kernel/debug/kernel_page_tables prints it */
+	PGTSIM_DUMP_JSON,   /* every entry that is not zero, as one JSON document */
+};
+
+/*
+ * Prints the whole table. One line an entry: LEVEL VA DESCRIPTOR KIND. `layout` gives the region
+ * markers of PTDUMP, which leaves them out if it is NULL.
+ */
+PGTSIM_API void pgtsim_dump(struct pgtsim_pgtable *pgt, const struct pgtsim_layout *layout,
+			    enum pgtsim_dump_form form, const struct pgtsim_printer *out);
+
+/* Prints how va splits into indices, each level's entry on the way, and the translation. */
+PGTSIM_API void pgtsim_dump_walk(const struct pgtsim_pgtable *pgt, uint64_t va,
+				 const struct pgtsim_printer *out);
+
+/* Prints what each bit of a descriptor of this level means, one bit or field a line. */
+PGTSIM_API void pgtsim_dump_desc(const struct pgtsim_geometry *geo, int level, uint64_t desc,
+				 const struct pgtsim_printer *out);
+
+/* Prints how a va splits in this geometry: each level's shift, bits, entries, block size, index. */
+PGTSIM_API void pgtsim_dump_geometry(const struct pgtsim_geometry *geo, uint64_t va,
+				     const struct pgtsim_printer *out);
+
+/* printf() to a printer; a line of over 511 bytes is cut. */
+PGTSIM_API void pgtsim_printf(const struct pgtsim_printer *out, const char *format, ...)
+#ifdef __GNUC__
+	__attribute__((format(printf, 2, 3)))
+#endif
+	;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trace: every event as one JSON object a line, the first line an object with the version.
+ * Looks in; nothing in the house depends on it.
+ */
+#ifndef PGTSIM_TRACE_H
+#define PGTSIM_TRACE_H
+
+#include <pgtsim/dump.h>
+#include <pgtsim/tlb.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { PGTSIM_TRACE_VERSION = 1 };
+
+/* Embedded by its owner. */
+struct pgtsim_trace {
+	struct pgtsim_observer observer;
+	struct pgtsim_printer out;
+	const struct pgtsim_geometry *geo;
+	struct pgtsim_tlb *tlb;
+};
+
+/* Starts tracing: prints the version line, then each event until pgtsim_trace_stop(). */
+PGTSIM_API void pgtsim_trace_start(struct pgtsim_trace *trace, struct pgtsim_tlb *tlb,
+				   const struct pgtsim_geometry *geo,
+				   const struct pgtsim_printer *out);
+PGTSIM_API void pgtsim_trace_stop(struct pgtsim_trace *trace);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

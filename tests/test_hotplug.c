@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hotplug: sections and memory blocks, and what an add or a remove does to the page table.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <pgtsim/pgtsim.h>
+
+#define M (UINT64_C(1) << 20)
+#define G (UINT64_C(1) << 30)
+
+static const uint64_t base = UINT64_C(0x100000000);
+
+/* Boot memory: enough for the tables and the memmap of 64 GiB, below what is added. */
+static const struct pgtsim_ram ram = { UINT64_C(0x40000000), UINT64_C(0x40000000) + 2 * G };
+
+static struct pgtsim_machine *machine_of(const char *profile, uint32_t granule, unsigned va_bits,
+					 bool blocks)
+{
+	struct pgtsim_machine_config config;
+	struct pgtsim_machine *machine;
+
+	assert_int_equal(pgtsim_machine_config_init(&config, profile), 0);
+	config.ram = &ram;
+	config.ram_count = 1;
+	config.granule = granule;
+	config.va_bits = va_bits;
+	config.blocks = config.cont = blocks;
+	assert_int_equal(pgtsim_machine_new(&machine, &config), 0);
+	return machine;
+}
+
+/* Text of a page table, for comparing. The caller frees it. */
+struct text {
+	char *bytes;
+	size_t length;
+};
+
+static void collect(void *ctx, const char *line)
+{
+	struct text *text = ctx;
+	size_t length = strlen(line);
+
+	text->bytes = realloc(text->bytes, text->length + length + 1);
+	assert_non_null(text->bytes);
+	memcpy(text->bytes + text->length, line, length + 1);
+	text->length += length;
+}
+
+static char *dump_of(struct pgtsim_machine *machine)
+{
+	struct text text = { calloc(1, 1), 0 };
+	const struct pgtsim_printer out = { collect, &text };
+
+	pgtsim_dump(&machine->pgt, NULL, PGTSIM_DUMP_TABLES, &out);
+	return text.bytes;
+}
+
+/* Adding 256 MiB of ptes on 4K/48 takes 1 pmd and 128 pte tables and 2 pmd blocks of vmemmap. */
+static void add_builds_what_the_kernel_builds(void **state)
+{
+	struct pgtsim_machine *machine = machine_of("linux-6.12", 4096, 48, false);
+	const struct pgtsim_counts *counts = &machine->tlb.counts;
+
+	(void)state;
+	assert_int_equal(pgtsim_add_memory(&machine->hotplug, base, 256 * M), 0);
+	assert_int_equal(counts->leaves_mapped, 65536 + 2);
+	assert_int_equal(counts->tables_pte, 128);
+	assert_int_equal(counts->tables_pmd, 2);
+	assert_int_equal(counts->pages_allocated, 1024);
+	pgtsim_machine_free(&machine);
+}
+
+/* With blocks the linear map of 256 MiB takes one table below the pud. */
+static void add_with_blocks(void **state)
+{
+	struct pgtsim_machine *machine = machine_of("linux-6.12", 4096, 48, true);
+
+	(void)state;
+	assert_int_equal(pgtsim_add_memory(&machine->hotplug, base, 256 * M), 0);
+	assert_int_equal(machine->tlb.counts.tables_pte, 0);
+	assert_int_equal(machine->tlb.counts.tables_pmd, 2);
+	assert_int_equal(machine->tlb.counts.leaves_mapped, 128 + 2);
+	pgtsim_machine_free(&machine);
+}
+
+/* After add, online, offline and remove the second time round the tables are as after the first. */
+static void tables_come_back(void **state)
+{
+	static const uint32_t granules[] = { 4096, 16384, 65536 };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct pgtsim_machine *machine = machine_of("latest", granules[i], 48, i == 1);
+		char *before = NULL;
+
+		for (int round = 0; round < 2; round++) {
+			char *after;
+
+			assert_int_equal(pgtsim_add_memory(&machine->hotplug, base, G), 0);
+			assert_int_equal(pgtsim_online_memory(&machine->hotplug, base, G,
+							      PGTSIM_ZONE_MOVABLE), 0);
+			assert_int_equal(pgtsim_offline_memory(&machine->hotplug, base, G), 0);
+			assert_int_equal(pgtsim_remove_memory(&machine->hotplug, base, G), 0);
+			after = dump_of(machine);
+			if (before)
+				assert_string_equal(before, after);
+			free(before);
+			before = after;
+		}
+		free(before);
+		assert_int_equal(pgtsim_check(&machine->pgt), 0);
+		pgtsim_machine_free(&machine);
+	}
+}
+
+/* Online and offline change no page table and cost nothing. */
+static void online_changes_no_table(void **state)
+{
+	struct pgtsim_machine *machine = machine_of("latest", 4096, 48, false);
+	struct pgtsim_counts counts;
+	char *before, *after;
+
+	(void)state;
+	assert_int_equal(pgtsim_add_memory(&machine->hotplug, base, 128 * M), 0);
+	before = dump_of(machine);
+	counts = machine->tlb.counts;
+	assert_int_equal(pgtsim_online_memory(&machine->hotplug, base, 128 * M,
+					      PGTSIM_ZONE_NORMAL), 0);
+	assert_true(pgtsim_section_state(&machine->hotplug, base).online);
+	assert_int_equal(pgtsim_offline_memory(&machine->hotplug, base, 128 * M), 0);
+	after = dump_of(machine);
+	assert_string_equal(before, after);
+	assert_memory_equal(&counts, &machine->tlb.counts, sizeof(counts));
+	free(before);
+	free(after);
+	pgtsim_machine_free(&machine);
+}
+
+/* Whatever allocation of an add fails, everything is as it was, and no frame is lost. */
+static void add_that_fails_leaves_nothing(void **state)
+{
+	static const char *const profiles[] = { "linux-5.7", "linux-6.1", "latest" };
+	static const uint32_t granules[] = { 4096, 16384, 65536 };
+
+	(void)state;
+	for (size_t i = 0; i < 9; i++) {
+		struct pgtsim_machine *machine =
+			machine_of(profiles[i / 3], granules[i % 3], 48, false);
+		char *before = dump_of(machine);
+		uint64_t free_pages = pgtsim_memory_free_count(machine->memory);
+		int ret = -ENOMEM;
+
+		for (uint64_t nth = 1; ret; nth++) {
+			char *after;
+
+			pgtsim_memory_fail(machine->memory, nth, false);
+			ret = pgtsim_add_memory(&machine->hotplug, base, G);
+			pgtsim_memory_fail(machine->memory, 0, false);
+			if (!ret)
+				break;
+			assert_int_equal(ret, -ENOMEM);
+			assert_int_equal(pgtsim_memory_free_count(machine->memory), free_pages);
+			assert_false(pgtsim_section_state(&machine->hotplug, base).present);
+			after = dump_of(machine);
+			assert_string_equal(before, after);
+			free(after);
+			assert_true(nth < 10000);
+		}
+		free(before);
+		assert_int_equal(pgtsim_check(&machine->pgt), 0);
+		pgtsim_machine_free(&machine);
+	}
+}
+
+/* With add-failure=keep the sections before the failing one stay, without their linear map. */
+static void add_failure_keep(void **state)
+{
+	struct pgtsim_machine_config config;
+	struct pgtsim_machine *machine;
+	struct pgtsim_translation at;
+
+	(void)state;
+	assert_int_equal(pgtsim_machine_config_init(&config, "linux-6.1"), 0);
+	assert_int_equal(pgtsim_policy_set(&config.policy, "add-failure", "keep"), 0);
+	assert_int_equal(pgtsim_policy_set(&config.policy, "block-failure", "fail"), 0);
+	assert_int_equal(pgtsim_machine_new(&machine, &config), 0);
+	/* 130 tables of the linear map, 2 of the vmemmap, one block; then the second block fails. */
+	pgtsim_memory_fail(machine->memory, 130 + 2 + 1 + 1, false);
+	assert_int_equal(pgtsim_add_memory(&machine->hotplug, base, 256 * M), -ENOMEM);
+	assert_true(pgtsim_section_state(&machine->hotplug, base).present);
+	assert_false(pgtsim_section_state(&machine->hotplug, base + 128 * M).present);
+	assert_int_equal(pgtsim_translate(&machine->pgt, pgtsim_linear(&machine->layout, base), &at),
+			 -EFAULT);
+	assert_int_equal(pgtsim_translate(&machine->pgt,
+					  pgtsim_page_of_pfn(&machine->vmemmap, base >> 12), &at),
+			 0);
+	pgtsim_machine_free(&machine);
+}
+
+/* Errors as the kernel returns them. */
+static void errors(void **state)
+{
+	struct pgtsim_machine *machine = machine_of("latest", 4096, 48, false);
+	struct pgtsim_hotplug *hotplug = &machine->hotplug;
+
+	(void)state;
+	assert_int_equal(pgtsim_add_memory(hotplug, base, 0), -EINVAL);
+	assert_int_equal(pgtsim_add_memory(hotplug, base + M, 128 * M), -EINVAL);
+	assert_int_equal(pgtsim_add_memory(hotplug, base, 127 * M), -EINVAL);
+	assert_int_equal(pgtsim_add_memory(hotplug, -(128 * M), 256 * M), -EINVAL);
+	assert_int_equal(pgtsim_add_memory(hotplug, -(128 * M), 128 * M), -E2BIG);
+	assert_int_equal(pgtsim_add_memory(hotplug, (UINT64_C(1) << 47) + G, 128 * M), -E2BIG);
+	assert_int_equal(pgtsim_add_memory(hotplug, 0, 128 * M), -E2BIG);
+	assert_int_equal(pgtsim_add_memory(hotplug, 0x40000000, 128 * M), -EEXIST);
+	assert_int_equal(pgtsim_remove_memory(hotplug, base, 128 * M), -EINVAL);
+	assert_int_equal(pgtsim_remove_memory(hotplug, 0x40000000, 128 * M), -EBUSY);
+	assert_int_equal(pgtsim_offline_memory(hotplug, 0x40000000, 128 * M), -EPERM);
+	assert_int_equal(pgtsim_online_memory(hotplug, base, 128 * M, PGTSIM_ZONE_NORMAL), -EINVAL);
+	assert_int_equal(pgtsim_add_memory(hotplug, base, 128 * M), 0);
+	assert_int_equal(pgtsim_add_memory(hotplug, base, 128 * M), -EEXIST);
+	assert_int_equal(pgtsim_add_memory(hotplug, base - 128 * M, 256 * M), -EEXIST);
+	assert_int_equal(pgtsim_offline_memory(hotplug, base, 128 * M), -EINVAL);
+	assert_int_equal(pgtsim_online_memory(hotplug, base, 128 * M, PGTSIM_ZONE_NORMAL), 0);
+	assert_int_equal(pgtsim_online_memory(hotplug, base, 128 * M, PGTSIM_ZONE_NORMAL), -EINVAL);
+	assert_int_equal(pgtsim_remove_memory(hotplug, base, 128 * M), -EBUSY);
+	assert_int_equal(pgtsim_remove_memory(hotplug, base, 256 * M), -EINVAL);
+	pgtsim_machine_free(&machine);
+}
+
+/* The last block that the linear map can hold is added, mapped at PAGE_END, and removed. */
+static void last_block_of_the_linear_map(void **state)
+{
+	struct pgtsim_machine *machine = machine_of("latest", 4096, 48, false);
+	uint64_t last = machine->layout.memstart + (UINT64_C(1) << 47) - 128 * M;
+	struct pgtsim_translation at;
+
+	(void)state;
+	assert_int_equal(pgtsim_add_memory(&machine->hotplug, last, 128 * M), 0);
+	assert_int_equal(pgtsim_translate(&machine->pgt, machine->layout.page_end - 1, &at), 0);
+	assert_int_equal(at.pa, last + 128 * M - 1);
+	assert_int_equal(pgtsim_remove_memory(&machine->hotplug, last, 128 * M), 0);
+	assert_int_equal(pgtsim_check(&machine->pgt), 0);
+	pgtsim_machine_free(&machine);
+}
+
+/* Going offline with an end inside a leaf or a group is refused from 7.1 on, and cut before. */
+static void offline_inside_a_leaf(void **state)
+{
+	static const struct {
+		const char *profile;
+		int result;
+	} rows[] = { { "linux-5.7", 0 }, { "linux-6.12", 0 }, { "latest", -EPERM } };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct pgtsim_machine *machine = machine_of(rows[i].profile, 4096, 48, true);
+		struct pgtsim_hotplug *hotplug = &machine->hotplug;
+		struct pgtsim_translation at;
+		uint64_t other = pgtsim_linear(&machine->layout, base + 128 * M);
+
+		/* 1 GiB in one pud block; its first 128 MiB go. */
+		assert_int_equal(pgtsim_add_memory(hotplug, base, G), 0);
+		assert_int_equal(pgtsim_online_memory(hotplug, base, 128 * M, PGTSIM_ZONE_NORMAL), 0);
+		assert_int_equal(pgtsim_offline_memory(hotplug, base, 128 * M), rows[i].result);
+		if (!rows[i].result)
+			assert_int_equal(pgtsim_remove_memory(hotplug, base, 128 * M), 0);
+		assert_int_equal(pgtsim_translate(&machine->pgt, other, &at),
+				 rows[i].result ? 0 : -EFAULT);
+		pgtsim_machine_free(&machine);
+	}
+}
+
+/* Removing 512 sections one by one takes the library the same work for each; the kernel rescans. */
+static void removal_is_not_quadratic(void **state)
+{
+	struct pgtsim_machine *machine = machine_of("linux-6.12", 4096, 48, false);
+	const struct pgtsim_counts *counts = &machine->tlb.counts;
+	uint64_t first_work = 0, first_read = 0;
+
+	(void)state;
+	assert_int_equal(pgtsim_add_memory(&machine->hotplug, base, 64 * G), 0);
+	for (unsigned i = 0; i < 511; i++) {
+		uint64_t work = counts->work_entries, read = counts->entries_read;
+
+		assert_int_equal(pgtsim_remove_memory(&machine->hotplug, base + i * 128 * M,
+						      128 * M), 0);
+		work = counts->work_entries - work;
+		read = counts->entries_read - read;
+		if (i == 0) {
+			first_work = work;
+			first_read = read;
+		}
+		assert_in_range(work, first_work - first_work / 50, first_work + first_work / 50);
+		if (i == 1)
+			assert_true(read > first_read);
+	}
+	pgtsim_machine_free(&machine);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(add_builds_what_the_kernel_builds),
+		cmocka_unit_test(add_with_blocks),
+		cmocka_unit_test(tables_come_back),
+		cmocka_unit_test(online_changes_no_table),
+		cmocka_unit_test(add_that_fails_leaves_nothing),
+		cmocka_unit_test(add_failure_keep),
+		cmocka_unit_test(errors),
+		cmocka_unit_test(last_block_of_the_linear_map),
+		cmocka_unit_test(offline_inside_a_leaf),
+		cmocka_unit_test(removal_is_not_quadratic),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
