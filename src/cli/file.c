@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#include "file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_ROOM = 1 << 16 };
+
+static int read_all(FILE *file, char **text, size_t *length)
+{
+	size_t room = FIRST_ROOM;
+	char *buffer = malloc(room);
+
+	for (*length = 0; buffer; room *= 2) {
+		char *larger;
+
+		*length += fread(buffer + *length, 1, room - *length - 1, file);
+		if (*length < room - 1)
+			break;
+		larger = realloc(buffer, 2 * room);
+		if (!larger)
+			free(buffer);
+		buffer = larger;
+	}
+	if (!buffer)
+		return -ENOMEM;
+	if (ferror(file)) {
+		free(buffer);
+		return -EIO;
+	}
+	buffer[*length] = '\0';
+	*text = buffer;
+	return 0;
+}
+
+int file_read(const char *path, char **text, size_t *length)
+{
+	FILE *file = strcmp(path, "-") ? fopen(path, "rb") : stdin;
+	int ret;
+
+	if (!file)
+		return -errno;
+	ret = read_all(file, text, length);
+	if (file != stdin)
+		fclose(file);
+	return ret;
+}
+
+int file_complain(const char *path, int error)
+{
+	fprintf(stderr, "%s: %s\n", path, strerror(error));
+	return 2;
+}

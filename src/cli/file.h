@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * file: whole files in memory, for the command; the scenario library reads none.
+ */
+#ifndef PGTSIM_CLI_FILE_H
+#define PGTSIM_CLI_FILE_H
+
+#include <stddef.h>
+
+/*
+ * Reads a file, "-" being standard input, into memory that the caller frees. It is followed by a
+ * NUL that *length does not count. Returns 0 or a negative errno.
+ */
+int file_read(const char *path, char **text, size_t *length);
+
+/* Says on standard error what is wrong with a file; returns the exit status for it, 2. */
+int file_complain(const char *path, int error);
+
+#endif

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scenario runner: what a scenario does, what it prints, how it ends.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "report.h"
+#include "run.h"
+
+struct output {
+	char text[1 << 16];
+	size_t length;
+};
+
+static void collect(void *ctx, const char *text)
+{
+	struct output *output = ctx;
+	size_t length = strlen(text);
+
+	assert_true(output->length + length < sizeof(output->text));
+	memcpy(output->text + output->length, text, length + 1);
+	output->length += length;
+}
+
+static int no_file(void *ctx, const char *name, char **text, size_t *length)
+{
+	static const char listing[] =
+		"40000000-7fffffff : System RAM\n  40000000-400fffff : Kernel code\n";
+
+	(void)ctx;
+	if (strcmp(name, "iomem") != 0)
+		return -2;
+	*length = sizeof(listing) - 1;
+	*text = malloc(sizeof(listing));
+	assert_non_null(*text);
+	memcpy(*text, listing, sizeof(listing));
+	return 0;
+}
+
+/* Runs a scenario; its output and the error that ended it are left in the two. */
+static int run_text(const char *text, const char *profile, struct run_watcher *watchers,
+		    struct output *output, struct run_error *error)
+{
+	struct scenario scenario;
+	struct scenario_error syntax;
+	struct run_options options = {
+		.out = { collect, output },
+		.profile = profile,
+		.read_file = no_file,
+		.watchers = watchers,
+	};
+	struct run run;
+	int status;
+
+	output->length = 0;
+	output->text[0] = error->message[0] = '\0';
+	if (scenario_parse(&scenario, text, strlen(text), &syntax)) {
+		error->line = syntax.line;
+		strcpy(error->message, syntax.message);
+		return RUN_BAD_SCENARIO;
+	}
+	status = run_start(&run, &scenario, &options, error);
+	if (status == RUN_OK)
+		status = run_rest(&run, error);
+	run_end(&run);
+	scenario_free(&scenario);
+	return status;
+}
+
+struct good {
+	const char *name, *text, *output;
+};
+
+static const struct good good[] = {
+	{ "a machine alone", "machine\ncheck\n", "" },
+	{ "echo prints its text", "machine\necho hello  there # not a comment\n",
+	  "hello  there # not a comment\n" },
+	{ "a dump is the rows of the table",
+	  "machine profile=linux-6.1\nmap linear+0 0x40000000 2M\ndump\n",
+	  "pgd 0xffff000000000000 0x1800000040001003 table\n"
+	  "pud 0xffff000000000000 0x1800000040002003 table\n"
+	  "pmd 0xffff000000000000 0x00e8000040000705 block\n" },
+	{ "leaves without their tables",
+	  "machine profile=linux-6.1\nmap linear+0 0x40000000 4K prot=kernel\ndump leaves\n",
+	  "pte 0xffff000000000000 0x00e8000040000703 page\n" },
+	{ "a table that may execute",
+	  "machine profile=linux-6.1 va=39\nmap linear+0 0x40000000 2M tables=exec\ndump\n",
+	  "pgd 0xffffff8000000000 0x1000000040001003 table\n"
+	  "pmd 0xffffff8000000000 0x00e8000040000705 block\n" },
+	{ "the identical mapping is there already",
+	  "machine\nmap linear+0 0x40000000 4K\nexpect-error EEXIST map linear+0 0x40000000 4K\n",
+	  "" },
+	{ "try goes on", "machine\ntry unmap linear+0 0\ntry unmap linear+0 4K\n", "" },
+	{ "the last page of the address space",
+	  "machine\nmap 0xfffffffffffff000 0x40000000 4K\nexpect leaves.mapped == 1\n"
+	  "unmap 0xfffffffffffff000 4K\nexpect tables.pte == 0\ncheck\n",
+	  "" },
+	{ "boot memory from a listing",
+	  "machine iomem=iomem\nexpect-error EEXIST add 0x40000000+128M\nadd 0x80000000+128M\n",
+	  "" },
+	{ "a boot that is not counted",
+	  "machine boot=on\nexpect leaves.mapped == 0\nexpect tables.allocated == 1\n"
+	  "expect tables.pte == 512\nexpect dsb == 0\ncheck\n",
+	  "" },
+	{ "a hot-remove leaves what the bounds keep",
+	  "machine profile=linux-6.12\nadd 0x80000000+256M\nonline 0x80000000+256M zone=movable\n"
+	  "offline 0x80000000+256M\nremove 0x80000000+256M\nexpect tables.pte == 0\n"
+	  "expect tables.kept == 1\nexpect tlbi.all == 1\ncheck\n",
+	  "" },
+	{ "a kernel that flushes after each leaf",
+	  "machine profile=linux-5.7\nadd 0x80000000+128M\nreset-stats\nremove 0x80000000+128M\n"
+	  "expect tlbi.leaf == 32769\nexpect tlbi.all == 0\n",
+	  "" },
+	{ "knobs over the profile",
+	  "machine profile=linux-5.7 flush=range\nadd 0x80000000+128M\nreset-stats\n"
+	  "remove 0x80000000+128M\nexpect tlbi.leaf == 1\nexpect tlbi.all == 1\n",
+	  "" },
+	{ "an allocation that fails undoes the add",
+	  "machine\nfail alloc nth=70\nexpect-error ENOMEM add 0x80000000+256M\n"
+	  "expect tables.pte == 0\nadd 0x80000000+256M\ncheck\n",
+	  "" },
+	{ "bounds keep a table until wider ones free it",
+	  "machine\nmap linear+0 0x40000000 4K\nbounds linear+2M linear+1G\nunmap linear+0 4K\n"
+	  "expect tables.pte == 1\nbounds default\nfree-tables linear+0 4K\n"
+	  "expect tables.pte == 0\n",
+	  "" },
+	{ "both passes by themselves",
+	  "machine\nmap linear+0 0x40000000 2M blocks=off\nunmap-range linear+0 2M\n"
+	  "expect leaves.cleared == 512\nexpect tables.pte == 1\nfree-tables linear+0 2M\n"
+	  "expect tables.pte == 0\n",
+	  "" },
+	{ "vmemmap by hand, from an altmap",
+	  "machine profile=linux-6.12\naltmap a base=0x80000 reserve=0 free=1024 align=0\n"
+	  "vmemmap-populate vmemmap+0 vmemmap+2M altmap=a\nexpect altmap.allocated == 512\n"
+	  "dump leaves\nvmemmap-free vmemmap+0 vmemmap+2M altmap=a\n"
+	  "expect altmap.freed == 512\n",
+	  "pmd 0xfffffdffc0000000 0x0068000080000701 block\n" },
+	{ "a poked entry", "machine va=39\npoke pgd linear+1G 0x100\ndump\n",
+	  "pgd 0xffffff8040000000 0x0000000000000100 invalid\n" },
+};
+
+/* Each of these scenarios succeeds and prints just this. */
+static void good_scenarios(void **state)
+{
+	static struct output output;
+	struct run_error error;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		int status = run_text(good[i].text, NULL, NULL, &output, &error);
+
+		if (status || strcmp(output.text, good[i].output) != 0)
+			fail_msg("%s: status %d, %u: %s\n%s", good[i].name, status, error.line,
+				 error.message, output.text);
+	}
+}
+
+struct bad {
+	const char *text;
+	int status;
+	unsigned line;
+	const char *message;
+};
+
+static const struct bad bad[] = {
+	{ "machine\nmap 0x1000 0x40000000 4K\n", 1, 2, "EINVAL" },
+	{ "machine\nmap linear+0 0x1000000000000 4K\n", 1, 2, "EINVAL" },
+	{ "machine\nmap linear+16 0x40000000 4K\n", 1, 2, "EINVAL" },
+	{ "machine\nmap 0xfffffffffffff000 0x40000000 8K\n", 1, 2, "EINVAL" },
+	{ "machine\nmap linear+0xffffffffffffffff 0x40000000 4K\n", 1, 2, "EINVAL" },
+	{ "machine\nmap linear+0 0x40000000 0\n", 1, 2, "EINVAL" },
+	{ "machine\nunmap 0x0 4K\n", 1, 2, "EINVAL" },
+	{ "machine\nwalk 0x1000\n", 1, 2, "EINVAL" },
+	{ "machine\nvmemmap-populate vmemmap+2M vmemmap+0\n", 1, 2, "EINVAL" },
+	{ "machine\nvmemmap-populate linear+0 linear+2M\n", 1, 2, "EINVAL" },
+	{ "machine\nadd 0x80000000+1M\n", 1, 2, "EINVAL" },
+	{ "machine\nadd 0x80000000+0\n", 1, 2, "EINVAL" },
+	{ "machine\nadd 0xfffffffff8000000+256M\n", 1, 2, "EINVAL" },
+	{ "machine\nadd 0xfffffffff0000000+256M\n", 1, 2, "E2BIG" },
+	{ "machine\nadd 0x1000000000000+128M\n", 1, 2, "E2BIG" },
+	{ "machine\nadd 0xfffffffffffff000+0xfffffffffffff000\n", 1, 2, "EINVAL" },
+	{ "machine\nadd 0+128M\n", 1, 2, "E2BIG" },
+	{ "machine\nadd 0x40000000+128M\n", 1, 2, "EEXIST" },
+	{ "machine\nremove 0x80000000+128M\n", 1, 2, "EINVAL" },
+	{ "machine\nremove 0x40000000+128M\n", 1, 2, "EBUSY" },
+	{ "machine\noffline 0x40000000+128M\n", 1, 2, "EPERM" },
+	{ "machine\nonline 0x40000000+128M\n", 1, 2, "EINVAL" },
+	{ "machine ram=0x40000000+12K\nmap linear+0 0x40000000 2M blocks=off\n", 1, 2, "ENOMEM" },
+	{ "machine ram=0x40000100+16M\n", 1, 1, "EINVAL" },
+	{ "machine ram=0xfffffffff0000000+1G\n", 1, 1, "EINVAL" },
+	{ "machine ram=0x40000000+1G ram=0x50000000+1G\n", 1, 1, "EINVAL" },
+	{ "machine granule=8K\n", 1, 1, "EINVAL" },
+	{ "machine va=47\n", 1, 1, "EINVAL" },
+	{ "machine profile=linux-6.1 va=52\n", 1, 1, "EINVAL" },
+	{ "machine section=100M\n", 1, 1, "EINVAL" },
+	{ "machine block=64M\n", 1, 1, "EINVAL" },
+	{ "machine struct-page=60\n", 1, 1, "EINVAL" },
+	{ "machine iomem=elsewhere\n", 1, 1, "ENOENT" },
+	{ "machine\nexpect dsb == 1\n", 1, 2, "it is 0" },
+	{ "machine\nexpect-error EBUSY unmap linear+0 4K\n", 1, 2, "expected EBUSY, got success" },
+	{ "machine\nexpect-error EBUSY unmap linear+0 0\n", 1, 2, "expected EBUSY, got EINVAL" },
+	{ "machine\npoke pmd linear+0 0\n", 1, 2, "ENOENT" },
+	{ "machine va=39\npoke pud linear+0 0\n", 1, 2, "EINVAL" },
+	{ "machine va=39\npoke pgd linear+0 0x123003\ncheck\n", 1, 3, "check: 1 violation" },
+	{ "machine\nadd 0x80000000+128M device\n", 2, 2, "not supported" },
+	{ "machine\nuse 0x80000000+4K movable\n", 2, 2, "not supported" },
+	{ "machine memmap-on-memory=on\n", 2, 1, "not supported" },
+	{ "map linear+0 0 4K\n", 2, 1, "machine" },
+	{ "machine\nfrobnicate\n", 2, 2, "frobnicate" },
+	{ "machine\nadd 0x80000000+99999999999G\n", 2, 2, "" },
+	{ "machine\nunmap linear+0 4K\nexpect no.such == 1\n", 2, 3, "no.such" },
+};
+
+/* Each of these ends with its status, at its line, with a message that says what is wrong. */
+static void bad_scenarios(void **state)
+{
+	static struct output output;
+	struct run_error error;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		int status = run_text(bad[i].text, NULL, NULL, &output, &error);
+
+		if (status != bad[i].status || error.line != bad[i].line ||
+		    !strstr(error.message, bad[i].message))
+			fail_msg("%sstatus %d, %u: %s", bad[i].text, status, error.line,
+				 error.message);
+	}
+}
+
+/* A scenario with bad syntax at its end prints nothing: it is parsed before it is run. */
+static void nothing_is_run_before_all_is_parsed(void **state)
+{
+	static struct output output;
+	struct run_error error;
+
+	(void)state;
+	assert_int_equal(run_text("machine\necho before\nadd\n", NULL, NULL, &output, &error), 2);
+	assert_int_equal(error.line, 3);
+	assert_string_equal(output.text, "");
+}
+
+/* A profile given from outside replaces the scenario's. */
+static void profile_can_be_overridden(void **state)
+{
+	static struct output output;
+	struct run_error error;
+	const char *text = "machine profile=linux-6.12\nadd 0x80000000+128M\nreset-stats\n"
+			   "remove 0x80000000+128M\nexpect tlbi.leaf == 32769\n";
+
+	(void)state;
+	assert_int_equal(run_text(text, "linux-5.7", NULL, &output, &error), 0);
+	assert_int_equal(run_text(text, NULL, NULL, &output, &error), 1);
+}
+
+/* The same file serves every geometry: add, remove, nothing left but what the bounds keep. */
+static void one_scenario_for_every_geometry(void **state)
+{
+	static const char *const machines[] = {
+		"granule=4K va=39",  "granule=4K va=48",  "granule=4K va=52",
+		"granule=4K va=52 va-actual=48",	  "granule=16K va=36",
+		"granule=16K va=47", "granule=16K va=48", "granule=16K va=52",
+		"granule=16K va=52 va-actual=47",	  "granule=64K va=42",
+		"granule=64K va=48", "granule=64K va=52", "granule=64K va=52 va-actual=48",
+		"granule=4K va=48 blocks=on cont=on",	  "granule=64K va=48 blocks=on cont=on",
+		"granule=4K va=48 struct-page=56",	  "granule=16K va=47 struct-page=56",
+		"granule=64K va=48 tlbi-range=on",	  "granule=4K va=48 block=1G",
+	};
+	static struct output output;
+	struct run_error error;
+	char text[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(machines) / sizeof(machines[0]); i++) {
+		snprintf(text, sizeof(text),
+			 "machine %s boot=on\nadd 0x80000000+1G\nonline 0x80000000+1G\ncheck\n"
+			 "offline 0x80000000+1G\nremove 0x80000000+1G\ncheck\n"
+			 "add 0x80000000+1G\nremove 0x80000000+1G\ncheck\n",
+			 machines[i]);
+		if (run_text(text, NULL, NULL, &output, &error))
+			fail_msg("%s: %u: %s", machines[i], error.line, error.message);
+	}
+}
+
+/* The report shows tables before, between and after the passes, and the cost of each. */
+static void report_tells_the_passes(void **state)
+{
+	static struct output output;
+	struct pgtsim_printer out = { collect, &output };
+	struct report report;
+	struct run_error error;
+
+	(void)state;
+	report_init(&report, &out, false);
+	assert_int_equal(run_text("machine profile=linux-5.7\nnote A DIMM goes.\n"
+				  "add 0x80000000+128M\nremove 0x80000000+128M\n",
+				  NULL, &report.watcher, &output, &error),
+			 0);
+	assert_non_null(strstr(output.text, "A DIMM goes."));
+	assert_non_null(strstr(output.text, "linear map pass 1 (unmap)  32768 leaves cleared, "
+					    "32768 VAALE1IS, 65536 DSB, 32768 ISB\n"));
+	assert_non_null(strstr(output.text, "tables between       pgd 1 pud 1 pmd 1 pte 64\n"));
+	assert_non_null(strstr(output.text, "linear map pass 2 (tables) 66 tables freed"));
+	assert_null(strstr(output.text, "\033"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(good_scenarios),
+		cmocka_unit_test(bad_scenarios),
+		cmocka_unit_test(nothing_is_run_before_all_is_parsed),
+		cmocka_unit_test(profile_can_be_overridden),
+		cmocka_unit_test(one_scenario_for_every_geometry),
+		cmocka_unit_test(report_tells_the_passes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
