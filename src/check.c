@@ -1,11 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 #include <pgtsim/check.h>
 
-#include "access.h"
+#include <string.h>
 
+#include "access.h"
+#include "sections.h"
+
+/* The tables reached so far form a list through their `next`, which is NULL in a linked table. */
 struct checking {
-	uint64_t reached; /* tables */
+	struct pgtsim_table *list;
+	struct pgtsim_table end;
+	uint64_t reached;
 };
+
+static bool reach(struct checking *checking, struct pgtsim_table *table)
+{
+	if (table->next)
+		return false;
+	table->next = checking->list;
+	checking->list = table;
+	checking->reached++;
+	return true;
+}
+
+static void forget(struct checking *checking)
+{
+	while (checking->list != &checking->end) {
+		struct pgtsim_table *table = checking->list;
+
+		checking->list = table->next;
+		table->next = NULL;
+	}
+}
 
 /* The record of a table against its memory. */
 static void check_table(struct pgtsim_pgtable *pgt, const struct pgtsim_table *table, uint64_t va)
@@ -25,7 +51,12 @@ static int check_child(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 {
 	struct checking *checking = arg;
 
-	checking->reached++;
+	if (!reach(checking, child)) {
+		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_TABLE_SHARED, run->va, run->level,
+				     "the table at 0x%llx has been reached by another entry",
+				     (unsigned long long)child->pa);
+		return PGTSIM_WALK_SKIP;
+	}
 	check_table(pgt, child, run->va);
 	return 0;
 }
@@ -41,11 +72,13 @@ uint64_t pgtsim_check(struct pgtsim_pgtable *pgt)
 	static const struct pgtsim_visitor visitor = { .table = check_child };
 	struct pgtsim_counts *counts = &pgt->tlb->counts;
 	uint64_t before = counts->violations, work = counts->work_entries;
-	struct checking checking = { .reached = 1 };
+	struct checking checking = { .list = &checking.end };
 	uint64_t va = pgtsim_va_start(&pgt->geo);
 
+	reach(&checking, pgt->root);
 	check_table(pgt, pgt->root, va);
 	pgtsim_walk(pgt, va, UINT64_MAX, &visitor, &checking);
+	forget(&checking);
 	if (checking.reached != live_tables(counts))
 		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_TABLE_LEAK, va, pgt->root->level,
 				     "%llu tables are live, %llu can be reached",
@@ -53,4 +86,191 @@ uint64_t pgtsim_check(struct pgtsim_pgtable *pgt)
 				     (unsigned long long)checking.reached);
 	counts->work_entries = work;
 	return counts->violations - before;
+}
+
+/* ---- a whole machine ---- */
+
+/* What of a range must be mapped, and how. */
+struct coverage {
+	uint64_t next; /* the first address not seen to be mapped */
+	uint64_t delta; /* pa - va, if that is to hold */
+	bool linear;
+};
+
+static int cover_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
+{
+	struct coverage *coverage = arg;
+	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level);
+	uint64_t va = pgtsim_entry_base(&pgt->geo, run->level, run->va);
+
+	if (run->va != coverage->next)
+		return -1;
+	for (unsigned i = 0; i < run->count; i++, va += size) {
+		uint64_t desc = pgtsim_entry(pgt, run->table, run->index + i);
+		uint64_t pa = pgtsim_desc_address(&pgt->geo, run->level, desc);
+
+		if (!(desc & PGTSIM_DESC_VALID) || (coverage->linear && pa != va + coverage->delta))
+			return -1;
+		coverage->next = va + size;
+	}
+	return 0;
+}
+
+/* The first address of [va, last] that is not mapped as it should be; last + 1 if all is. */
+static uint64_t first_hole(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last, bool linear,
+			   uint64_t delta)
+{
+	static const struct pgtsim_visitor visitor = { .entries = cover_entries };
+	struct coverage coverage = { .next = va, .delta = delta, .linear = linear };
+
+	if (pgtsim_walk(pgt, va, last, &visitor, &coverage) == 0 && coverage.next - 1 >= last)
+		return last + 1;
+	return coverage.next;
+}
+
+static void check_memory(struct pgtsim_machine *machine, uint64_t pa, uint64_t end)
+{
+	unsigned shift = machine->geo.page_shift;
+	uint64_t va = pgtsim_linear(&machine->layout, pa), last = va + (end - pa) - 1;
+	uint64_t hole = first_hole(&machine->pgt, va, last, true, pa - va);
+
+	if (hole <= last)
+		pgtsim_tlb_violation(&machine->tlb, PGTSIM_V_LINEAR_HOLE, hole, PGTSIM_PTE,
+				     "PA 0x%llx", (unsigned long long)(hole + (pa - va)));
+	va = pgtsim_page_of_pfn(&machine->vmemmap, pa >> shift);
+	last = pgtsim_page_of_pfn(&machine->vmemmap, end >> shift) - 1;
+	hole = first_hole(&machine->pgt, va, last, false, 0);
+	if (hole <= last)
+		pgtsim_tlb_violation(&machine->tlb, PGTSIM_V_MEMMAP_HOLE, hole, PGTSIM_PTE,
+				     "of PFN 0x%llx",
+				     (unsigned long long)((hole - machine->vmemmap.base) /
+							  machine->vmemmap.struct_page));
+}
+
+/* Memory that was hot-added: boot memory is mapped only if the machine was booted. */
+static void check_sections(struct pgtsim_machine *machine)
+{
+	const struct pgtsim_sections *sections = machine->hotplug.sections;
+	const uint64_t end = UINT64_C(1) << 52, step = UINT64_C(1) << PGTSIM_SUBSECTION_SHIFT;
+	uint64_t size = machine->hotplug.config.section_size;
+
+	for (uint64_t pa = 0; (pa = sections_next(sections, pa, end)) < end;) {
+		uint64_t section_end = (pa & ~(size - 1)) + size;
+
+		if (sections_find(sections, pa)->early) {
+			pa = section_end;
+			continue;
+		}
+		while (pa < section_end) {
+			uint64_t run = pa;
+
+			while (run < section_end && sections_any(sections, run, run + step))
+				run += step;
+			if (run > pa)
+				check_memory(machine, pa, run);
+			pa = run + step;
+		}
+		pa = section_end;
+	}
+}
+
+uint64_t pgtsim_check_machine(struct pgtsim_machine *machine)
+{
+	struct pgtsim_counts *counts = &machine->tlb.counts;
+	uint64_t before = counts->violations, work = counts->work_entries;
+
+	pgtsim_check(&machine->pgt);
+	check_sections(machine);
+	counts->work_entries = work;
+	return counts->violations - before;
+}
+
+/* ---- comparing ---- */
+
+static bool tables_equal(const struct pgtsim_pgtable *a, const struct pgtsim_table *table_a,
+			 const struct pgtsim_pgtable *b, const struct pgtsim_table *table_b)
+{
+	unsigned entries = pgtsim_entries(&a->geo, table_a->level);
+
+	for (unsigned i = 0; i < entries; i++) {
+		uint64_t desc = pgtsim_entry(a, table_a, i);
+		const struct pgtsim_table *child_a, *child_b;
+		uint64_t pa;
+
+		if (desc != pgtsim_entry(b, table_b, i))
+			return false;
+		if (!pgtsim_desc_is_table(table_a->level, desc))
+			continue;
+		pa = pgtsim_desc_address(&a->geo, table_a->level, desc);
+		child_a = a->ops.find(a->ops.ctx, pa);
+		child_b = b->ops.find(b->ops.ctx, pa);
+		if (!child_a != !child_b)
+			return false;
+		if (child_a && child_a->level == table_a->level + 1 &&
+		    (child_b->level != child_a->level || !tables_equal(a, child_a, b, child_b)))
+			return false;
+	}
+	return true;
+}
+
+static bool altmaps_equal(const struct pgtsim_altmap *a, const struct pgtsim_altmap *b)
+{
+	return a->base == b->base && a->reserve == b->reserve && a->free == b->free &&
+	       a->align == b->align && a->alloc == b->alloc;
+}
+
+static bool blocks_equal(const struct memory_block *a, const struct memory_block *b)
+{
+	if (!a || !b)
+		return a == b;
+	return a->start == b->start && a->online == b->online && a->zone == b->zone &&
+	       a->node == b->node && a->memmap_pages == b->memmap_pages &&
+	       altmaps_equal(&a->altmap, &b->altmap);
+}
+
+static bool sections_equal(const struct pgtsim_hotplug *a, const struct pgtsim_hotplug *b)
+{
+	const uint64_t end = UINT64_C(1) << 52, size = a->config.section_size;
+
+	for (uint64_t pa = 0;; pa = (pa & ~(size - 1)) + size) {
+		uint64_t next = sections_next(b->sections, pa, end);
+		const struct section *in_a, *in_b;
+
+		pa = sections_next(a->sections, pa, end);
+		if (pa != next || pa == end)
+			return pa == next;
+		in_a = sections_find(a->sections, pa);
+		in_b = sections_find(b->sections, pa);
+		if (in_a->early != in_b->early || !blocks_equal(in_a->block, in_b->block) ||
+		    memcmp(in_a->subsections, in_b->subsections, sizeof(in_a->subsections)) != 0)
+			return false;
+	}
+}
+
+static bool devices_equal(const struct pgtsim_device *a, const struct pgtsim_device *b)
+{
+	for (; a && b; a = a->next, b = b->next)
+		if (a->start != b->start || a->size != b->size || !a->altmap != !b->altmap ||
+		    (a->altmap && !altmaps_equal(a->altmap, b->altmap)))
+			return false;
+	return !a && !b;
+}
+
+const char *pgtsim_machine_difference(const struct pgtsim_machine *a,
+				      const struct pgtsim_machine *b)
+{
+	if (memcmp(&a->layout, &b->layout, sizeof(a->layout)) != 0 ||
+	    a->hotplug.config.section_size != b->hotplug.config.section_size)
+		return "layout";
+	if (!tables_equal(&a->pgt, a->pgt.root, &b->pgt, b->pgt.root))
+		return "page table";
+	if (!pgtsim_memory_equal(a->memory, b->memory))
+		return "memory";
+	if (!sections_equal(&a->hotplug, &b->hotplug))
+		return "sections";
+	if (!devices_equal(a->hotplug.devices, b->hotplug.devices))
+		return "devices";
+	if (memcmp(a->hotplug.zones, b->hotplug.zones, sizeof(a->hotplug.zones)) != 0)
+		return "zones";
+	return NULL;
 }

@@ -4,78 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* ---- the directory of sections ---- */
+#include "sections.h"
 
-enum {
-	PA_BITS = 52,
-	LEAF_SHIFT = 8, /* sections in one part of the directory, log2 */
-	MIN_SECTION_SHIFT = PGTSIM_SUBSECTION_SHIFT,
-	MAX_SECTION_SHIFT = 30,
-};
-
-struct pgtsim_sections {
-	unsigned shift;  /* log2 of the section size */
-	size_t parts;
-	struct pgtsim_section_state *part[];
-};
-
-static struct pgtsim_sections *sections_new(unsigned shift)
-{
-	size_t parts = (size_t)1 << (PA_BITS - shift - LEAF_SHIFT);
-	struct pgtsim_sections *sections;
-
-	sections = calloc(1, sizeof(*sections) + parts * sizeof(sections->part[0]));
-	if (sections) {
-		sections->shift = shift;
-		sections->parts = parts;
-	}
-	return sections;
-}
-
-static void sections_free(struct pgtsim_sections *sections)
-{
-	if (!sections)
-		return;
-	for (size_t i = 0; i < sections->parts; i++)
-		free(sections->part[i]);
-	free(sections);
-}
-
-/* The section that holds pa, or NULL if nothing near it was ever added. */
-static struct pgtsim_section_state *find_section(const struct pgtsim_sections *sections,
-						 uint64_t pa)
-{
-	uint64_t number = pa >> sections->shift;
-	struct pgtsim_section_state *part;
-
-	if (pa >> PA_BITS)
-		return NULL;
-	part = sections->part[number >> LEAF_SHIFT];
-	return part ? &part[number & ((1u << LEAF_SHIFT) - 1)] : NULL;
-}
-
-/* Makes the directory hold [start, end), so that find_section() does not fail there. */
-static int prepare_sections(struct pgtsim_sections *sections, uint64_t start, uint64_t end)
-{
-	uint64_t first = start >> sections->shift >> LEAF_SHIFT;
-	uint64_t last = (end - 1) >> sections->shift >> LEAF_SHIFT;
-
-	for (uint64_t i = first; i <= last; i++) {
-		if (sections->part[i])
-			continue;
-		sections->part[i] = calloc((size_t)1 << LEAF_SHIFT, sizeof(**sections->part));
-		if (!sections->part[i])
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-struct pgtsim_section_state pgtsim_section_state(const struct pgtsim_hotplug *hotplug, uint64_t pa)
-{
-	const struct pgtsim_section_state *section = find_section(hotplug->sections, pa);
-
-	return section ? *section : (struct pgtsim_section_state){ 0 };
-}
+enum { MAX_SECTION_SHIFT = 30 };
 
 /* ---- creation ---- */
 
@@ -86,37 +17,64 @@ static bool power_of_two(uint64_t value)
 
 int pgtsim_hotplug_init(struct pgtsim_hotplug *hotplug, const struct pgtsim_hotplug_config *config)
 {
-	unsigned shift = MIN_SECTION_SHIFT;
+	unsigned shift = PGTSIM_SUBSECTION_SHIFT;
 
 	if (!power_of_two(config->section_size) || !power_of_two(config->block_size) ||
-	    config->block_size < config->section_size || config->block_size >> PA_BITS ||
+	    config->block_size < config->section_size ||
+	    pgtsim_geometry_check_pa(&config->pgt->geo, 0, config->block_size) ||
 	    config->section_size < pgtsim_page_size(&config->pgt->geo))
 		return -EINVAL;
 	while (shift <= MAX_SECTION_SHIFT && config->section_size >> shift != 1)
 		shift++;
 	if (shift > MAX_SECTION_SHIFT)
 		return -EINVAL;
-	hotplug->config = *config;
+	*hotplug = (struct pgtsim_hotplug){ .config = *config };
 	hotplug->sections = sections_new(shift);
 	return hotplug->sections ? 0 : -ENOMEM;
 }
 
+static void free_blocks(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size);
+
 void pgtsim_hotplug_fini(struct pgtsim_hotplug *hotplug)
 {
+	if (hotplug->sections)
+		free_blocks(hotplug, 0, UINT64_C(1) << 52);
+	while (hotplug->devices) {
+		struct pgtsim_device *device = hotplug->devices;
+
+		hotplug->devices = device->next;
+		free(device);
+	}
 	sections_free(hotplug->sections);
 	hotplug->sections = NULL;
 }
 
 /* ---- ranges ---- */
 
-/* Walks the sections of [start, start + size): `pa` is the address of each. */
-#define for_each_section(hotplug, pa, start, size)                                                 \
-	for (uint64_t pa = (start); pa - (start) < (size); pa += (hotplug)->config.section_size)
+/* Walks the memory blocks of [start, start + size): `pa` is the address of each. */
+#define for_each_block(hotplug, pa, start, size)                                                   \
+	for (uint64_t pa = (start); pa - (start) < (size); pa += (hotplug)->config.block_size)
+
+static struct section *section_at(const struct pgtsim_hotplug *hotplug, uint64_t pa)
+{
+	return sections_find(hotplug->sections, pa);
+}
+
+static struct memory_block *block_at(const struct pgtsim_hotplug *hotplug, uint64_t pa)
+{
+	const struct section *section = section_at(hotplug, pa);
+
+	return section ? section->block : NULL;
+}
+
+static bool aligned(uint64_t start, uint64_t size, uint64_t unit)
+{
+	return size && !((start | size) & (unit - 1)) && start + (size - 1) >= start;
+}
 
 static bool block_aligned(const struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
 {
-	return size && !((start | size) & (hotplug->config.block_size - 1)) &&
-	       start + (size - 1) >= start;
+	return aligned(start, size, hotplug->config.block_size);
 }
 
 /* arch_get_mappable_range(): what the linear map can hold. */
@@ -131,70 +89,157 @@ static bool mappable(const struct pgtsim_hotplug *hotplug, uint64_t start, uint6
 	       start - first < room && size <= room - (start - first);
 }
 
-enum wanted {
-	WANT_PRESENT,
-	WANT_ONLINE,
-	WANT_OFFLINE,
-	WANT_HOTPLUGGED,
-};
-
-static bool section_is(const struct pgtsim_section_state *section, enum wanted wanted)
+static uint64_t pages_of(const struct pgtsim_hotplug *hotplug, uint64_t bytes)
 {
-	switch (wanted) {
-	case WANT_PRESENT:
-		return section->present;
-	case WANT_ONLINE:
-		return section->present && section->online;
-	case WANT_OFFLINE:
-		return section->present && !section->online;
-	case WANT_HOTPLUGGED:
-		return section->present && !section->early;
-	}
-	return false;
+	return bytes >> hotplug->config.pgt->geo.page_shift;
 }
 
-static bool all_sections(const struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size,
-			 enum wanted wanted)
+static const struct pgtsim_policy *policy_of(const struct pgtsim_hotplug *hotplug)
 {
-	for_each_section(hotplug, pa, start, size) {
-		const struct pgtsim_section_state *section = find_section(hotplug->sections, pa);
-
-		if (!section || !section_is(section, wanted))
-			return false;
-	}
-	return true;
+	return hotplug->config.pgt->policy;
 }
 
-static bool any_present(const struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
-{
-	for_each_section(hotplug, pa, start, size) {
-		const struct pgtsim_section_state *section = find_section(hotplug->sections, pa);
+/* ---- zones ---- */
 
-		if (section && section->present)
-			return true;
-	}
-	return false;
+static bool online_in(const struct section *section, unsigned node, enum pgtsim_zone zone)
+{
+	if (section->early)
+		return node == 0 && zone == PGTSIM_ZONE_NORMAL;
+	return section->block && section->block->online && section->block->node == node &&
+	       section->block->zone == zone;
 }
+
+/* find_smallest_section_pfn(): the first address of the zone in [start, end); end if none. */
+static uint64_t first_in_zone(const struct pgtsim_hotplug *hotplug, unsigned node,
+			      enum pgtsim_zone zone, uint64_t start, uint64_t end)
+{
+	uint64_t size = hotplug->config.section_size;
+
+	for (uint64_t pa = start; (pa = sections_next(hotplug->sections, pa, end)) < end;
+	     pa = (pa & ~(size - 1)) + size) {
+		if (!online_in(section_at(hotplug, pa), node, zone))
+			continue;
+		while (!sections_any(hotplug->sections, pa, pa + 1))
+			pa += UINT64_C(1) << PGTSIM_SUBSECTION_SHIFT;
+		return pa;
+	}
+	return end;
+}
+
+/* find_biggest_section_pfn(): the end of the last part of the zone in [start, end); start if none. */
+static uint64_t last_in_zone(const struct pgtsim_hotplug *hotplug, unsigned node,
+			     enum pgtsim_zone zone, uint64_t start, uint64_t end)
+{
+	const uint64_t step = UINT64_C(1) << PGTSIM_SUBSECTION_SHIFT;
+
+	for (uint64_t pa = end; pa > start; pa = (pa - 1) & ~(step - 1)) {
+		const struct section *section = section_at(hotplug, pa - 1);
+
+		if (section && online_in(section, node, zone) &&
+		    sections_any(hotplug->sections, pa - 1, pa))
+			return pa;
+	}
+	return start;
+}
+
+/* resize_zone_range() */
+static void zone_grow(struct pgtsim_zone_state *zone, uint64_t pfn, uint64_t pages)
+{
+	uint64_t end = zone->spanned ? zone->start_pfn + zone->spanned : pfn;
+
+	if (!zone->spanned || pfn < zone->start_pfn)
+		zone->start_pfn = pfn;
+	if (pfn + pages > end)
+		end = pfn + pages;
+	zone->spanned = end - zone->start_pfn;
+}
+
+/* shrink_zone_span(): [pfn, pfn + pages) is online no more. */
+static void zone_shrink(const struct pgtsim_hotplug *hotplug, unsigned node,
+			enum pgtsim_zone number, struct pgtsim_zone_state *zone, uint64_t pfn,
+			uint64_t pages)
+{
+	unsigned shift = hotplug->config.pgt->geo.page_shift;
+	uint64_t start = zone->start_pfn, end = start + zone->spanned;
+
+	if (start == pfn)
+		start = first_in_zone(hotplug, node, number, (pfn + pages) << shift,
+				      end << shift) >> shift;
+	else if (end == pfn + pages)
+		end = last_in_zone(hotplug, node, number, start << shift, pfn << shift) >> shift;
+	zone->start_pfn = start < end ? start : 0;
+	zone->spanned = end - start;
+}
+
+struct pgtsim_zone_state pgtsim_zone_state(const struct pgtsim_hotplug *hotplug, unsigned node,
+					   enum pgtsim_zone zone)
+{
+	if (node >= PGTSIM_NODES || (unsigned)zone >= PGTSIM_ZONES)
+		return (struct pgtsim_zone_state){ 0 };
+	return hotplug->zones[node][zone];
+}
+
+struct pgtsim_zone_state pgtsim_node_state(const struct pgtsim_hotplug *hotplug, unsigned node)
+{
+	struct pgtsim_zone_state sum = { 0 };
+
+	for (unsigned i = 0; node < PGTSIM_NODES && i < PGTSIM_ZONES; i++) {
+		const struct pgtsim_zone_state *zone = &hotplug->zones[node][i];
+
+		if (zone->spanned)
+			zone_grow(&sum, zone->start_pfn, zone->spanned);
+		sum.present += zone->present;
+		sum.managed += zone->managed;
+	}
+	return sum;
+}
+
+/* ---- boot memory ---- */
 
 int pgtsim_add_boot_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
 {
-	uint64_t mask = hotplug->config.section_size - 1;
-	uint64_t first = start & ~mask;
+	struct pgtsim_zone_state *zone = &hotplug->zones[0][PGTSIM_ZONE_NORMAL];
+	uint64_t section = hotplug->config.section_size;
 
 	if (!size || !mappable(hotplug, start, size))
 		return -EINVAL;
-	if (prepare_sections(hotplug->sections, start, start + size))
+	if (sections_prepare(hotplug->sections, start, start + size))
 		return -ENOMEM;
-	for_each_section(hotplug, pa, first, start + size - first)
-		*find_section(hotplug->sections, pa) = (struct pgtsim_section_state){
-			.present = true,
-			.early = true,
-			.online = true,
-		};
+	sections_mark(hotplug->sections, start, start + size, true);
+	for (uint64_t pa = start & ~(section - 1); pa < start + size; pa += section)
+		section_at(hotplug, pa)->early = true;
+	zone_grow(zone, pages_of(hotplug, start), pages_of(hotplug, size));
+	zone->present += pages_of(hotplug, size);
+	zone->managed += pages_of(hotplug, size);
 	return 0;
 }
 
-/* ---- add and remove ---- */
+struct pgtsim_section_state pgtsim_section_state(const struct pgtsim_hotplug *hotplug, uint64_t pa)
+{
+	const struct section *section = section_at(hotplug, pa);
+	struct pgtsim_section_state state = { 0 };
+
+	if (!section || !section_present(section))
+		return state;
+	state.present = true;
+	state.early = section->early;
+	state.online = section->early;
+	if (section->block) {
+		state.online = section->block->online;
+		state.zone = section->block->zone;
+		state.memmap_pages = section->block->memmap_pages;
+	}
+	return state;
+}
+
+/* ---- linear map and vmemmap of a range ---- */
+
+/* A range that comes, and where its memmap comes from. */
+struct coming {
+	uint64_t start, size;
+	struct pgtsim_altmap *altmap;
+	enum pgtsim_prot prot;
+};
 
 static uint64_t linear(const struct pgtsim_hotplug *hotplug, uint64_t pa)
 {
@@ -203,8 +248,7 @@ static uint64_t linear(const struct pgtsim_hotplug *hotplug, uint64_t pa)
 
 static uint64_t memmap_of(const struct pgtsim_hotplug *hotplug, uint64_t pa)
 {
-	return pgtsim_page_of_pfn(hotplug->config.vmemmap,
-				  pa >> hotplug->config.pgt->geo.page_shift);
+	return pgtsim_page_of_pfn(hotplug->config.vmemmap, pages_of(hotplug, pa));
 }
 
 int pgtsim_unmap_linear(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size, uint64_t floor,
@@ -227,14 +271,14 @@ static void unmap_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_
 			    hotplug->config.layout->page_offset, hotplug->config.layout->page_end);
 }
 
-static int map_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
+static int map_memory(struct pgtsim_hotplug *hotplug, const struct coming *coming)
 {
 	struct pgtsim_pgtable *pgt = hotplug->config.pgt;
 	const struct pgtsim_map map = {
-		.va = linear(hotplug, start),
-		.pa = start,
-		.size = size,
-		.attrs = pgt->policy->prot[PGTSIM_PROT_TAGGED],
+		.va = linear(hotplug, coming->start),
+		.pa = coming->start,
+		.size = coming->size,
+		.attrs = pgt->policy->prot[coming->prot],
 		.table_attrs = pgt->policy->linear_table,
 		.blocks = hotplug->config.blocks,
 		.cont = hotplug->config.cont,
@@ -243,125 +287,467 @@ static int map_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t s
 	int ret = pgtsim_map(pgt, &map);
 
 	if (ret == -ENOMEM && pgt->policy->map_failure == PGTSIM_KEEP)
-		unmap_memory(hotplug, start, size);
+		unmap_memory(hotplug, coming->start, coming->size);
 	return ret;
 }
 
-static void free_memmap(struct pgtsim_hotplug *hotplug, uint64_t section)
+/* Walks [start, end) section by section: [pa, part_end) is the part in each. */
+#define for_each_part(hotplug, pa, part_end, start, end)                                           \
+	for (uint64_t pa = (start), part_end = next_part(hotplug, pa, end); pa < (end);            \
+	     pa = part_end, part_end = next_part(hotplug, pa, end))
+
+static uint64_t next_part(const struct pgtsim_hotplug *hotplug, uint64_t pa, uint64_t end)
 {
-	pgtsim_vmemmap_free(hotplug->config.vmemmap, memmap_of(hotplug, section),
-			    memmap_of(hotplug, section + hotplug->config.section_size), NULL);
+	uint64_t next = (pa | (hotplug->config.section_size - 1)) + 1;
+
+	return next < end ? next : end;
 }
 
-static int add_section(struct pgtsim_hotplug *hotplug, uint64_t pa)
+static void free_memmap(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t end,
+			struct pgtsim_altmap *altmap)
 {
-	uint64_t start = memmap_of(hotplug, pa);
-	uint64_t end = memmap_of(hotplug, pa + hotplug->config.section_size);
-	int ret = pgtsim_vmemmap_populate(hotplug->config.vmemmap, start, end, NULL, 0);
+	pgtsim_vmemmap_free(hotplug->config.vmemmap, memmap_of(hotplug, start),
+			    memmap_of(hotplug, end), altmap);
+}
 
+/* section_activate(): part of an early section has its memmap already. */
+static int add_part(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t end,
+		    struct pgtsim_altmap *altmap)
+{
+	int ret = 0;
+
+	if (!section_at(hotplug, start)->early)
+		ret = pgtsim_vmemmap_populate(hotplug->config.vmemmap, memmap_of(hotplug, start),
+					      memmap_of(hotplug, end), altmap, 0);
 	if (!ret)
-		find_section(hotplug->sections, pa)->present = true;
-	else if (ret == -ENOMEM && hotplug->config.pgt->policy->populate_failure == PGTSIM_KEEP)
-		free_memmap(hotplug, pa);
+		sections_mark(hotplug->sections, start, end, true);
+	else if (ret == -ENOMEM && policy_of(hotplug)->populate_failure == PGTSIM_KEEP)
+		free_memmap(hotplug, start, end, altmap);
 	return ret;
 }
 
-static void remove_sections(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
+/* __remove_pages(): a part of an early section leaves its memmap to the rest of it. */
+static void remove_parts(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t end,
+			 struct pgtsim_altmap *altmap)
 {
-	for_each_section(hotplug, pa, start, size) {
-		free_memmap(hotplug, pa);
-		*find_section(hotplug->sections, pa) = (struct pgtsim_section_state){ 0 };
+	for_each_part(hotplug, pa, part_end, start, end) {
+		sections_mark(hotplug->sections, pa, part_end, false);
+		if (!section_at(hotplug, pa)->early)
+			free_memmap(hotplug, pa, part_end, altmap);
 	}
 }
 
-/* Adds sections; *added is how many bytes of them are there when one fails. */
-static int add_sections(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size,
-			uint64_t *added)
+static void remove_range(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size,
+			 struct pgtsim_altmap *altmap)
 {
-	for_each_section(hotplug, pa, start, size) {
-		int ret = add_section(hotplug, pa);
+	remove_parts(hotplug, start, start + size, altmap);
+	unmap_memory(hotplug, start, size);
+	if (altmap && altmap->alloc)
+		pgtsim_tlb_violation(hotplug->config.pgt->tlb, PGTSIM_V_ALTMAP_NOT_EMPTY,
+				     linear(hotplug, start), PGTSIM_PTE, "%llu pages are left",
+				     (unsigned long long)altmap->alloc);
+}
 
-		if (ret)
-			return ret;
-		*added += hotplug->config.section_size;
+/*
+ * Takes back what a failed add has done up to `end`. The kernel leaves its sections, and tables
+ * that its bounds keep; here nothing is left, unless the knob says so.
+ */
+static void undo_range(struct pgtsim_hotplug *hotplug, const struct coming *coming, uint64_t end,
+		       uint32_t mark)
+{
+	struct pgtsim_pgtable *pgt = hotplug->config.pgt;
+	uint64_t last = coming->start + coming->size;
+
+	unmap_memory(hotplug, coming->start, coming->size);
+	if (pgt->policy->add_failure == PGTSIM_KEEP)
+		return;
+	remove_parts(hotplug, coming->start, end, coming->altmap);
+	pgtsim_tables_undo(pgt, linear(hotplug, coming->start), linear(hotplug, last) - 1, mark);
+	pgtsim_tables_undo(pgt, memmap_of(hotplug, coming->start), memmap_of(hotplug, last) - 1,
+			   mark);
+}
+
+/* arch_add_memory(): the linear map of all of it, then each section's memmap. */
+static int add_range(struct pgtsim_hotplug *hotplug, const struct coming *coming, uint32_t mark)
+{
+	int ret = map_memory(hotplug, coming);
+
+	if (ret)
+		return ret;
+	for_each_part(hotplug, pa, part_end, coming->start, coming->start + coming->size) {
+		ret = add_part(hotplug, pa, part_end, coming->altmap);
+		if (!ret)
+			continue;
+		undo_range(hotplug, coming, pa, mark);
+		return ret;
 	}
 	return 0;
 }
 
+/* ---- memory blocks ---- */
+
+/* Makes an offline block of the sections from `start` on. */
+static int add_block(struct pgtsim_hotplug *hotplug, uint64_t start, unsigned node,
+		     const struct pgtsim_altmap *altmap, uint64_t memmap_pages)
+{
+	struct memory_block *block = calloc(1, sizeof(*block));
+
+	if (!block)
+		return -ENOMEM;
+	block->start = start;
+	block->node = node;
+	block->memmap_pages = memmap_pages;
+	if (altmap)
+		block->altmap = *altmap;
+	for_each_part(hotplug, pa, part_end, start, start + hotplug->config.block_size)
+		section_at(hotplug, pa)->block = block;
+	return 0;
+}
+
+static void free_blocks(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
+{
+	uint64_t end = start + size;
+
+	for (uint64_t pa = start; (pa = sections_next(hotplug->sections, pa, end)) < end;
+	     pa += hotplug->config.section_size) {
+		struct section *section = section_at(hotplug, pa);
+
+		if (section->block && section->block->start == pa)
+			free(section->block);
+		else if (section->block && section->block->start < start)
+			continue;
+		section->block = NULL;
+	}
+}
+
+static int add_blocks(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size, unsigned node)
+{
+	for_each_block(hotplug, pa, start, size) {
+		if (add_block(hotplug, pa, node, NULL, 0)) {
+			free_blocks(hotplug, start, size);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+/* ---- memmap on memory ---- */
+
 /*
- * Takes back an add of which `added` bytes of sections are there. The kernel leaves those, and
- * tables that its bounds keep; here nothing is left, unless the knob says so.
+ * The pages at a block's start that its memmap takes, 0 if the release does not do it for blocks of
+ * this size. Models mhp_supports_memmap_on_memory(); a page block is as large as a pmd.
  */
-static void undo_add(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size,
-		     uint64_t added, uint32_t mark)
+static uint64_t reserved_pages(const struct pgtsim_hotplug *hotplug)
+{
+	const struct pgtsim_geometry *geo = &hotplug->config.pgt->geo;
+	uint64_t pmd = pgtsim_entry_size(geo, PGTSIM_PMD), block = hotplug->config.block_size;
+	uint64_t bytes = pages_of(hotplug, block) * hotplug->config.vmemmap->struct_page;
+	uint64_t reserved = bytes;
+
+	if (hotplug->config.memmap_on_memory == PGTSIM_MEMMAP_OFF || bytes & (pmd - 1))
+		return 0;
+	if (policy_of(hotplug)->memmap_on_memory == PGTSIM_MOM_5_14)
+		return (block - bytes) & (pmd - 1) ? 0 : pages_of(hotplug, bytes);
+	if (hotplug->config.memmap_on_memory == PGTSIM_MEMMAP_FORCE)
+		reserved = (bytes + pmd - 1) & ~(pmd - 1);
+	if (reserved & (pmd - 1) || reserved >= block)
+		return 0;
+	return pages_of(hotplug, reserved);
+}
+
+static struct pgtsim_altmap block_altmap(const struct pgtsim_hotplug *hotplug, uint64_t start,
+					 uint64_t reserved)
+{
+	bool whole = policy_of(hotplug)->memmap_on_memory == PGTSIM_MOM_5_14;
+
+	return (struct pgtsim_altmap){
+		.base = pages_of(hotplug, start),
+		.free = whole ? pages_of(hotplug, hotplug->config.block_size) : reserved,
+	};
+}
+
+/* One block that holds its own memmap: its mapping, its sections, itself. */
+static int add_self_hosted_block(struct pgtsim_hotplug *hotplug, uint64_t start, unsigned node,
+				 uint64_t reserved, uint32_t mark)
+{
+	struct pgtsim_altmap altmap = block_altmap(hotplug, start, reserved);
+	const struct coming coming = {
+		.start = start,
+		.size = hotplug->config.block_size,
+		.altmap = &altmap,
+		.prot = PGTSIM_PROT_TAGGED,
+	};
+	int ret = add_range(hotplug, &coming, mark);
+
+	if (ret)
+		return ret;
+	ret = add_block(hotplug, start, node, &altmap, reserved);
+	if (ret)
+		undo_range(hotplug, &coming, start + coming.size, mark);
+	return ret;
+}
+
+static void remove_self_hosted_blocks(struct pgtsim_hotplug *hotplug, uint64_t start,
+				      uint64_t size)
+{
+	for_each_block(hotplug, pa, start, size) {
+		struct pgtsim_altmap altmap = block_at(hotplug, pa)->altmap;
+
+		free_blocks(hotplug, pa, hotplug->config.block_size);
+		remove_range(hotplug, pa, hotplug->config.block_size, &altmap);
+	}
+}
+
+/* create_altmaps_and_memory_blocks(): finished blocks go again if a later one fails. */
+static int add_self_hosted(struct pgtsim_hotplug *hotplug, const struct pgtsim_add *add,
+			   uint64_t reserved, uint32_t mark)
 {
 	struct pgtsim_pgtable *pgt = hotplug->config.pgt;
 
-	unmap_memory(hotplug, start, size);
-	if (pgt->policy->add_failure == PGTSIM_KEEP)
-		return;
-	remove_sections(hotplug, start, added);
-	pgtsim_tables_undo(pgt, linear(hotplug, start), linear(hotplug, start + size) - 1, mark);
-	pgtsim_tables_undo(pgt, memmap_of(hotplug, start), memmap_of(hotplug, start + size) - 1,
-			   mark);
+	for_each_block(hotplug, pa, add->start, add->size) {
+		int ret = add_self_hosted_block(hotplug, pa, add->node, reserved, mark);
+
+		if (!ret)
+			continue;
+		remove_self_hosted_blocks(hotplug, add->start, pa - add->start);
+		pgtsim_tables_undo(pgt, linear(hotplug, add->start),
+				   linear(hotplug, add->start + add->size) - 1, mark);
+		pgtsim_tables_undo(pgt, memmap_of(hotplug, add->start),
+				   memmap_of(hotplug, add->start + add->size) - 1, mark);
+		return ret;
+	}
+	return 0;
+}
+
+/* Up to 6.7 one block alone can hold its memmap. */
+static bool one_block_at_most(const struct pgtsim_hotplug *hotplug)
+{
+	return policy_of(hotplug)->memmap_on_memory < PGTSIM_MOM_6_8;
+}
+
+/*
+ * Pages to reserve in each block, 0 for an ordinary add, or -EINVAL: 5.14 to 6.5 refuse what they
+ * cannot do.
+ */
+static int64_t wanted_reservation(const struct pgtsim_hotplug *hotplug,
+				  const struct pgtsim_add *add)
+{
+	uint64_t reserved = 0;
+
+	if (!add->memmap_on_memory)
+		return 0;
+	if (policy_of(hotplug)->memmap_on_memory == PGTSIM_MOM_NONE)
+		return -EINVAL;
+	if (!one_block_at_most(hotplug) || add->size == hotplug->config.block_size)
+		reserved = reserved_pages(hotplug);
+	if (!reserved && policy_of(hotplug)->memmap_on_memory == PGTSIM_MOM_5_14)
+		return -EINVAL;
+	return (int64_t)reserved;
+}
+
+/* ---- add ---- */
+
+static int check_new(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
+{
+	if (!mappable(hotplug, start, size))
+		return -E2BIG;
+	if (sections_any(hotplug->sections, start, start + size))
+		return -EEXIST;
+	return sections_prepare(hotplug->sections, start, start + size);
+}
+
+static int add_plain(struct pgtsim_hotplug *hotplug, const struct pgtsim_add *add, uint32_t mark)
+{
+	const struct coming coming = {
+		.start = add->start,
+		.size = add->size,
+		.prot = PGTSIM_PROT_TAGGED,
+	};
+	int ret = add_range(hotplug, &coming, mark);
+
+	if (ret)
+		return ret;
+	ret = add_blocks(hotplug, add->start, add->size, add->node);
+	if (ret)
+		undo_range(hotplug, &coming, add->start + add->size, mark);
+	return ret;
+}
+
+/* vmem_altmap_offset() and pagemap_range(): the altmap describes this very range. */
+static bool altmap_fits(const struct pgtsim_hotplug *hotplug, const struct pgtsim_add *add)
+{
+	const struct pgtsim_altmap *altmap = add->altmap;
+	uint64_t pages = pages_of(hotplug, add->size);
+
+	return altmap->base == pages_of(hotplug, add->start) && altmap->reserve <= pages &&
+	       altmap->free <= pages - altmap->reserve;
+}
+
+static int add_device(struct pgtsim_hotplug *hotplug, const struct pgtsim_add *add)
+{
+	const struct coming coming = {
+		.start = add->start,
+		.size = add->size,
+		.altmap = add->altmap,
+		.prot = PGTSIM_PROT_KERNEL,
+	};
+	struct pgtsim_altmap before = add->altmap ? *add->altmap : (struct pgtsim_altmap){ 0 };
+	struct pgtsim_device *device = malloc(sizeof(*device));
+	int ret = -ENOMEM;
+
+	if (device)
+		ret = add_range(hotplug, &coming, pgtsim_tables_mark(hotplug->config.pgt));
+	if (ret) {
+		if (add->altmap && policy_of(hotplug)->add_failure == PGTSIM_ROLLBACK)
+			*add->altmap = before;
+		free(device);
+		return ret;
+	}
+	*device = (struct pgtsim_device){ add->start, add->size, add->altmap, hotplug->devices };
+	hotplug->devices = device;
+	return 0;
+}
+
+int pgtsim_add_range(struct pgtsim_hotplug *hotplug, const struct pgtsim_add *add)
+{
+	uint64_t unit = add->device ? UINT64_C(1) << PGTSIM_SUBSECTION_SHIFT :
+				      hotplug->config.block_size;
+	int64_t reserved = wanted_reservation(hotplug, add);
+	uint32_t mark;
+	int ret;
+
+	if (add->device && unit < pgtsim_page_size(&hotplug->config.pgt->geo))
+		unit = pgtsim_page_size(&hotplug->config.pgt->geo);
+	if (!aligned(add->start, add->size, unit) || add->node >= PGTSIM_NODES || reserved < 0 ||
+	    (add->altmap && !add->device) || (add->device && add->memmap_on_memory) ||
+	    (add->altmap && !altmap_fits(hotplug, add)))
+		return -EINVAL;
+	ret = check_new(hotplug, add->start, add->size);
+	if (ret)
+		return ret;
+	if (add->device)
+		return add_device(hotplug, add);
+	mark = pgtsim_tables_mark(hotplug->config.pgt);
+	if (reserved)
+		return add_self_hosted(hotplug, add, (uint64_t)reserved, mark);
+	return add_plain(hotplug, add, mark);
 }
 
 int pgtsim_add_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
 {
-	uint64_t added = 0;
-	uint32_t mark;
-	int ret;
+	const struct pgtsim_add add = { .start = start, .size = size };
 
-	if (!block_aligned(hotplug, start, size))
-		return -EINVAL;
-	if (!mappable(hotplug, start, size))
-		return -E2BIG;
-	if (any_present(hotplug, start, size))
-		return -EEXIST;
-	if (prepare_sections(hotplug->sections, start, start + size))
-		return -ENOMEM;
-	mark = pgtsim_tables_mark(hotplug->config.pgt);
-	ret = map_memory(hotplug, start, size);
-	if (ret)
-		return ret;
-	ret = add_sections(hotplug, start, size, &added);
-	if (ret)
-		undo_add(hotplug, start, size, added, mark);
-	return ret;
+	return pgtsim_add_range(hotplug, &add);
+}
+
+/* ---- remove ---- */
+
+static int remove_device(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
+{
+	struct pgtsim_device **link = &hotplug->devices;
+	struct pgtsim_device *device;
+
+	while (*link && ((*link)->start != start || (*link)->size != size))
+		link = &(*link)->next;
+	device = *link;
+	if (!device)
+		return -ENOENT;
+	*link = device->next;
+	remove_range(hotplug, start, size, device->altmap);
+	free(device);
+	return 0;
+}
+
+/* Whether all blocks are there and offline; how many of them hold their own memmap. */
+static int check_blocks(const struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size,
+			uint64_t *self_hosted)
+{
+	bool busy = false;
+
+	*self_hosted = 0;
+	for_each_block(hotplug, pa, start, size) {
+		const struct section *section = section_at(hotplug, pa);
+
+		if (!section || !(section->early || section->block))
+			return -EINVAL;
+		busy |= section->early || section->block->online;
+		*self_hosted += section->block && section->block->memmap_pages;
+	}
+	return busy ? -EBUSY : 0;
 }
 
 int pgtsim_remove_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
 {
-	if (!block_aligned(hotplug, start, size) ||
-	    !all_sections(hotplug, start, size, WANT_PRESENT))
+	uint64_t blocks = size / hotplug->config.block_size, self_hosted;
+	int ret = remove_device(hotplug, start, size);
+
+	if (ret != -ENOENT)
+		return ret;
+	if (!block_aligned(hotplug, start, size) || !mappable(hotplug, start, size))
 		return -EINVAL;
-	if (!all_sections(hotplug, start, size, WANT_OFFLINE))
-		return -EBUSY;
-	remove_sections(hotplug, start, size);
-	unmap_memory(hotplug, start, size);
+	ret = check_blocks(hotplug, start, size, &self_hosted);
+	if (ret)
+		return ret;
+	if (self_hosted && (one_block_at_most(hotplug) ? blocks > 1 : self_hosted < blocks))
+		return -EINVAL;
+	if (self_hosted) {
+		remove_self_hosted_blocks(hotplug, start, size);
+		return 0;
+	}
+	free_blocks(hotplug, start, size);
+	remove_range(hotplug, start, size, NULL);
 	return 0;
 }
 
 /* ---- online and offline ---- */
 
-static void set_online(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size, bool online,
-		       enum pgtsim_zone zone)
+static bool all_blocks(const struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size,
+		       bool online)
 {
-	for_each_section(hotplug, pa, start, size) {
-		struct pgtsim_section_state *section = find_section(hotplug->sections, pa);
+	if (!block_aligned(hotplug, start, size) || !mappable(hotplug, start, size))
+		return false;
+	for_each_block(hotplug, pa, start, size) {
+		const struct section *section = section_at(hotplug, pa);
 
-		section->online = online;
-		section->zone = zone;
+		if (!section || !(section->block ? section->block->online == online :
+						   section->early && online))
+			return false;
 	}
+	return true;
+}
+
+/* Pages that hold the memmap are present in the zone, but never given to the page allocator. */
+static void online_block(struct pgtsim_hotplug *hotplug, struct memory_block *block,
+			 enum pgtsim_zone number)
+{
+	struct pgtsim_zone_state *zone = &hotplug->zones[block->node][number];
+	uint64_t pages = pages_of(hotplug, hotplug->config.block_size);
+
+	block->online = true;
+	block->zone = number;
+	zone_grow(zone, pages_of(hotplug, block->start), pages);
+	zone->present += pages;
+	zone->managed += pages - block->memmap_pages;
+}
+
+static void offline_block(struct pgtsim_hotplug *hotplug, struct memory_block *block)
+{
+	struct pgtsim_zone_state *zone = &hotplug->zones[block->node][block->zone];
+	uint64_t pages = pages_of(hotplug, hotplug->config.block_size);
+
+	block->online = false;
+	zone_shrink(hotplug, block->node, block->zone, zone, pages_of(hotplug, block->start), pages);
+	zone->present -= pages;
+	zone->managed -= pages - block->memmap_pages;
 }
 
 int pgtsim_online_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size,
 			 enum pgtsim_zone zone)
 {
-	if (!block_aligned(hotplug, start, size) ||
-	    !all_sections(hotplug, start, size, WANT_OFFLINE))
+	if ((unsigned)zone >= PGTSIM_ZONES || !all_blocks(hotplug, start, size, false))
 		return -EINVAL;
-	set_online(hotplug, start, size, true, zone);
+	for_each_block(hotplug, pa, start, size)
+		online_block(hotplug, block_at(hotplug, pa), zone);
 	return 0;
 }
 
@@ -384,19 +770,27 @@ static bool splits_leaf(const struct pgtsim_pgtable *pgt, uint64_t start, uint64
 	return inside_leaf(pgt, start) || inside_leaf(pgt, end);
 }
 
+static bool is_boot_memory(const struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
+{
+	for_each_part(hotplug, pa, part_end, start, start + size)
+		if (section_at(hotplug, pa)->early)
+			return true;
+	return false;
+}
+
 int pgtsim_offline_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
 {
 	const struct pgtsim_pgtable *pgt = hotplug->config.pgt;
 
-	if (!block_aligned(hotplug, start, size) ||
-	    !all_sections(hotplug, start, size, WANT_ONLINE))
+	if (!all_blocks(hotplug, start, size, true))
 		return -EINVAL;
-	if (!all_sections(hotplug, start, size, WANT_HOTPLUGGED))
+	if (is_boot_memory(hotplug, start, size))
 		return -EPERM;
 	if (pgt->policy->leaf_split == PGTSIM_SPLIT_REFUSE &&
 	    (splits_leaf(pgt, linear(hotplug, start), linear(hotplug, start + size)) ||
 	     splits_leaf(pgt, memmap_of(hotplug, start), memmap_of(hotplug, start + size))))
 		return -EPERM;
-	set_online(hotplug, start, size, false, PGTSIM_ZONE_NORMAL);
+	for_each_block(hotplug, pa, start, size)
+		offline_block(hotplug, block_at(hotplug, pa));
 	return 0;
 }

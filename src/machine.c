@@ -87,6 +87,7 @@ static int init_rooms(struct pgtsim_machine *machine, const struct pgtsim_machin
 		.block_size = config->block_size,
 		.blocks = config->blocks,
 		.cont = config->cont,
+		.memmap_on_memory = config->memmap_on_memory,
 	};
 	int ret = pgtsim_pgtable_init(&machine->pgt, &machine->geo, &machine->policy, &machine->tlb,
 				      pgtsim_memory_table_ops(machine->memory), config->access);
@@ -115,33 +116,62 @@ static uint64_t section_end(const struct pgtsim_machine *machine, uint64_t pa)
 	return (pa + size - 1) & ~(size - 1);
 }
 
-/*
- * The memmap of one range of boot memory, whole sections, in frames that memblock hands out from
- * the end of that range: an altmap over them does just that.
- */
-static int boot_memmap(struct pgtsim_machine *machine, const struct pgtsim_ram *ram)
+/* The memmap of the sections of one range: pages of memory that it takes at most. */
+static uint64_t memmap_pages(const struct pgtsim_machine *machine, const struct pgtsim_ram *ram)
 {
 	const struct pgtsim_geometry *geo = &machine->geo;
 	uint64_t size = machine->hotplug.config.section_size;
-	uint64_t first = ram->start & ~(size - 1), last = section_end(machine, ram->end);
+	uint64_t bytes = section_end(machine, ram->end) - (ram->start & ~(size - 1));
 	uint64_t block = UINT64_C(1) << geo->shift[pgtsim_slot(PGTSIM_PMD)];
-	uint64_t bytes = ((last - first) >> geo->page_shift) * machine->vmemmap.struct_page;
-	struct pgtsim_altmap memblock = { .free = (bytes + 2 * block - 1) >> geo->page_shift };
-	int ret;
 
-	if (geo->page_shift != 12)
-		memblock.free = (bytes >> geo->page_shift) + 1;
-	if (memblock.free << geo->page_shift >= ram->end - ram->start)
-		return -ENOMEM;
-	memblock.base = (ram->end >> geo->page_shift) - memblock.free;
-	ret = pgtsim_memory_reserve_boot(machine->memory, memblock.base, memblock.free);
-	for (uint64_t pa = first; !ret && pa < last; pa += size) {
-		uint64_t start = pgtsim_page_of_pfn(&machine->vmemmap, pa >> geo->page_shift);
-		uint64_t end = pgtsim_page_of_pfn(&machine->vmemmap, (pa + size) >> geo->page_shift);
+	bytes = (bytes >> geo->page_shift) * machine->vmemmap.struct_page;
+	/* Where blocks are used, both ends may be rounded outwards, and the first block aligned. */
+	return (bytes >> geo->page_shift) + (geo->page_shift == 12 ? 3 * block >> 12 : 2);
+}
 
-		ret = pgtsim_vmemmap_populate(&machine->vmemmap, start, end, &memblock, 0);
+/*
+ * Takes memory for the memmap of all boot memory, as memblock does, from the end of the highest
+ * range that has room: an altmap over those frames hands them out.
+ */
+static int reserve_memmap(struct pgtsim_machine *machine,
+			  const struct pgtsim_machine_config *config,
+			  struct pgtsim_altmap *memblock)
+{
+	unsigned shift = machine->geo.page_shift;
+	const struct pgtsim_ram *highest = NULL;
+
+	*memblock = (struct pgtsim_altmap){ 0 };
+	for (size_t i = 0; i < config->ram_count; i++)
+		memblock->free += memmap_pages(machine, &config->ram[i]);
+	for (size_t i = 0; i < config->ram_count; i++) {
+		const struct pgtsim_ram *ram = &config->ram[i];
+
+		if ((ram->end - ram->start) >> shift > memblock->free &&
+		    (!highest || ram->start > highest->start))
+			highest = ram;
 	}
-	return ret == -EBUSY ? -ENOMEM : ret;
+	if (!highest)
+		return -ENOMEM;
+	memblock->base = (highest->end >> shift) - memblock->free;
+	return pgtsim_memory_reserve_boot(machine->memory, memblock->base, memblock->free);
+}
+
+/* The memmap of one range of boot memory: whole sections. */
+static int boot_memmap(struct pgtsim_machine *machine, const struct pgtsim_ram *ram,
+		       struct pgtsim_altmap *memblock)
+{
+	unsigned shift = machine->geo.page_shift;
+	uint64_t size = machine->hotplug.config.section_size;
+	uint64_t last = section_end(machine, ram->end);
+	int ret = 0;
+
+	for (uint64_t pa = ram->start & ~(size - 1); !ret && pa < last; pa += size) {
+		uint64_t start = pgtsim_page_of_pfn(&machine->vmemmap, pa >> shift);
+		uint64_t end = pgtsim_page_of_pfn(&machine->vmemmap, (pa + size) >> shift);
+
+		ret = pgtsim_vmemmap_populate(&machine->vmemmap, start, end, memblock, 0);
+	}
+	return ret;
 }
 
 static int boot_linear(struct pgtsim_machine *machine, const struct pgtsim_ram *ram)
@@ -163,13 +193,17 @@ static int boot_linear(struct pgtsim_machine *machine, const struct pgtsim_ram *
 /* paging_init() and sparse_init(), as far as the page table shows them; nothing is counted. */
 static int boot(struct pgtsim_machine *machine, const struct pgtsim_machine_config *config)
 {
-	int ret = 0;
+	struct pgtsim_altmap memblock;
+	int ret = reserve_memmap(machine, config, &memblock);
 
+	/* Memory at boot comes from memblock even where hot-add knows no altmap. */
+	machine->policy.altmap_full = PGTSIM_ALTMAP_FAIL;
 	for (size_t i = 0; !ret && i < config->ram_count; i++) {
-		ret = boot_memmap(machine, &config->ram[i]);
+		ret = boot_memmap(machine, &config->ram[i], &memblock);
 		if (!ret)
 			ret = boot_linear(machine, &config->ram[i]);
 	}
+	machine->policy.altmap_full = config->policy.altmap_full;
 	return ret;
 }
 
@@ -282,11 +316,12 @@ static bool read_line(const char *line, const char *end, struct pgtsim_ram *rang
 
 static bool round_inwards(struct pgtsim_ram *range, uint64_t granule)
 {
-	uint64_t end = range->end + 1;
+	uint64_t start = (range->start + granule - 1) & ~(granule - 1);
+	bool wraps = start < range->start;
 
-	range->start = (range->start + granule - 1) & ~(granule - 1);
-	range->end = end & ~(granule - 1);
-	return range->start < range->end;
+	range->start = start;
+	range->end = (range->end + 1) & ~(granule - 1);
+	return !wraps && range->start < range->end;
 }
 
 int pgtsim_iomem_read(const char *text, size_t length, uint32_t granule, struct pgtsim_ram *ram,

@@ -1072,6 +1072,35 @@ bool pgtsim_memory_is_ram(const struct pgtsim_memory *memory, uint64_t pa, uint6
 	return range && size != 0 && size <= (range->end << memory->page_shift) - pa;
 }
 
+/* Chunks are equal frame by frame; one without metadata is wholly free. */
+static bool chunks_equal(const struct chunk *a, const struct chunk *b)
+{
+	if (a && b)
+		return !memcmp(a->state, b->state, sizeof(a->state));
+	if (!a)
+		a = b;
+	for (unsigned frame = 0; a && frame < CHUNK_FRAMES; frame++)
+		if (a->state[frame] >> OWNER_SHIFT != PGTSIM_OWNER_FREE)
+			return false;
+	return true;
+}
+
+bool pgtsim_memory_equal(const struct pgtsim_memory *a, const struct pgtsim_memory *b)
+{
+	if (a->page_shift != b->page_shift || a->range_count != b->range_count ||
+	    a->free_count != b->free_count ||
+	    memcmp(a->range, b->range, a->range_count * sizeof(a->range[0])) != 0)
+		return false;
+	for (size_t i = 0; i < a->range_count; i++) {
+		uint64_t last = (a->range[i].end - 1) >> CHUNK_BITS;
+
+		for (uint64_t n = a->range[i].start >> CHUNK_BITS; n <= last; n++)
+			if (!chunks_equal(find_chunk(a, n), find_chunk(b, n)))
+				return false;
+	}
+	return true;
+}
+
 const char *pgtsim_bad_free_name(enum pgtsim_bad_free bad)
 {
 	static const char *const names[] = {

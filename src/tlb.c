@@ -35,6 +35,9 @@ static const struct pgtsim_violation_kind kinds[PGTSIM_V_COUNT] = {
 	[PGTSIM_V_ALTMAP_WITHOUT_FREE] = { "altmap-without-free",
 					   "an altmap is given to a teardown that frees no memory",
 					   "pass the altmap where the vmemmap is freed" },
+	[PGTSIM_V_ALTMAP_NOT_EMPTY] = { "altmap-not-empty",
+					"an altmap has pages handed out after its memory is gone",
+					"free the memmap to the allocator it came from" },
 	[PGTSIM_V_CONT_FREED] = { "cont-freed",
 				  "memory mapped with the contiguous hint is freed leaf by leaf",
 				  "map memory that is freed leaf by leaf without the hint" },
@@ -53,8 +56,15 @@ static const struct pgtsim_violation_kind kinds[PGTSIM_V_COUNT] = {
 				   "change entries through the library alone" },
 	[PGTSIM_V_TABLE_LEAK] = { "table-leak", "table pages are allocated that no entry points to",
 				  "free a table when its entry goes" },
+	[PGTSIM_V_TABLE_SHARED] = { "table-shared", "two entries point to one table page",
+				    "give each entry a table of its own" },
 	[PGTSIM_V_BACKING_SHARED] = { "backing-shared", "two vmemmap leaves share one page frame",
 				      "hand out a frame once until it is freed" },
+	[PGTSIM_V_LINEAR_HOLE] = { "linear-hole",
+				   "memory is there that the linear map does not map to itself",
+				   "remove only what no leaf shares with a neighbour" },
+	[PGTSIM_V_MEMMAP_HOLE] = { "memmap-hole", "memory is there whose struct pages are not mapped",
+				   "free a vmemmap leaf when all of it is unused" },
 };
 
 static const char *const op_names[PGTSIM_OP_COUNT] = {

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <inttypes.h>
 
-/* Which fields an operation has besides its name. A count of 1 goes without saying, but for COUNT. */
+/* Which fields an operation has besides its name. Without COUNT a count of 1 is left out. */
 enum {
 	LEVEL = 1,
 	VA = 2,

@@ -348,27 +348,30 @@ static void a_dump_leaves_no_trace(void **state)
 
 /* ---- ptdump ---- */
 
+static void map_prot(struct fixture *f, enum pgtsim_prot prot, uint64_t va, uint64_t size)
+{
+	struct pgtsim_map map = linear_map(f, va, GIB, size);
+
+	map.attrs = f->policy.prot[prot];
+	map.blocks = true;
+	map.cont = true;
+	assert_int_equal(pgtsim_map(&f->pgt, &map), 0);
+}
+
 /* Alike leaves are one line, across pte tables too; every region has its markers. */
 static void ptdump_merges_and_marks(void **state)
 {
 	const struct pgtsim_geometry geo = linux_geometry(4, 48, 0, 0);
 	struct pgtsim_layout layout;
-	struct pgtsim_map rx;
 	struct fixture f;
 
 	(void)state;
 	start(&f, "linux-6.12", &geo);
 	pgtsim_layout_init(&layout, &geo, PGTSIM_LAYOUT_6_12, RAM_START, 64);
 	map_pages(&f, first_va(&f), RAM_START, 4 * MIB);
-	rx = linear_map(&f, first_va(&f) + 4 * MIB, RAM_START + 4 * MIB, 64 * KIB);
-	rx.attrs = f.policy.prot[PGTSIM_PROT_RX];
-	rx.cont = true;
-	assert_int_equal(pgtsim_map(&f.pgt, &rx), 0);
-	rx = linear_map(&f, layout.vmemmap_start, GIB, 2 * MIB);
-	rx.attrs = f.policy.prot[PGTSIM_PROT_DEVICE];
-	rx.blocks = true;
-	assert_int_equal(pgtsim_map(&f.pgt, &rx), 0);
-	poke(&f, PGTSIM_PTE, first_va(&f) + 5 * MIB, PGTSIM_DESC_NG | 0x4000000000000);
+	map_prot(&f, PGTSIM_PROT_RX, first_va(&f) + 4 * MIB, 64 * KIB);
+	map_prot(&f, PGTSIM_PROT_DEVICE, layout.vmemmap_start, 2 * MIB);
+	poke(&f, PGTSIM_PTE, first_va(&f) + 5 * MIB, PGTSIM_DESC_NG | PGTSIM_DESC_GP);
 	dump_is(&f, &layout, PGTSIM_DUMP_PTDUMP,
 		"---[ Linear Mapping start ]---\n"
 		"0xffff000000000000-0xffff000000400000           4M PTE       RW NX SHD AF"
@@ -642,13 +645,13 @@ static void a_page_of_64k_with_52_bits(void **state)
 		 "48           -         0x1   reserved, should be 0\n");
 	desc_is(&geo, PGTSIM_PTE, 0x0001000020005403, expected);
 	geo.oa_keeps_49_48 = true;
-	snprintf(
-		expected, sizeof(expected), "%s%s", head,
-		"49:48        -         0x1   copy of PA[49:48], left by Linux 6.12 on; reserved\n");
+	snprintf(expected, sizeof(expected), "%s%s", head,
+		 "49:48        -         0x1   "
+		 "copy of PA[49:48], left by Linux 6.12 on; reserved\n");
 	desc_is(&geo, PGTSIM_PTE, 0x0001000020005403, expected);
 }
 
-static void a_table_and_what_is_none(void **state)
+static void a_table_bit_by_bit(void **state)
 {
 	const struct pgtsim_geometry geo = linux_geometry(16, 48, 0, 0);
 
@@ -667,19 +670,29 @@ static void a_table_and_what_is_none(void **state)
 		"5            -         0x1   ignored: free for software\n"
 		"51           -         0x1   ignored: free for software\n"
 		"55           -         0x1   ignored: free for software\n");
+}
+
+/* What is no valid descriptor of its level, or of any. */
+static void what_a_walk_faults_on(void **state)
+{
+	const struct pgtsim_geometry geo = linux_geometry(16, 48, 0, 0);
+
+	(void)state;
 	desc_is(&geo, PGTSIM_PMD, 0,
 		"0x0000000000000000 at level 2 (pmd): none\n"
 		"0            valid     0x0   invalid: a walk that gets here faults\n");
 	desc_is(&geo, PGTSIM_PTE, 0x1801,
 		"0x0000000000001801 at level 3 (pte): invalid\n"
 		"0            valid     0x1   valid\n"
-		"1            type      0x0   reserved at this level: a walk that gets here faults\n"
+		"1            type      0x0   "
+		"reserved at this level: a walk that gets here faults\n"
 		"11           -         0x1   software bit; Linux: present although invalid\n"
 		"12           -         0x1   ignored: free for software\n");
 	desc_is(&geo, PGTSIM_PUD, 0x8800000000013401,
 		"0x8800000000013401 at level 1 (pud): block\n"
 		"0            valid     0x1   valid\n"
-		"1            type      0x0   block, which is not legal at this level: a walk faults\n"
+		"1            type      0x0   "
+		"block, which is not legal at this level: a walk faults\n"
 		"47:36        PA        0x0, 64G of it\n"
 		"4:2          AttrIndx  0x0   MEM/NORMAL\n"
 		"7:6          AP        0x0   EL1 read-write, EL0 none\n"
@@ -819,7 +832,8 @@ int main(void)
 		cmocka_unit_test(a_block_with_lpa2),
 		cmocka_unit_test(an_address_that_is_too_wide),
 		cmocka_unit_test(a_page_of_64k_with_52_bits),
-		cmocka_unit_test(a_table_and_what_is_none),
+		cmocka_unit_test(a_table_bit_by_bit),
+		cmocka_unit_test(what_a_walk_faults_on),
 		cmocka_unit_test(every_bit_is_named_once),
 		cmocka_unit_test(the_picture_of_four_levels),
 		cmocka_unit_test(the_picture_of_a_narrow_cpu),

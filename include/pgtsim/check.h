@@ -5,7 +5,7 @@
 #ifndef PGTSIM_CHECK_H
 #define PGTSIM_CHECK_H
 
-#include <pgtsim/pgtable.h>
+#include <pgtsim/machine.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -16,6 +16,22 @@ extern "C" {
  * many reached as are counted live. Returns how many violations it added to pgt->tlb.
  */
 PGTSIM_API uint64_t pgtsim_check(struct pgtsim_pgtable *pgt);
+
+/*
+ * Checks a whole machine: its page table, and that all memory that was hot-added has its linear
+ * mapping and its struct pages mapped (unmapped by a neighbour's removal they are not). Returns how
+ * many violations it added to machine->tlb.
+ */
+PGTSIM_API uint64_t pgtsim_check_machine(struct pgtsim_machine *machine);
+
+/*
+ * Whether two machines are in the same state: every table and descriptor, every frame's owner,
+ * sections, memory blocks, zones, devices with their altmaps. Counters and violations aside. For
+ * comparing a machine in which something failed with one in which it was not tried.
+ * NULL if they are equal, else the first difference: "page table", "memory" …; a constant string.
+ */
+PGTSIM_API const char *pgtsim_machine_difference(const struct pgtsim_machine *a,
+						 const struct pgtsim_machine *b);
 
 #ifdef __cplusplus
 }

@@ -16,9 +16,19 @@ extern "C" {
 
 enum { PGTSIM_SUBSECTION_SHIFT = 21 /* 2 MiB, whatever the granule */ };
 
+enum { PGTSIM_NODES = 16 };
+
 enum pgtsim_zone {
 	PGTSIM_ZONE_NORMAL,
 	PGTSIM_ZONE_MOVABLE,
+	PGTSIM_ZONES,
+};
+
+/* Whether hot-added memory may hold its own memmap: memory_hotplug.memmap_on_memory. */
+enum pgtsim_memmap_on_memory {
+	PGTSIM_MEMMAP_OFF,
+	PGTSIM_MEMMAP_ON,
+	PGTSIM_MEMMAP_FORCE, /* rounds the reservation up to page blocks (6.6 on; before: on) */
 };
 
 struct pgtsim_hotplug_config {
@@ -29,13 +39,24 @@ struct pgtsim_hotplug_config {
 	uint64_t section_size; /* bytes, a power of two, 2 MiB to 1 GiB */
 	uint64_t block_size;   /* bytes, a multiple of the section: a power of two */
 	bool blocks, cont;     /* what the linear map of hot-added memory may use */
+	enum pgtsim_memmap_on_memory memmap_on_memory;
 };
 
 struct pgtsim_sections; /* opaque: the sections, in a directory that grows as they come */
+struct pgtsim_device;   /* opaque: a device's memory */
+
+/* Pages of a zone, or of a whole node. start_pfn is 0 if nothing is spanned. */
+struct pgtsim_zone_state {
+	uint64_t start_pfn, spanned; /* from the first to the last page, holes included */
+	uint64_t present;            /* pages that are there */
+	uint64_t managed;            /* those that the page allocator was given */
+};
 
 struct pgtsim_hotplug {
 	struct pgtsim_hotplug_config config;
 	struct pgtsim_sections *sections;
+	struct pgtsim_device *devices;
+	struct pgtsim_zone_state zones[PGTSIM_NODES][PGTSIM_ZONES];
 };
 
 /* What is known of a section. */
@@ -44,6 +65,7 @@ struct pgtsim_section_state {
 	bool early;   /* has been there since boot */
 	bool online;
 	enum pgtsim_zone zone; /* of an online one */
+	uint64_t memmap_pages; /* at the start of its memory block, that hold that block's memmap */
 };
 
 /*
@@ -55,31 +77,49 @@ PGTSIM_API int pgtsim_hotplug_init(struct pgtsim_hotplug *hotplug,
 PGTSIM_API void pgtsim_hotplug_fini(struct pgtsim_hotplug *hotplug);
 
 /*
- * Declares boot memory: its sections, rounded outwards, are present, early and online. Maps
+ * Declares boot memory: its sections are present, early and online in zone normal of node 0. Maps
  * nothing. Returns 0, -EINVAL (range) or -ENOMEM.
  */
 PGTSIM_API int pgtsim_add_boot_memory(struct pgtsim_hotplug *hotplug, uint64_t start,
 				      uint64_t size);
 
+/* What to add; start and size suffice. */
+struct pgtsim_add {
+	uint64_t start, size;         /* bytes */
+	unsigned node;                /* below PGTSIM_NODES */
+	bool memmap_on_memory;        /* MHP_MEMMAP_ON_MEMORY: its memmap in its own first pages */
+	bool device;                  /* a driver's: PAGE_KERNEL, no memory blocks, never online */
+	struct pgtsim_altmap *altmap; /* of a device: where its memmap comes from; the caller's */
+};
+
 /*
  * Adds memory: linear map, then the vmemmap section by section, then its memory blocks, offline.
- * Returns 0; -EINVAL (empty or not aligned to memory blocks), -E2BIG (outside what the linear map
- * can hold), -EEXIST (there already, or mapped by hand), -ENOMEM. A failure leaves everything as it
- * was, or with add-failure=keep the sections before it, without their linear map.
- * Models add_memory().
+ * Returns 0; -EINVAL (empty or not aligned to memory blocks, a device's not to 2 MiB; no such node;
+ * an altmap that does not lie in the range from its first page on; memmap on memory that the
+ * release refuses), -E2BIG (outside what the linear map can hold), -EEXIST (there already, or
+ * mapped by hand), -ENOMEM. A failure leaves everything as it was, or with add-failure=keep the
+ * sections before it, without their linear map.
+ * Models add_memory_resource(), and pagemap_range() for a device.
  */
+PGTSIM_API int pgtsim_add_range(struct pgtsim_hotplug *hotplug, const struct pgtsim_add *add);
+
+/* The same for plain memory on node 0. */
 PGTSIM_API int pgtsim_add_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size);
 
 /*
- * Removes memory blocks that are offline: the vmemmap section by section, both passes each, then
- * the linear map of the whole range, both passes. Returns 0; -EINVAL (empty, not aligned, or not
- * all there), -EBUSY (a block is online; boot memory always is). Models try_remove_memory().
+ * Removes memory blocks that are offline, or the whole memory of one device: the vmemmap section by
+ * section, both passes each, then the linear map of the whole range, both passes (with memmap on
+ * memory, from 6.8 on, all that block by block). Returns 0; -EINVAL (empty, not aligned, not all
+ * there, part of a device; several blocks of which one has memmap pages, up to 6.7, or only some
+ * have, from 6.8 on), -EBUSY (a block is online; boot memory always is).
+ * Models try_remove_memory(), memunmap_pages().
  */
 PGTSIM_API int pgtsim_remove_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size);
 
 /*
  * Brings offline memory blocks into a zone. Changes no page table. Returns 0 or -EINVAL (empty,
- * not aligned, not there, online already). Models memory_block_online().
+ * not aligned, not there, online already). Models memory_block_online(): pages that hold the
+ * memmap join the zone, and are present, but are never managed.
  */
 PGTSIM_API int pgtsim_online_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size,
 				    enum pgtsim_zone zone);
@@ -91,6 +131,14 @@ PGTSIM_API int pgtsim_online_memory(struct pgtsim_hotplug *hotplug, uint64_t sta
  */
 PGTSIM_API int pgtsim_offline_memory(struct pgtsim_hotplug *hotplug, uint64_t start,
 				     uint64_t size);
+
+/* A zone of a node as it is now; all 0 for one that is empty. */
+PGTSIM_API struct pgtsim_zone_state pgtsim_zone_state(const struct pgtsim_hotplug *hotplug,
+						      unsigned node, enum pgtsim_zone zone);
+
+/* A whole node: from the first to the last page of its zones, and their sums. */
+PGTSIM_API struct pgtsim_zone_state pgtsim_node_state(const struct pgtsim_hotplug *hotplug,
+						      unsigned node);
 
 /* What is known of the section that holds this address. */
 PGTSIM_API struct pgtsim_section_state pgtsim_section_state(const struct pgtsim_hotplug *hotplug,

@@ -25,6 +25,7 @@ struct pgtsim_machine_config {
 	uint64_t block_size;         /* bytes [0: one section] */
 	unsigned struct_page;        /* bytes [64]; 56 or 64 */
 	bool blocks, cont;           /* [false] what hot-add's linear map may use */
+	enum pgtsim_memmap_on_memory memmap_on_memory; /* [off] */
 	bool tlbi_range;             /* [false] the CPU has TLB range operations */
 	bool boot;                   /* [false] build boot memory's linear map and memmap first */
 	enum pgtsim_access access;   /* [private] */

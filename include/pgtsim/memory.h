@@ -139,6 +139,9 @@ PGTSIM_API int pgtsim_memory_reserve_boot(struct pgtsim_memory *memory, uint64_t
 PGTSIM_API uint64_t pgtsim_memory_free_count(const struct pgtsim_memory *memory);
 PGTSIM_API uint64_t pgtsim_memory_ram_count(const struct pgtsim_memory *memory);
 
+/* Whether two memories have the same RAM, and every frame the same owner, in the same blocks. */
+PGTSIM_API bool pgtsim_memory_equal(const struct pgtsim_memory *a, const struct pgtsim_memory *b);
+
 /* Whether [pa, pa + size), bytes, is RAM of this memory as a whole; false if size is 0. */
 PGTSIM_API bool pgtsim_memory_is_ram(const struct pgtsim_memory *memory, uint64_t pa,
 				     uint64_t size);

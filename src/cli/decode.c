@@ -17,7 +17,8 @@ static const char geometry_options[] =
 	"  --granule=SIZE     page size: 4K, 16K or 64K (default: 4K)\n"
 	"  --va=BITS          bits of a virtual address, CONFIG_ARM64_VA_BITS (default: 48)\n"
 	"  --va-actual=BITS   what the CPU runs of them, if it lacks 52 bits: 48, or 47 with 16K\n"
-	"  --pa=BITS          bits of a physical address, 48 or 52 (default: 52 if --va=52, else 48)\n";
+	"  --pa=BITS          bits of a physical address: 48 or 52 (default: 52 if --va=52,\n"
+	"                     else 48)\n";
 
 static const char number_help[] =
 	"\nNumbers are decimal or 0x and hexadecimal, with a suffix K, M, G, T or P if wanted.\n";
@@ -88,7 +89,7 @@ static const char *value_of(const char *argument, const char *name)
 	return strncmp(argument, name, length) ? NULL : argument + length;
 }
 
-/* Where the number of this option goes, with its text in *value; NULL if there is no such option. */
+/* Where this option's number goes, its text in *value; NULL if there is no such option. */
 static uint64_t *number_option(struct arguments *args, const char *argument, const char **value)
 {
 	const struct {

@@ -13,6 +13,7 @@ static int read_all(FILE *file, char **text, size_t *length)
 	size_t room = FIRST_ROOM;
 	char *buffer = malloc(room);
 
+	errno = 0;
 	for (*length = 0; buffer; room *= 2) {
 		char *larger;
 
@@ -27,8 +28,10 @@ static int read_all(FILE *file, char **text, size_t *length)
 	if (!buffer)
 		return -ENOMEM;
 	if (ferror(file)) {
+		int error = errno;
+
 		free(buffer);
-		return -EIO;
+		return error ? -error : -EIO;
 	}
 	buffer[*length] = '\0';
 	*text = buffer;
@@ -46,6 +49,14 @@ int file_read(const char *path, char **text, size_t *length)
 	if (file != stdin)
 		fclose(file);
 	return ret;
+}
+
+int file_flush(FILE *file)
+{
+	if (fflush(file))
+		return errno;
+	/* What an earlier write lost no longer shows in the result of a flush. */
+	return ferror(file) ? EIO : 0;
 }
 
 int file_complain(const char *path, int error)

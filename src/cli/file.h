@@ -6,12 +6,16 @@
 #define PGTSIM_CLI_FILE_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 /*
  * Reads a file, "-" being standard input, into memory that the caller frees. It is followed by a
  * NUL that *length does not count. Returns 0 or a negative errno.
  */
 int file_read(const char *path, char **text, size_t *length);
+
+/* Flushes an output file. Returns 0, or the errno (positive) of this or any earlier write. */
+int file_flush(FILE *file);
 
 /* Says on standard error what is wrong with a file; returns the exit status for it, 2. */
 int file_complain(const char *path, int error);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "junit.h"
 
+#include <errno.h>
 #include <stdio.h>
+
+#include "file.h"
 
 static void put_escaped(FILE *out, const char *text)
 {
@@ -52,9 +55,10 @@ int junit_write(const char *path, const char *suite, const struct scenario *scen
 	const struct scenario_command *last = ended_at(scenario, run, status);
 	FILE *out = fopen(path, "w");
 	unsigned tests = 0;
+	int lost;
 
 	if (!out)
-		return -1;
+		return errno;
 	for (size_t i = 0; i < run->next; i++)
 		tests += is_test(&scenario->commands[i]) || &scenario->commands[i] == last;
 	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"", out);
@@ -69,5 +73,7 @@ int junit_write(const char *path, const char *suite, const struct scenario *scen
 			put_case(out, command, NULL);
 	}
 	fputs("</testsuite>\n", out);
-	return fclose(out);
+	lost = file_flush(out);
+	fclose(out);
+	return lost;
 }

@@ -10,7 +10,7 @@
 /*
  * Writes a JUnit file for a run that ended with this status: a test case for each expect,
  * expect-error and check that was reached, and one for the command that ended the run if that
- * was another. Returns 0, or -1 with errno set.
+ * was another. Returns 0 or the errno (positive) of a write that failed.
  */
 int junit_write(const char *path, const char *suite, const struct scenario *scenario,
 		const struct run *run, int status, const struct run_error *error);

@@ -107,9 +107,13 @@ static int run_scenario(const struct scenario *scenario, const struct run_argume
 	fflush(stdout);
 	if (status != RUN_OK)
 		fprintf(stderr, "%s:%u: %s\n", arguments->file, error.line, error.message);
-	if (arguments->junit && junit_write(arguments->junit, arguments->file, scenario, &run,
-					    status, &error))
-		status = file_complain(arguments->junit, errno);
+	if (arguments->junit && status != RUN_BAD_SCENARIO) {
+		int lost = junit_write(arguments->junit, arguments->file, scenario, &run, status,
+				       &error);
+
+		if (lost)
+			status = file_complain(arguments->junit, lost);
+	}
 	run_end(&run);
 	return status;
 }
@@ -143,6 +147,14 @@ static int run_watched(const struct scenario *scenario, const struct run_argumen
 	return status;
 }
 
+static int close_trace(FILE *trace, const char *path, int status)
+{
+	int lost = file_flush(trace);
+
+	fclose(trace);
+	return lost ? file_complain(path, lost) : status;
+}
+
 static int run_text(const char *text, size_t length, const struct run_arguments *arguments)
 {
 	struct scenario scenario;
@@ -160,8 +172,8 @@ static int run_text(const char *text, size_t length, const struct run_arguments 
 		status = file_complain(arguments->trace, errno);
 	else
 		status = run_watched(&scenario, arguments, trace);
-	if (trace && trace != stdout && fclose(trace))
-		status = file_complain(arguments->trace, errno);
+	if (trace && trace != stdout)
+		status = close_trace(trace, arguments->trace, status);
 	scenario_free(&scenario);
 	return status;
 }
@@ -215,8 +227,9 @@ static int command_run(int argc, char **argv)
 	size_t length;
 	int status;
 
-	if (argc > 1 && !strcmp(argv[1], "--help"))
-		return fputs(run_help, stdout), RUN_OK;
+	for (int i = 1; i < argc; i++)
+		if (!strcmp(argv[i], "--help"))
+			return fputs(run_help, stdout), RUN_OK;
 	if (parse_run(argc, argv, &arguments))
 		return RUN_BAD_SCENARIO;
 	status = file_read(arguments.file, &text, &length);
@@ -232,6 +245,11 @@ static int command_run(int argc, char **argv)
 static const char profiles_help[] =
 	"pgtsim profiles                  the kernels that can be modelled, and where they differ\n";
 
+static void put_cell(const char *text, bool last)
+{
+	printf(" %-*s%s", last ? 0 : 16, text, last ? "\n" : "");
+}
+
 static void print_knobs(const struct pgtsim_policy *policy, size_t profiles)
 {
 	size_t count;
@@ -240,8 +258,7 @@ static void print_knobs(const struct pgtsim_policy *policy, size_t profiles)
 	for (size_t i = 0; i < count; i++) {
 		printf("%-18s", knobs[i].name);
 		for (size_t p = 0; p < profiles; p++)
-			printf(" %-16s", pgtsim_policy_get(&policy[p], knobs[i].name));
-		printf("\n");
+			put_cell(pgtsim_policy_get(&policy[p], knobs[i].name), p + 1 == profiles);
 	}
 	printf("\nEach row is a knob: machine KNOB=VALUE changes one.\n\n");
 	for (size_t i = 0; i < count; i++) {
@@ -258,14 +275,15 @@ static int command_profiles(int argc, char **argv)
 	struct pgtsim_policy policies[16];
 	size_t count = 0;
 
+	if (argc > 1 && !strcmp(argv[1], "--help"))
+		return fputs(profiles_help, stdout), 0;
 	if (argc > 1)
-		return fputs(profiles_help, stdout), strcmp(argv[1], "--help") ? 2 : 0;
+		return fprintf(stderr, "pgtsim profiles: unexpected '%s'\n", argv[1]), 2;
 	printf("%-18s", "");
 	for (; names[count]; count++) {
 		pgtsim_policy_init(&policies[count], names[count]);
-		printf(" %-16s", names[count]);
+		put_cell(names[count], !names[count + 1]);
 	}
-	printf("\n");
 	print_knobs(policies, count);
 	return 0;
 }
@@ -324,8 +342,9 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc > 1 && i < COMMANDS; i++)
 		if (!strcmp(argv[1], commands[i].name)) {
 			int status = commands[i].run(argc - 1, argv + 1);
+			int lost = file_flush(stdout);
 
-			return fflush(stdout) ? file_complain("standard output", errno) : status;
+			return lost ? file_complain("standard output", lost) : status;
 		}
 	if (argc > 1)
 		fprintf(stderr, "pgtsim: there is no command '%s'; see pgtsim --help\n", argv[1]);

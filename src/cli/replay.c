@@ -149,7 +149,7 @@ struct reader {
 	size_t step;               /* SIZE_MAX: in none */
 	const char *region, *list; /* NULL: in none */
 	size_t row;
-	char message[PLACE_MAX_BYTES + LINE_MAX_BYTES];
+	char message[PLACE_MAX_BYTES + 2 + LINE_MAX_BYTES];
 };
 
 #ifdef __GNUC__
@@ -906,11 +906,11 @@ static void compare_old_tables(struct replay *replay, const struct rows *expecte
 
 	for (size_t i = 0; i < before->count; i++) {
 		const struct row *table = &before->at[i], *now = rows_find(expected, table);
-		int64_t want = (int64_t)(now ? now->count : 0) - (int64_t)table->count;
-		int64_t got = gained(replay, found, table) - gained(replay, base, table);
+		int64_t want = (int64_t)(now ? now->count : 0) - (int64_t)table->count, got;
 
 		if (i && !row_order(table, table - 1))
 			continue; /* listed twice */
+		got = gained(replay, found, table) - gained(replay, base, table);
 		if (want != got)
 			differ(replay, table,
 			       "expected a table with %+" PRId64

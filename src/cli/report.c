@@ -182,8 +182,8 @@ static void print_machine(const struct report *report)
 	const struct pgtsim_layout *layout = &report->machine->layout;
 
 	pgtsim_printf(&report->out,
-		      "%s%s%s: %uK pages, %u-bit VA, %u levels, linear map from 0x%016" PRIx64
-		      ", vmemmap from 0x%016" PRIx64 "\n",
+		      "%s%s%s: %uK pages, %u-bit VA, %u levels\n"
+		      "  linear map from 0x%016" PRIx64 ", vmemmap from 0x%016" PRIx64 "\n",
 		      style(report, BOLD), report->machine->policy.profile, style(report, PLAIN),
 		      1u << (geo->page_shift - 10), geo->va_bits, geo->levels,
 		      layout->linear_start, layout->vmemmap_start);

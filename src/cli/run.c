@@ -163,6 +163,8 @@ static int create_machine(struct run *run, const struct scenario_command *comman
 	config.struct_page = (unsigned)number_or(command, SCENARIO_KEY_STRUCT_PAGE, 64);
 	config.blocks = choice_or(command, SCENARIO_KEY_BLOCKS, 0);
 	config.cont = choice_or(command, SCENARIO_KEY_CONT, 0);
+	config.memmap_on_memory = (enum pgtsim_memmap_on_memory)choice_or(
+		command, SCENARIO_KEY_MEMMAP_ON_MEMORY, PGTSIM_MEMMAP_OFF);
 	config.tlbi_range = choice_or(command, SCENARIO_KEY_TLBI_RANGE, 0);
 	config.boot = choice_or(command, SCENARIO_KEY_BOOT, 0);
 	set_knobs(command, &config.policy);
@@ -313,8 +315,17 @@ static int do_vmemmap_free(struct run *run, const struct scenario_command *comma
 static int do_add(struct run *run, const struct scenario_command *command)
 {
 	const struct scenario_range *range = &command->args[0].range;
+	const uint64_t node = number_or(command, SCENARIO_KEY_NODE, 0);
+	const struct pgtsim_add add = {
+		.start = range->base,
+		.size = range->size,
+		.node = node < PGTSIM_NODES ? (unsigned)node : PGTSIM_NODES,
+		.memmap_on_memory = flag(command, SCENARIO_KEY_MEMMAP_ON_MEMORY),
+		.device = flag(command, SCENARIO_KEY_DEVICE),
+		.altmap = altmap_of(run, command),
+	};
 
-	return pgtsim_add_memory(&run->machine->hotplug, range->base, range->size);
+	return pgtsim_add_range(&run->machine->hotplug, &add);
 }
 
 static int do_online(struct run *run, const struct scenario_command *command)
@@ -449,7 +460,7 @@ static int check(struct run *run, const struct scenario_command *command, struct
 {
 	const struct pgtsim_tlb *tlb = &run->machine->tlb;
 
-	pgtsim_check(&run->machine->pgt);
+	pgtsim_check_machine(run->machine);
 	for (size_t i = 0; i < tlb->violation_count; i++) {
 		const struct pgtsim_violation *v = &tlb->violations[i];
 		const struct pgtsim_violation_kind *kind = pgtsim_violation_kind(v->name);
@@ -538,15 +549,6 @@ static const char *missing_part(const struct scenario_command *command)
 {
 	if (command->kind == SCENARIO_USE || command->kind == SCENARIO_UNUSE)
 		return command->name;
-	if (command->kind == SCENARIO_ADD && flag(command, SCENARIO_KEY_DEVICE))
-		return "add … device";
-	if (command->kind == SCENARIO_ADD && flag(command, SCENARIO_KEY_MEMMAP_ON_MEMORY))
-		return "add … memmap-on-memory";
-	if (flag(command, SCENARIO_KEY_NODE))
-		return "node=";
-	if (command->kind == SCENARIO_MACHINE &&
-	    choice_or(command, SCENARIO_KEY_MEMMAP_ON_MEMORY, SCENARIO_MEMMAP_OFF))
-		return "memmap-on-memory=";
 	for (size_t i = 0; i < command->option_count; i++) {
 		const struct scenario_option *o = &command->options[i];
 
