@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "access.h"
+#include "online.h"
 #include "sections.h"
 
 /* The tables reached so far form a list through their `next`, which is NULL in a linked table. */
@@ -270,6 +271,8 @@ const char *pgtsim_machine_difference(const struct pgtsim_machine *a,
 		return "sections";
 	if (!devices_equal(a->hotplug.devices, b->hotplug.devices))
 		return "devices";
+	if (!used_equal(a->hotplug.used, b->hotplug.used))
+		return "pages in use";
 	if (memcmp(a->hotplug.zones, b->hotplug.zones, sizeof(a->hotplug.zones)) != 0)
 		return "zones";
 	return NULL;

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "online.h"
+#include "ranges.h"
 #include "sections.h"
 
 enum { MAX_SECTION_SHIFT = 30 };
@@ -45,153 +47,10 @@ void pgtsim_hotplug_fini(struct pgtsim_hotplug *hotplug)
 		hotplug->devices = device->next;
 		free(device);
 	}
+	used_free(hotplug->used);
+	hotplug->used = NULL;
 	sections_free(hotplug->sections);
 	hotplug->sections = NULL;
-}
-
-/* ---- ranges ---- */
-
-/* Walks the memory blocks of [start, start + size): `pa` is the address of each. */
-#define for_each_block(hotplug, pa, start, size)                                                   \
-	for (uint64_t pa = (start); pa - (start) < (size); pa += (hotplug)->config.block_size)
-
-static struct section *section_at(const struct pgtsim_hotplug *hotplug, uint64_t pa)
-{
-	return sections_find(hotplug->sections, pa);
-}
-
-static struct memory_block *block_at(const struct pgtsim_hotplug *hotplug, uint64_t pa)
-{
-	const struct section *section = section_at(hotplug, pa);
-
-	return section ? section->block : NULL;
-}
-
-static bool aligned(uint64_t start, uint64_t size, uint64_t unit)
-{
-	return size && !((start | size) & (unit - 1)) && start + (size - 1) >= start;
-}
-
-static bool block_aligned(const struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
-{
-	return aligned(start, size, hotplug->config.block_size);
-}
-
-/* arch_get_mappable_range(): what the linear map can hold. */
-static bool mappable(const struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
-{
-	const struct pgtsim_layout *layout = hotplug->config.layout;
-	const struct pgtsim_geometry *geo = &hotplug->config.pgt->geo;
-	uint64_t room = layout->page_end - layout->linear_start;
-	uint64_t first = layout->memstart + (layout->linear_start - layout->page_offset);
-
-	return !pgtsim_geometry_check_pa(geo, start, size) && start >= first &&
-	       start - first < room && size <= room - (start - first);
-}
-
-static uint64_t pages_of(const struct pgtsim_hotplug *hotplug, uint64_t bytes)
-{
-	return bytes >> hotplug->config.pgt->geo.page_shift;
-}
-
-static const struct pgtsim_policy *policy_of(const struct pgtsim_hotplug *hotplug)
-{
-	return hotplug->config.pgt->policy;
-}
-
-/* ---- zones ---- */
-
-static bool online_in(const struct section *section, unsigned node, enum pgtsim_zone zone)
-{
-	if (section->early)
-		return node == 0 && zone == PGTSIM_ZONE_NORMAL;
-	return section->block && section->block->online && section->block->node == node &&
-	       section->block->zone == zone;
-}
-
-/* find_smallest_section_pfn(): the first address of the zone in [start, end); end if none. */
-static uint64_t first_in_zone(const struct pgtsim_hotplug *hotplug, unsigned node,
-			      enum pgtsim_zone zone, uint64_t start, uint64_t end)
-{
-	uint64_t size = hotplug->config.section_size;
-
-	for (uint64_t pa = start; (pa = sections_next(hotplug->sections, pa, end)) < end;
-	     pa = (pa & ~(size - 1)) + size) {
-		if (!online_in(section_at(hotplug, pa), node, zone))
-			continue;
-		while (!sections_any(hotplug->sections, pa, pa + 1))
-			pa += UINT64_C(1) << PGTSIM_SUBSECTION_SHIFT;
-		return pa;
-	}
-	return end;
-}
-
-/* find_biggest_section_pfn(): the end of the last part of the zone in [start, end); start if none. */
-static uint64_t last_in_zone(const struct pgtsim_hotplug *hotplug, unsigned node,
-			     enum pgtsim_zone zone, uint64_t start, uint64_t end)
-{
-	const uint64_t step = UINT64_C(1) << PGTSIM_SUBSECTION_SHIFT;
-
-	for (uint64_t pa = end; pa > start; pa = (pa - 1) & ~(step - 1)) {
-		const struct section *section = section_at(hotplug, pa - 1);
-
-		if (section && online_in(section, node, zone) &&
-		    sections_any(hotplug->sections, pa - 1, pa))
-			return pa;
-	}
-	return start;
-}
-
-/* resize_zone_range() */
-static void zone_grow(struct pgtsim_zone_state *zone, uint64_t pfn, uint64_t pages)
-{
-	uint64_t end = zone->spanned ? zone->start_pfn + zone->spanned : pfn;
-
-	if (!zone->spanned || pfn < zone->start_pfn)
-		zone->start_pfn = pfn;
-	if (pfn + pages > end)
-		end = pfn + pages;
-	zone->spanned = end - zone->start_pfn;
-}
-
-/* shrink_zone_span(): [pfn, pfn + pages) is online no more. */
-static void zone_shrink(const struct pgtsim_hotplug *hotplug, unsigned node,
-			enum pgtsim_zone number, struct pgtsim_zone_state *zone, uint64_t pfn,
-			uint64_t pages)
-{
-	unsigned shift = hotplug->config.pgt->geo.page_shift;
-	uint64_t start = zone->start_pfn, end = start + zone->spanned;
-
-	if (start == pfn)
-		start = first_in_zone(hotplug, node, number, (pfn + pages) << shift,
-				      end << shift) >> shift;
-	else if (end == pfn + pages)
-		end = last_in_zone(hotplug, node, number, start << shift, pfn << shift) >> shift;
-	zone->start_pfn = start < end ? start : 0;
-	zone->spanned = end - start;
-}
-
-struct pgtsim_zone_state pgtsim_zone_state(const struct pgtsim_hotplug *hotplug, unsigned node,
-					   enum pgtsim_zone zone)
-{
-	if (node >= PGTSIM_NODES || (unsigned)zone >= PGTSIM_ZONES)
-		return (struct pgtsim_zone_state){ 0 };
-	return hotplug->zones[node][zone];
-}
-
-struct pgtsim_zone_state pgtsim_node_state(const struct pgtsim_hotplug *hotplug, unsigned node)
-{
-	struct pgtsim_zone_state sum = { 0 };
-
-	for (unsigned i = 0; node < PGTSIM_NODES && i < PGTSIM_ZONES; i++) {
-		const struct pgtsim_zone_state *zone = &hotplug->zones[node][i];
-
-		if (zone->spanned)
-			zone_grow(&sum, zone->start_pfn, zone->spanned);
-		sum.present += zone->present;
-		sum.managed += zone->managed;
-	}
-	return sum;
 }
 
 /* ---- boot memory ---- */
@@ -241,16 +100,6 @@ struct coming {
 	enum pgtsim_prot prot;
 };
 
-static uint64_t linear(const struct pgtsim_hotplug *hotplug, uint64_t pa)
-{
-	return pgtsim_linear(hotplug->config.layout, pa);
-}
-
-static uint64_t memmap_of(const struct pgtsim_hotplug *hotplug, uint64_t pa)
-{
-	return pgtsim_page_of_pfn(hotplug->config.vmemmap, pages_of(hotplug, pa));
-}
-
 int pgtsim_unmap_linear(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size, uint64_t floor,
 			uint64_t ceiling)
 {
@@ -289,18 +138,6 @@ static int map_memory(struct pgtsim_hotplug *hotplug, const struct coming *comin
 	if (ret == -ENOMEM && pgt->policy->map_failure == PGTSIM_KEEP)
 		unmap_memory(hotplug, coming->start, coming->size);
 	return ret;
-}
-
-/* Walks [start, end) section by section: [pa, part_end) is the part in each. */
-#define for_each_part(hotplug, pa, part_end, start, end)                                           \
-	for (uint64_t pa = (start), part_end = next_part(hotplug, pa, end); pa < (end);            \
-	     pa = part_end, part_end = next_part(hotplug, pa, end))
-
-static uint64_t next_part(const struct pgtsim_hotplug *hotplug, uint64_t pa, uint64_t end)
-{
-	uint64_t next = (pa | (hotplug->config.section_size - 1)) + 1;
-
-	return next < end ? next : end;
 }
 
 static void free_memmap(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t end,
@@ -696,101 +533,5 @@ int pgtsim_remove_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_
 	}
 	free_blocks(hotplug, start, size);
 	remove_range(hotplug, start, size, NULL);
-	return 0;
-}
-
-/* ---- online and offline ---- */
-
-static bool all_blocks(const struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size,
-		       bool online)
-{
-	if (!block_aligned(hotplug, start, size) || !mappable(hotplug, start, size))
-		return false;
-	for_each_block(hotplug, pa, start, size) {
-		const struct section *section = section_at(hotplug, pa);
-
-		if (!section || !(section->block ? section->block->online == online :
-						   section->early && online))
-			return false;
-	}
-	return true;
-}
-
-/* Pages that hold the memmap are present in the zone, but never given to the page allocator. */
-static void online_block(struct pgtsim_hotplug *hotplug, struct memory_block *block,
-			 enum pgtsim_zone number)
-{
-	struct pgtsim_zone_state *zone = &hotplug->zones[block->node][number];
-	uint64_t pages = pages_of(hotplug, hotplug->config.block_size);
-
-	block->online = true;
-	block->zone = number;
-	zone_grow(zone, pages_of(hotplug, block->start), pages);
-	zone->present += pages;
-	zone->managed += pages - block->memmap_pages;
-}
-
-static void offline_block(struct pgtsim_hotplug *hotplug, struct memory_block *block)
-{
-	struct pgtsim_zone_state *zone = &hotplug->zones[block->node][block->zone];
-	uint64_t pages = pages_of(hotplug, hotplug->config.block_size);
-
-	block->online = false;
-	zone_shrink(hotplug, block->node, block->zone, zone, pages_of(hotplug, block->start), pages);
-	zone->present -= pages;
-	zone->managed -= pages - block->memmap_pages;
-}
-
-int pgtsim_online_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size,
-			 enum pgtsim_zone zone)
-{
-	if ((unsigned)zone >= PGTSIM_ZONES || !all_blocks(hotplug, start, size, false))
-		return -EINVAL;
-	for_each_block(hotplug, pa, start, size)
-		online_block(hotplug, block_at(hotplug, pa), zone);
-	return 0;
-}
-
-/* Whether the leaf, or the contiguous group, that translates va - 1 goes on at va. */
-static bool inside_leaf(const struct pgtsim_pgtable *pgt, uint64_t va)
-{
-	struct pgtsim_translation at;
-	uint64_t size;
-
-	if (pgtsim_translate(pgt, va - 1, &at))
-		return false;
-	size = at.size;
-	if (at.desc & PGTSIM_DESC_CONT)
-		size <<= pgt->geo.cont[pgtsim_slot(at.level)];
-	return (va & (size - 1)) != 0;
-}
-
-static bool splits_leaf(const struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end)
-{
-	return inside_leaf(pgt, start) || inside_leaf(pgt, end);
-}
-
-static bool is_boot_memory(const struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
-{
-	for_each_part(hotplug, pa, part_end, start, start + size)
-		if (section_at(hotplug, pa)->early)
-			return true;
-	return false;
-}
-
-int pgtsim_offline_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
-{
-	const struct pgtsim_pgtable *pgt = hotplug->config.pgt;
-
-	if (!all_blocks(hotplug, start, size, true))
-		return -EINVAL;
-	if (is_boot_memory(hotplug, start, size))
-		return -EPERM;
-	if (pgt->policy->leaf_split == PGTSIM_SPLIT_REFUSE &&
-	    (splits_leaf(pgt, linear(hotplug, start), linear(hotplug, start + size)) ||
-	     splits_leaf(pgt, memmap_of(hotplug, start), memmap_of(hotplug, start + size))))
-		return -EPERM;
-	for_each_block(hotplug, pa, start, size)
-		offline_block(hotplug, block_at(hotplug, pa));
 	return 0;
 }

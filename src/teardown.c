@@ -81,6 +81,23 @@ static void free_pages(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 	}
 }
 
+/* Whatever the memory really is, the kernel subtracts it from the altmap that it was given. */
+static void free_to_altmap(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pfn,
+			   uint64_t pages, struct pgtsim_altmap *altmap)
+{
+	if (!pgtsim_altmap_holds(altmap, pfn, pages))
+		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_WRONG_OWNER, run->va, run->level,
+				     "PFN 0x%llx is freed to an altmap that never had it",
+				     (unsigned long long)pfn);
+	if (pages > altmap->alloc)
+		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_ALTMAP_WRAPPED, run->va, run->level,
+				     "%llu pages of %llu", (unsigned long long)pages,
+				     (unsigned long long)altmap->alloc);
+	pgtsim_altmap_free(altmap, pages);
+	pages_event(pgt, PGTSIM_OP_ALTMAP_FREE, pfn, pages);
+	pages_event(pgt, PGTSIM_OP_PAGES_FREE, pfn, pages);
+}
+
 /* Frees the memory of leaves whose addresses follow one another from pa on. */
 static void free_backing(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pa,
 			 const struct pgtsim_unmap *unmap)
@@ -90,9 +107,7 @@ static void free_backing(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 			 << (pgt->geo.shift[pgtsim_slot(run->level)] - pgt->geo.page_shift);
 
 	if (unmap->altmap) {
-		pgtsim_altmap_free(unmap->altmap, pages);
-		pages_event(pgt, PGTSIM_OP_ALTMAP_FREE, pfn, pages);
-		pages_event(pgt, PGTSIM_OP_PAGES_FREE, pfn, pages);
+		free_to_altmap(pgt, run, pfn, pages, unmap->altmap);
 	} else if (run->level < PGTSIM_PTE) {
 		free_blocks(pgt, run, pfn, unmap->memory);
 	} else {
@@ -228,6 +243,7 @@ int pgtsim_unmap_range(struct pgtsim_pgtable *pgt, const struct pgtsim_unmap *un
 
 struct bounds {
 	uint64_t floor, ceiling;
+	bool shared; /* entries of the root that the range uses hold something outside the bounds */
 };
 
 /* pgtable_range_aligned(): whether the table under an entry of this level lies inside the bounds. */
@@ -284,12 +300,28 @@ static bool is_empty(struct pgtsim_pgtable *pgt, struct pgtsim_table *table)
 	return first == entries;
 }
 
+static bool frees_tables(const struct pgtsim_pgtable *pgt, const struct bounds *bounds)
+{
+	if (pgt->policy->free_tables == PGTSIM_FREE_SKIP_WHEN_REGIONS_OVERLAP)
+		return !bounds->shared;
+	return pgt->policy->free_tables == PGTSIM_FREE_FLOOR_CEILING;
+}
+
+static bool shares_root(const struct pgtsim_pgtable *pgt, uint64_t start, uint64_t last,
+			const struct bounds *bounds)
+{
+	uint64_t mask = pgtsim_entry_size(&pgt->geo, pgt->root->level) - 1;
+
+	return (start & ~mask) < bounds->floor ||
+	       (bounds->ceiling && (last | mask) > bounds->ceiling - 1);
+}
+
 static int free_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 		      struct pgtsim_table *child, void *arg)
 {
 	if (child->level == PGTSIM_PTE)
 		check_ptes(pgt, run, child);
-	if (pgt->policy->free_tables == PGTSIM_FREE_NEVER || !inside(pgt, arg, run)) {
+	if (!frees_tables(pgt, arg) || !inside(pgt, arg, run)) {
 		if (!pgt->tlb->quiet && !child->live)
 			pgt->tlb->counts.tables_kept++;
 		return 0;
@@ -320,10 +352,11 @@ int pgtsim_free_tables(struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end,
 		.entries = report_blocks,
 		.table_done = free_table,
 	};
-	struct bounds bounds = { floor, ceiling };
+	struct bounds bounds = { .floor = floor, .ceiling = ceiling };
 
 	if (check_range(pgt, start, end))
 		return -EINVAL;
+	bounds.shared = shares_root(pgt, start, end - 1, &bounds);
 	pgtsim_tlb_begin(pgt->tlb, PGTSIM_OP_BEGIN_PASS_2, start, end - 1);
 	return pgtsim_walk(pgt, start, end - 1, &visitor, &bounds);
 }

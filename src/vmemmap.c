@@ -160,11 +160,24 @@ static int link_table(struct populating *p, const struct pgtsim_run *run)
 	return PGTSIM_WALK_AGAIN;
 }
 
+/* An altmap that fails with room left has lost it to alignment. */
+static void report_padding(const struct populating *p, const struct pgtsim_run *run,
+			   uint64_t pages)
+{
+	if (p->altmap && pgtsim_altmap_lost_padding(p->altmap, pages))
+		pgtsim_tlb_violation(p->vmemmap->pgt->tlb, PGTSIM_V_ALTMAP_LOST_PADDING, run->va,
+				     run->level, "%llu pages handed out, %llu lost, %llu in all",
+				     (unsigned long long)p->altmap->alloc,
+				     (unsigned long long)p->altmap->align,
+				     (unsigned long long)p->altmap->free);
+}
+
 /* No block was to be had: base pages instead, or the end. */
 static int without_block(struct populating *p, const struct pgtsim_run *run)
 {
 	const struct pgtsim_policy *policy = p->vmemmap->pgt->policy;
 
+	report_padding(p, run, UINT64_C(1) << p->vmemmap->pgt->geo.bits[pgtsim_slot(PGTSIM_PTE)]);
 	if (p->altmap ? policy->altmap_full != PGTSIM_ALTMAP_BASE_PAGES :
 			policy->block_failure != PGTSIM_BLOCK_FAILURE_BASE_PAGES)
 		return -ENOMEM;

@@ -37,6 +37,16 @@ PGTSIM_API int pgtsim_altmap_alloc(struct pgtsim_altmap *altmap, uint64_t pages,
 PGTSIM_API uint64_t pgtsim_altmap_alloc_run(struct pgtsim_altmap *altmap, uint64_t count,
 					    uint64_t *pfn);
 
+/*
+ * Whether an allocation of `pages` pages failed only because padding that was lost to alignment
+ * earlier is never given back.
+ */
+PGTSIM_API bool pgtsim_altmap_lost_padding(const struct pgtsim_altmap *altmap, uint64_t pages);
+
+/* Whether it ever could have handed out [pfn, pfn + pages). */
+PGTSIM_API bool pgtsim_altmap_holds(const struct pgtsim_altmap *altmap, uint64_t pfn,
+				    uint64_t pages);
+
 /* Gives `pages` pages back: subtracts, and may wrap. Models vmem_altmap_free(). */
 PGTSIM_API void pgtsim_altmap_free(struct pgtsim_altmap *altmap, uint64_t pages);
 

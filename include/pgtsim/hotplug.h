@@ -44,6 +44,34 @@ struct pgtsim_hotplug_config {
 
 struct pgtsim_sections; /* opaque: the sections, in a directory that grows as they come */
 struct pgtsim_device;   /* opaque: a device's memory */
+struct pgtsim_used;     /* opaque: pages that somebody holds */
+struct pgtsim_hotplug;
+
+/* What memory notifiers are told: memory_notify(). */
+enum pgtsim_memory_action {
+	PGTSIM_GOING_ONLINE,
+	PGTSIM_ONLINE,
+	PGTSIM_CANCEL_ONLINE,
+	PGTSIM_GOING_OFFLINE,
+	PGTSIM_OFFLINE,
+	PGTSIM_CANCEL_OFFLINE,
+};
+
+struct pgtsim_memory_notify {
+	enum pgtsim_memory_action action;
+	uint64_t start_pfn, pages; /* those that the page allocator gets or loses */
+	unsigned node;
+};
+
+/*
+ * Is told of each memory block that goes online or offline. While it is going, a negative errno
+ * vetoes that and is what the operation returns; after that, and for boot memory, nothing it
+ * returns counts. Embedded by its owner, who removes it before it goes.
+ */
+struct pgtsim_notifier {
+	int (*notify)(struct pgtsim_notifier *self, const struct pgtsim_memory_notify *notify);
+	struct pgtsim_notifier *next;
+};
 
 /* Pages of a zone, or of a whole node. start_pfn is 0 if nothing is spanned. */
 struct pgtsim_zone_state {
@@ -56,6 +84,8 @@ struct pgtsim_hotplug {
 	struct pgtsim_hotplug_config config;
 	struct pgtsim_sections *sections;
 	struct pgtsim_device *devices;
+	struct pgtsim_used *used;
+	struct pgtsim_notifier *notifiers;
 	struct pgtsim_zone_state zones[PGTSIM_NODES][PGTSIM_ZONES];
 };
 
@@ -116,21 +146,53 @@ PGTSIM_API int pgtsim_add_memory(struct pgtsim_hotplug *hotplug, uint64_t start,
  */
 PGTSIM_API int pgtsim_remove_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size);
 
+/* Joins the notifier chain at its end, or leaves it (nothing happens if it is not in). */
+PGTSIM_API void pgtsim_notifier_add(struct pgtsim_hotplug *hotplug,
+				    struct pgtsim_notifier *notifier);
+PGTSIM_API void pgtsim_notifier_remove(struct pgtsim_hotplug *hotplug,
+				       struct pgtsim_notifier *notifier);
+
 /*
- * Brings offline memory blocks into a zone. Changes no page table. Returns 0 or -EINVAL (empty,
- * not aligned, not there, online already). Models memory_block_online(): pages that hold the
- * memmap join the zone, and are present, but are never managed.
+ * Brings offline memory blocks into a zone. Changes no page table. Returns 0, -EINVAL (empty,
+ * not aligned, not there, online already; no such zone), or what a notifier vetoed with: then
+ * none of the blocks is online. Models memory_block_online(): pages that hold the memmap join the
+ * zone first and are present, but are never managed.
  */
 PGTSIM_API int pgtsim_online_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size,
 				    enum pgtsim_zone zone);
 
 /*
- * Takes online memory blocks offline. Returns 0; -EINVAL (empty, not aligned, not there, offline
- * already), -EPERM (boot memory; an end of the range lies inside a leaf or contiguous group of
- * the linear map or the vmemmap and the knob leaf-split refuses that).
+ * Takes online memory blocks offline: pages in use that can move are migrated to boot memory.
+ * Returns 0; -EINVAL (empty, not aligned, not there, offline already), -EBUSY (a page in use that
+ * cannot move, or no memory to move pages to, where the kernel would try for ever), -EPERM (boot
+ * memory; an end of the range lies inside a leaf or contiguous group of the linear map or the
+ * vmemmap and the knob leaf-split refuses that), or what a notifier vetoed with. After a failure
+ * all blocks are online and every page is where it was. Models memory_block_offline().
  */
 PGTSIM_API int pgtsim_offline_memory(struct pgtsim_hotplug *hotplug, uint64_t start,
 				     uint64_t size);
+
+/*
+ * Somebody holds the pages of [start, start + size), bytes, of online hot-added memory; pages
+ * that are not movable keep it from going offline. Returns 0, -EINVAL (empty, not aligned to
+ * pages, not all online, boot memory, pages that hold the memmap), -EEXIST (some are held
+ * already) or -ENOMEM.
+ */
+PGTSIM_API int pgtsim_use_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size,
+				 bool movable);
+
+/*
+ * Lets them go; pages that were migrated, where they are now. Returns 0, -EINVAL (not all are
+ * held) or -ENOMEM, with nothing let go.
+ */
+PGTSIM_API int pgtsim_unuse_memory(struct pgtsim_hotplug *hotplug, uint64_t start,
+				   uint64_t size);
+
+/*
+ * Whether this frame's struct page may be looked at: pfn_to_online_page(). Pages that hold the
+ * memmap of a part of a section may not.
+ */
+PGTSIM_API bool pgtsim_pfn_is_online(const struct pgtsim_hotplug *hotplug, uint64_t pfn);
 
 /* A zone of a node as it is now; all 0 for one that is empty. */
 PGTSIM_API struct pgtsim_zone_state pgtsim_zone_state(const struct pgtsim_hotplug *hotplug,

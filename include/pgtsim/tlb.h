@@ -34,6 +34,7 @@ extern "C" {
 	X(leaves_cleared, "leaves.cleared", "leaf descriptors cleared")                            \
 	X(pages_allocated, "pages.allocated", "base pages allocated for the vmemmap")              \
 	X(pages_freed, "pages.freed", "base pages freed, tables not included")                     \
+	X(pages_migrated, "pages.migrated", "pages in use moved by an offline")                    \
 	X(altmap_allocated, "altmap.allocated", "pages handed out by altmaps")                     \
 	X(altmap_freed, "altmap.freed", "pages given back to altmaps")                             \
 	X(tlbi_leaf, "tlbi.leaf", "invalidates by VA, last level (VAALE1IS)")                      \
@@ -78,6 +79,9 @@ enum pgtsim_op {
 	PGTSIM_OP_TLBI_WALK,  /* VAAE1IS */
 	PGTSIM_OP_TLBI_RANGE, /* RVAALE1IS */
 	PGTSIM_OP_TLBI_ALL,   /* VMALLE1IS */
+	PGTSIM_OP_KASAN_ADD,  /* the zero shadow of pages that hold a memmap comes … */
+	PGTSIM_OP_KASAN_REMOVE, /* … and goes */
+	PGTSIM_OP_MIGRATE,    /* pages in use move to pa */
 	PGTSIM_OP_BEGIN_MAP,  /* marks: an operation on [va, va + size) begins; nothing is counted */
 	PGTSIM_OP_BEGIN_POPULATE,
 	PGTSIM_OP_BEGIN_PASS_1,
@@ -119,6 +123,8 @@ enum pgtsim_violation_name {
 	PGTSIM_V_BOOT_MEMORY_FREED,
 	PGTSIM_V_ALTMAP_WITHOUT_FREE,
 	PGTSIM_V_ALTMAP_NOT_EMPTY,
+	PGTSIM_V_ALTMAP_LOST_PADDING,
+	PGTSIM_V_ALTMAP_WRAPPED,
 	PGTSIM_V_CONT_FREED,
 	PGTSIM_V_BLOCK_IN_PASS_2,
 	PGTSIM_V_LEAF_IN_PASS_2,

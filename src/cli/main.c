@@ -121,7 +121,8 @@ static int run_scenario(const struct scenario *scenario, const struct run_argume
 static int run_watched(const struct scenario *scenario, const struct run_arguments *arguments,
 		       FILE *trace)
 {
-	bool colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+	const char *no_colour = getenv("NO_COLOR");
+	bool colour = isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
 	struct pgtsim_printer out = { print_to, stdout };
 	struct tracer tracer = { .watcher = { .after = trace_after }, .out = { print_to, trace } };
 	struct run_options options = {

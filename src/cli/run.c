@@ -345,6 +345,21 @@ static int do_offline(struct run *run, const struct scenario_command *command)
 	return pgtsim_offline_memory(&run->machine->hotplug, range->base, range->size);
 }
 
+static int do_use(struct run *run, const struct scenario_command *command)
+{
+	const struct scenario_range *range = &command->args[0].range;
+
+	return pgtsim_use_memory(&run->machine->hotplug, range->base, range->size,
+				 command->args[1].choice == SCENARIO_USE_MOVABLE);
+}
+
+static int do_unuse(struct run *run, const struct scenario_command *command)
+{
+	const struct scenario_range *range = &command->args[0].range;
+
+	return pgtsim_unuse_memory(&run->machine->hotplug, range->base, range->size);
+}
+
 static int do_remove(struct run *run, const struct scenario_command *command)
 {
 	const struct scenario_range *range = &command->args[0].range;
@@ -433,8 +448,8 @@ static int (*const actions[])(struct run *, const struct scenario_command *) = {
 	[SCENARIO_ONLINE] = do_online,
 	[SCENARIO_OFFLINE] = do_offline,
 	[SCENARIO_REMOVE] = do_remove,
-	[SCENARIO_USE] = do_nothing,
-	[SCENARIO_UNUSE] = do_nothing,
+	[SCENARIO_USE] = do_use,
+	[SCENARIO_UNUSE] = do_unuse,
 	[SCENARIO_FAIL] = do_fail,
 	[SCENARIO_POKE] = do_poke,
 	[SCENARIO_WALK] = do_walk,
@@ -547,8 +562,6 @@ static int execute(struct run *run, const struct scenario_command *command,
 
 static const char *missing_part(const struct scenario_command *command)
 {
-	if (command->kind == SCENARIO_USE || command->kind == SCENARIO_UNUSE)
-		return command->name;
 	for (size_t i = 0; i < command->option_count; i++) {
 		const struct scenario_option *o = &command->options[i];
 
