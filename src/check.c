@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <pgtsim/check.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "access.h"
@@ -159,6 +160,11 @@ static void check_sections(struct pgtsim_machine *machine)
 		uint64_t section_end = (pa & ~(size - 1)) + size;
 
 		if (sections_find(sections, pa)->early) {
+			if (sections_find(sections, pa)->offline)
+				pgtsim_tlb_violation(&machine->tlb, PGTSIM_V_BOOT_MEMORY_OFFLINE,
+						     pgtsim_linear(&machine->layout, pa),
+						     PGTSIM_PTE, "section at 0x%llx",
+						     (unsigned long long)pa);
 			pa = section_end;
 			continue;
 		}
@@ -175,6 +181,87 @@ static void check_sections(struct pgtsim_machine *machine)
 	}
 }
 
+/* ---- frames behind the vmemmap ---- */
+
+/* Leaves whose addresses follow one another: frames [pfn, pfn + pages). */
+struct backing {
+	uint64_t pfn, pages, va;
+};
+
+struct backings {
+	struct backing *run;
+	size_t count, room;
+};
+
+static int add_backing(struct backings *backings, const struct backing *run)
+{
+	if (backings->count == backings->room) {
+		size_t room = 2 * backings->room + 64;
+		struct backing *grown = realloc(backings->run, room * sizeof(*grown));
+
+		if (!grown)
+			return -1;
+		backings->run = grown;
+		backings->room = room;
+	}
+	backings->run[backings->count++] = *run;
+	return 0;
+}
+
+static int collect_backing(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
+{
+	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level);
+	unsigned pages = 1u << (pgt->geo.shift[pgtsim_slot(run->level)] - pgt->geo.page_shift);
+	unsigned end = run->index + run->count, count;
+
+	for (unsigned i = run->index; i < end; i += count) {
+		uint64_t desc = pgtsim_entry(pgt, run->table, i);
+		struct backing backing = {
+			.pfn = pgtsim_desc_address(&pgt->geo, run->level, desc) >>
+			       pgt->geo.page_shift,
+			.va = run->va + (i - run->index) * size,
+		};
+
+		count = desc ? pgtsim_run_uniform(pgt, run->table, i, end - i, size) :
+			       pgtsim_run_zeros(pgt, run->table, i, end - i);
+		backing.pages = (uint64_t)count * pages;
+		if ((desc & PGTSIM_DESC_VALID) && add_backing(arg, &backing))
+			return -1;
+	}
+	return 0;
+}
+
+static int by_pfn(const void *a, const void *b)
+{
+	const struct backing *run_a = a, *run_b = b;
+
+	return (run_a->pfn > run_b->pfn) - (run_a->pfn < run_b->pfn);
+}
+
+/* A frame that two leaves map was handed out twice. Not looked at if the host has no memory. */
+static void check_backing(struct pgtsim_machine *machine)
+{
+	static const struct pgtsim_visitor visitor = { .entries = collect_backing };
+	const struct pgtsim_vmemmap *vmemmap = &machine->vmemmap;
+	struct backings backings = { 0 };
+
+	if (!pgtsim_walk(&machine->pgt, vmemmap->start, vmemmap->end - 1, &visitor, &backings) &&
+	    backings.count)
+		qsort(backings.run, backings.count, sizeof(*backings.run), by_pfn);
+	else
+		backings.count = 0;
+	for (size_t i = 1; i < backings.count; i++) {
+		const struct backing *run = &backings.run[i], *before = run - 1;
+
+		if (run->pfn < before->pfn + before->pages)
+			pgtsim_tlb_violation(&machine->tlb, PGTSIM_V_BACKING_SHARED, run->va,
+					     PGTSIM_PTE, "PFN 0x%llx backs 0x%llx, too",
+					     (unsigned long long)run->pfn,
+					     (unsigned long long)before->va);
+	}
+	free(backings.run);
+}
+
 uint64_t pgtsim_check_machine(struct pgtsim_machine *machine)
 {
 	struct pgtsim_counts *counts = &machine->tlb.counts;
@@ -182,6 +269,7 @@ uint64_t pgtsim_check_machine(struct pgtsim_machine *machine)
 
 	pgtsim_check(&machine->pgt);
 	check_sections(machine);
+	check_backing(machine);
 	counts->work_entries = work;
 	return counts->violations - before;
 }
@@ -242,8 +330,10 @@ static bool sections_equal(const struct pgtsim_hotplug *a, const struct pgtsim_h
 			return pa == next;
 		in_a = sections_find(a->sections, pa);
 		in_b = sections_find(b->sections, pa);
-		if (in_a->early != in_b->early || !blocks_equal(in_a->block, in_b->block) ||
-		    memcmp(in_a->subsections, in_b->subsections, sizeof(in_a->subsections)) != 0)
+		if (in_a->early != in_b->early || in_a->offline != in_b->offline ||
+		     !blocks_equal(in_a->block, in_b->block) ||
+		    memcmp(in_a->subsections, in_b->subsections,
+			   in_a->words * sizeof(in_a->subsections[0])) != 0)
 			return false;
 	}
 }

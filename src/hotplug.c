@@ -82,7 +82,7 @@ struct pgtsim_section_state pgtsim_section_state(const struct pgtsim_hotplug *ho
 		return state;
 	state.present = true;
 	state.early = section->early;
-	state.online = section->early;
+	state.online = section->early && !section->offline;
 	if (section->block) {
 		state.online = section->block->online;
 		state.zone = section->block->zone;
@@ -98,6 +98,7 @@ struct coming {
 	uint64_t start, size;
 	struct pgtsim_altmap *altmap;
 	enum pgtsim_prot prot;
+	uint64_t own_start, own_end; /* what of its memmap is not there yet: find_own_memmap() */
 };
 
 int pgtsim_unmap_linear(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size, uint64_t floor,
@@ -140,37 +141,99 @@ static int map_memory(struct pgtsim_hotplug *hotplug, const struct coming *comin
 	return ret;
 }
 
+/* Frees struct pages as they were populated: the pages that they touch. */
+static void free_struct_pages(struct pgtsim_hotplug *hotplug, uint64_t first, uint64_t end,
+			      struct pgtsim_altmap *altmap)
+{
+	uint64_t mask = pgtsim_page_size(&hotplug->config.pgt->geo) - 1;
+
+	pgtsim_vmemmap_free(hotplug->config.vmemmap, first & ~mask, (end + mask) & ~mask, altmap);
+}
+
 static void free_memmap(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t end,
 			struct pgtsim_altmap *altmap)
 {
-	pgtsim_vmemmap_free(hotplug->config.vmemmap, memmap_of(hotplug, start),
-			    memmap_of(hotplug, end), altmap);
+	free_struct_pages(hotplug, memmap_of(hotplug, start), memmap_of(hotplug, end), altmap);
+}
+
+/*
+ * The leaves at both ends of a range's memmap may be there already, for a neighbour: an add that
+ * fails must leave those alone. Early sections, which can only be at its ends, have theirs.
+ */
+static void find_own_memmap(struct pgtsim_hotplug *hotplug, struct coming *coming)
+{
+	const struct pgtsim_pgtable *pgt = hotplug->config.pgt;
+	uint64_t start = coming->start, end = start + coming->size;
+	struct pgtsim_translation at;
+
+	if (section_at(hotplug, start)->early)
+		start = next_part(hotplug, start, end);
+	if (section_at(hotplug, end - 1)->early)
+		end = (end - 1) & ~(hotplug->config.section_size - 1);
+	coming->own_start = memmap_of(hotplug, start);
+	coming->own_end = memmap_of(hotplug, end);
+	if (start >= end)
+		return;
+	if (!pgtsim_translate(pgt, coming->own_start, &at))
+		coming->own_start = (coming->own_start & ~(at.size - 1)) + at.size;
+	if (!pgtsim_translate(pgt, coming->own_end - 1, &at))
+		coming->own_end = (coming->own_end - 1) & ~(at.size - 1);
+}
+
+/* Frees what an add has built of the memmap of [start, end), and nothing that was there before. */
+static void free_own_memmap(struct pgtsim_hotplug *hotplug, const struct coming *coming,
+			    uint64_t start, uint64_t end, struct pgtsim_altmap *altmap)
+{
+	uint64_t first = memmap_of(hotplug, start), last = memmap_of(hotplug, end);
+
+	if (first < coming->own_start)
+		first = coming->own_start;
+	if (last > coming->own_end)
+		last = coming->own_end;
+	if (first < last)
+		free_struct_pages(hotplug, first, last, altmap);
 }
 
 /* section_activate(): part of an early section has its memmap already. */
-static int add_part(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t end,
-		    struct pgtsim_altmap *altmap)
+static int add_part(struct pgtsim_hotplug *hotplug, const struct coming *coming, uint64_t start,
+		    uint64_t end)
 {
 	int ret = 0;
 
 	if (!section_at(hotplug, start)->early)
 		ret = pgtsim_vmemmap_populate(hotplug->config.vmemmap, memmap_of(hotplug, start),
-					      memmap_of(hotplug, end), altmap, 0);
+					      memmap_of(hotplug, end), coming->altmap, 0);
 	if (!ret)
 		sections_mark(hotplug->sections, start, end, true);
 	else if (ret == -ENOMEM && policy_of(hotplug)->populate_failure == PGTSIM_KEEP)
-		free_memmap(hotplug, start, end, altmap);
+		free_own_memmap(hotplug, coming, start, end, coming->altmap);
 	return ret;
 }
 
-/* __remove_pages(): a part of an early section leaves its memmap to the rest of it. */
+/* The sections of an add that fails go again, with what it has built of their memmap. */
+static void undo_parts(struct pgtsim_hotplug *hotplug, const struct coming *coming, uint64_t end,
+		       struct pgtsim_altmap *altmap)
+{
+	for_each_part(hotplug, pa, part_end, coming->start, end) {
+		sections_mark(hotplug->sections, pa, part_end, false);
+		if (!section_at(hotplug, pa)->early)
+			free_own_memmap(hotplug, coming, pa, part_end, altmap);
+	}
+}
+
+/* __remove_pages(): the memmap of an early section goes with the last of that section. */
 static void remove_parts(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t end,
 			 struct pgtsim_altmap *altmap)
 {
 	for_each_part(hotplug, pa, part_end, start, end) {
+		struct section *section = section_at(hotplug, pa);
+
 		sections_mark(hotplug->sections, pa, part_end, false);
-		if (!section_at(hotplug, pa)->early)
+		if (!section->early || !section_present(section) ||
+		    policy_of(hotplug)->early_memmap == PGTSIM_EARLY_MEMMAP_FREED)
 			free_memmap(hotplug, pa, part_end, altmap);
+		if (!section_present(section))
+			section->early = section->offline = false;
 	}
 }
 
@@ -194,25 +257,29 @@ static void undo_range(struct pgtsim_hotplug *hotplug, const struct coming *comi
 {
 	struct pgtsim_pgtable *pgt = hotplug->config.pgt;
 	uint64_t last = coming->start + coming->size;
+	struct pgtsim_altmap *altmap = NULL;
 
 	unmap_memory(hotplug, coming->start, coming->size);
 	if (pgt->policy->add_failure == PGTSIM_KEEP)
 		return;
-	remove_parts(hotplug, coming->start, end, coming->altmap);
+	if (policy_of(hotplug)->error_path == PGTSIM_ERROR_PATH_ALTMAP)
+		altmap = coming->altmap;
+	undo_parts(hotplug, coming, end, altmap);
 	pgtsim_tables_undo(pgt, linear(hotplug, coming->start), linear(hotplug, last) - 1, mark);
 	pgtsim_tables_undo(pgt, memmap_of(hotplug, coming->start), memmap_of(hotplug, last) - 1,
 			   mark);
 }
 
 /* arch_add_memory(): the linear map of all of it, then each section's memmap. */
-static int add_range(struct pgtsim_hotplug *hotplug, const struct coming *coming, uint32_t mark)
+static int add_range(struct pgtsim_hotplug *hotplug, struct coming *coming, uint32_t mark)
 {
 	int ret = map_memory(hotplug, coming);
 
 	if (ret)
 		return ret;
+	find_own_memmap(hotplug, coming);
 	for_each_part(hotplug, pa, part_end, coming->start, coming->start + coming->size) {
-		ret = add_part(hotplug, pa, part_end, coming->altmap);
+		ret = add_part(hotplug, coming, pa, part_end);
 		if (!ret)
 			continue;
 		undo_range(hotplug, coming, pa, mark);
@@ -227,8 +294,11 @@ static int add_range(struct pgtsim_hotplug *hotplug, const struct coming *coming
 static int add_block(struct pgtsim_hotplug *hotplug, uint64_t start, unsigned node,
 		     const struct pgtsim_altmap *altmap, uint64_t memmap_pages)
 {
-	struct memory_block *block = calloc(1, sizeof(*block));
+	struct memory_block *block;
 
+	if (pgtsim_memory_alloc_small(hotplug->config.memory))
+		return -ENOMEM;
+	block = calloc(1, sizeof(*block));
 	if (!block)
 		return -ENOMEM;
 	block->start = start;
@@ -248,12 +318,12 @@ static void free_blocks(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t
 	for (uint64_t pa = start; (pa = sections_next(hotplug->sections, pa, end)) < end;
 	     pa += hotplug->config.section_size) {
 		struct section *section = section_at(hotplug, pa);
+		struct memory_block *block = section->block;
 
-		if (section->block && section->block->start == pa)
-			free(section->block);
-		else if (section->block && section->block->start < start)
-			continue;
 		section->block = NULL;
+		if (block && pa + hotplug->config.section_size ==
+				     block->start + hotplug->config.block_size)
+			free(block);
 	}
 }
 
@@ -281,7 +351,11 @@ static uint64_t reserved_pages(const struct pgtsim_hotplug *hotplug)
 	uint64_t bytes = pages_of(hotplug, block) * hotplug->config.vmemmap->struct_page;
 	uint64_t reserved = bytes;
 
-	if (hotplug->config.memmap_on_memory == PGTSIM_MEMMAP_OFF || bytes & (pmd - 1))
+	if (hotplug->config.memmap_on_memory == PGTSIM_MEMMAP_OFF)
+		return 0;
+	if (policy_of(hotplug)->mom_check == PGTSIM_MOM_CHECK_NONE)
+		return pages_of(hotplug, bytes + pgtsim_page_size(geo) - 1);
+	if (bytes & (pmd - 1))
 		return 0;
 	if (policy_of(hotplug)->memmap_on_memory == PGTSIM_MOM_5_14)
 		return (block - bytes) & (pmd - 1) ? 0 : pages_of(hotplug, bytes);
@@ -308,7 +382,7 @@ static int add_self_hosted_block(struct pgtsim_hotplug *hotplug, uint64_t start,
 				 uint64_t reserved, uint32_t mark)
 {
 	struct pgtsim_altmap altmap = block_altmap(hotplug, start, reserved);
-	const struct coming coming = {
+	struct coming coming = {
 		.start = start,
 		.size = hotplug->config.block_size,
 		.altmap = &altmap,
@@ -395,7 +469,7 @@ static int check_new(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t si
 
 static int add_plain(struct pgtsim_hotplug *hotplug, const struct pgtsim_add *add, uint32_t mark)
 {
-	const struct coming coming = {
+	struct coming coming = {
 		.start = add->start,
 		.size = add->size,
 		.prot = PGTSIM_PROT_TAGGED,
@@ -422,7 +496,7 @@ static bool altmap_fits(const struct pgtsim_hotplug *hotplug, const struct pgtsi
 
 static int add_device(struct pgtsim_hotplug *hotplug, const struct pgtsim_add *add)
 {
-	const struct coming coming = {
+	struct coming coming = {
 		.start = add->start,
 		.size = add->size,
 		.altmap = add->altmap,
@@ -507,7 +581,7 @@ static int check_blocks(const struct pgtsim_hotplug *hotplug, uint64_t start, ui
 
 		if (!section || !(section->early || section->block))
 			return -EINVAL;
-		busy |= section->early || section->block->online;
+		busy |= section->early ? !section->offline : section->block->online;
 		*self_hosted += section->block && section->block->memmap_pages;
 	}
 	return busy ? -EBUSY : 0;

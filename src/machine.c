@@ -256,6 +256,7 @@ void pgtsim_machine_free(struct pgtsim_machine **machine)
 	if (!m)
 		return;
 	pgtsim_hotplug_fini(&m->hotplug);
+	pgtsim_vmemmap_fini(&m->vmemmap);
 	pgtsim_memory_free(&m->memory);
 	pgtsim_tlb_fini(&m->tlb);
 	free(m);

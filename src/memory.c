@@ -680,6 +680,14 @@ void pgtsim_memory_fail(struct pgtsim_memory *memory, uint64_t nth, bool every)
 	memory->fail_again = every ? nth : 0;
 }
 
+int pgtsim_memory_alloc_small(struct pgtsim_memory *memory)
+{
+	if (!admit(memory, 1))
+		return -ENOMEM;
+	count_allocations(memory, 1);
+	return 0;
+}
+
 int pgtsim_memory_alloc(struct pgtsim_memory *memory, unsigned order, uint64_t *pfn)
 {
 	struct block block;

@@ -12,25 +12,35 @@
 static bool online_in(const struct section *section, unsigned node, enum pgtsim_zone zone)
 {
 	if (section->early)
-		return node == 0 && zone == PGTSIM_ZONE_NORMAL;
+		return !section->offline && node == 0 && zone == PGTSIM_ZONE_NORMAL;
 	return section->block && section->block->online && section->block->node == node &&
 	       section->block->zone == zone;
+}
+
+/* Whether there is memory at pa that is no device's: a device's may be in an early section too. */
+static bool is_systems(const struct pgtsim_hotplug *hotplug, uint64_t pa)
+{
+	if (!sections_any(hotplug->sections, pa, pa + 1))
+		return false;
+	for (const struct pgtsim_device *d = hotplug->devices; d; d = d->next)
+		if (pa - d->start < d->size)
+			return false;
+	return true;
 }
 
 /* find_smallest_section_pfn(): the first address of the zone in [start, end); end if none. */
 static uint64_t first_in_zone(const struct pgtsim_hotplug *hotplug, unsigned node,
 			      enum pgtsim_zone zone, uint64_t start, uint64_t end)
 {
+	const uint64_t step = UINT64_C(1) << PGTSIM_SUBSECTION_SHIFT;
 	uint64_t size = hotplug->config.section_size;
 
 	for (uint64_t pa = start; (pa = sections_next(hotplug->sections, pa, end)) < end;
-	     pa = (pa & ~(size - 1)) + size) {
-		if (!online_in(section_at(hotplug, pa), node, zone))
-			continue;
-		while (!sections_any(hotplug->sections, pa, pa + 1))
-			pa += UINT64_C(1) << PGTSIM_SUBSECTION_SHIFT;
-		return pa;
-	}
+	     pa = (pa & ~(size - 1)) + size)
+		if (online_in(section_at(hotplug, pa), node, zone))
+			for (uint64_t at = pa; at <= (pa | (size - 1)); at += step)
+				if (is_systems(hotplug, at))
+					return at;
 	return end;
 }
 
@@ -43,8 +53,7 @@ static uint64_t last_in_zone(const struct pgtsim_hotplug *hotplug, unsigned node
 	for (uint64_t pa = end; pa > start; pa = (pa - 1) & ~(step - 1)) {
 		const struct section *section = section_at(hotplug, pa - 1);
 
-		if (section && online_in(section, node, zone) &&
-		    sections_any(hotplug->sections, pa - 1, pa))
+		if (section && online_in(section, node, zone) && is_systems(hotplug, pa - 1))
 			return pa;
 	}
 	return start;
@@ -310,7 +319,8 @@ static int notify_going(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t
 			enum pgtsim_memory_action going, enum pgtsim_memory_action cancel)
 {
 	for_each_block(hotplug, pa, start, size) {
-		int ret = notify(hotplug, block_at(hotplug, pa), going);
+		const struct memory_block *block = block_at(hotplug, pa);
+		int ret = block ? notify(hotplug, block, going) : 0;
 
 		if (!ret)
 			continue;
@@ -331,14 +341,25 @@ static bool all_blocks(const struct pgtsim_hotplug *hotplug, uint64_t start, uin
 	for_each_block(hotplug, pa, start, size) {
 		const struct section *section = section_at(hotplug, pa);
 
-		if (!section || !(section->block ? section->block->online == online :
-						   section->early && online))
+		if (!section || !(section->early ? section->offline != online :
+				  section->block && section->block->online == online))
 			return false;
 	}
 	return true;
 }
 
-/* kasan_add_zero_shadow() and its opposite, for the pages that hold a block's memmap. */
+static bool is_boot_memory(const struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
+{
+	for_each_part(hotplug, pa, part_end, start, start + size)
+		if (section_at(hotplug, pa)->early)
+			return true;
+	return false;
+}
+
+/*
+ * mhp_init_memmap_on_memory() and its opposite: the KASAN shadow of the pages that hold a block's
+ * memmap comes and goes, under the lock that protects their zone.
+ */
 static void kasan_event(struct pgtsim_hotplug *hotplug, const struct memory_block *block,
 			enum pgtsim_op op)
 {
@@ -349,8 +370,34 @@ static void kasan_event(struct pgtsim_hotplug *hotplug, const struct memory_bloc
 		.pa = block->start,
 	};
 
-	if (block->memmap_pages)
-		pgtsim_tlb_event(hotplug->config.pgt->tlb, &event);
+	if (!block->memmap_pages)
+		return;
+	if (!hotplug->locked)
+		pgtsim_tlb_violation(hotplug->config.pgt->tlb, PGTSIM_V_LOCK_NOT_HELD,
+				     memmap_of(hotplug, block->start), PGTSIM_PTE, "%s",
+				     pgtsim_op_name(op));
+	pgtsim_tlb_event(hotplug->config.pgt->tlb, &event);
+}
+
+/* Whether the release holds the lock around that, too. */
+static bool locks_memmap(const struct pgtsim_hotplug *hotplug)
+{
+	return policy_of(hotplug)->mom_lock == PGTSIM_MOM_LOCK_HELD;
+}
+
+/* online_pages() wants whole page blocks, which are as large as a pmd. */
+static void check_page_blocks(struct pgtsim_hotplug *hotplug, const struct memory_block *block)
+{
+	uint64_t pages = pages_of(hotplug, hotplug->config.block_size);
+	uint64_t page_block =
+		UINT64_C(1) << hotplug->config.pgt->geo.bits[pgtsim_slot(PGTSIM_PTE)];
+
+	if (block->memmap_pages & (page_block - 1) || block->memmap_pages >= pages)
+		pgtsim_tlb_violation(hotplug->config.pgt->tlb, PGTSIM_V_PAGE_BLOCK,
+				     memmap_of(hotplug, block->start), PGTSIM_PTE,
+				     "%llu of %llu pages hold the memmap",
+				     (unsigned long long)block->memmap_pages,
+				     (unsigned long long)pages);
 }
 
 /* Pages that hold the memmap are present in the zone, but never given to the page allocator. */
@@ -360,13 +407,17 @@ static void online_block(struct pgtsim_hotplug *hotplug, struct memory_block *bl
 	struct pgtsim_zone_state *zone = &hotplug->zones[block->node][number];
 	uint64_t pages = pages_of(hotplug, hotplug->config.block_size);
 
+	check_page_blocks(hotplug, block);
+	hotplug->locked = locks_memmap(hotplug);
 	kasan_event(hotplug, block, PGTSIM_OP_KASAN_ADD);
+	hotplug->locked = true;
 	block->online = true;
 	block->zone = number;
 	zone_grow(zone, pages_of(hotplug, block->start), pages);
 	zone->present += pages;
 	zone->managed += pages - block->memmap_pages;
 	notify(hotplug, block, PGTSIM_ONLINE);
+	hotplug->locked = false;
 }
 
 int pgtsim_online_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size,
@@ -374,7 +425,8 @@ int pgtsim_online_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_
 {
 	int ret;
 
-	if ((unsigned)zone >= PGTSIM_ZONES || !all_blocks(hotplug, start, size, false))
+	if ((unsigned)zone >= PGTSIM_ZONES || !all_blocks(hotplug, start, size, false) ||
+	    is_boot_memory(hotplug, start, size))
 		return -EINVAL;
 	ret = notify_going(hotplug, start, size, PGTSIM_GOING_ONLINE, PGTSIM_CANCEL_ONLINE);
 	if (ret)
@@ -393,8 +445,7 @@ bool pgtsim_pfn_is_online(const struct pgtsim_hotplug *hotplug, uint64_t pfn)
 	uint64_t memmap_end;
 
 	if (!block)
-		return section && section->early &&
-		       sections_any(hotplug->sections, pa, pa + 1);
+		return section && section->early && !section->offline && is_systems(hotplug, pa);
 	memmap_end = block->start +
 		     (block->memmap_pages << hotplug->config.pgt->geo.page_shift);
 	return block->online && (pa >= memmap_end || section_end <= memmap_end);
@@ -407,13 +458,36 @@ static void offline_block(struct pgtsim_hotplug *hotplug, struct memory_block *b
 	struct pgtsim_zone_state *zone = &hotplug->zones[block->node][block->zone];
 	uint64_t pages = pages_of(hotplug, hotplug->config.block_size);
 
+	hotplug->locked = true;
 	block->online = false;
 	zone_shrink(hotplug, block->node, block->zone, zone, pages_of(hotplug, block->start), pages);
 	zone->present -= pages;
 	zone->managed -= pages - block->memmap_pages;
 	block->zone = PGTSIM_ZONE_NORMAL;
 	notify(hotplug, block, PGTSIM_OFFLINE);
+	hotplug->locked = locks_memmap(hotplug);
 	kasan_event(hotplug, block, PGTSIM_OP_KASAN_REMOVE);
+	hotplug->locked = false;
+}
+
+/* Only without the guard: boot memory is offlined section by section, as it has no block here. */
+static void offline_boot_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
+{
+	struct pgtsim_zone_state *zone = &hotplug->zones[0][PGTSIM_ZONE_NORMAL];
+	const uint64_t step = UINT64_C(1) << PGTSIM_SUBSECTION_SHIFT;
+
+	for_each_part(hotplug, pa, part_end, start, start + size) {
+		section_at(hotplug, pa)->offline = true;
+		zone_shrink(hotplug, 0, PGTSIM_ZONE_NORMAL, zone, pages_of(hotplug, pa),
+			    pages_of(hotplug, part_end - pa));
+	}
+	for (uint64_t pa = start; pa < start + size; pa += step) {
+		if (!sections_any(hotplug->sections, pa, pa + step))
+			continue;
+		zone->present -= pages_of(hotplug, step);
+		zone->managed -= zone->managed < pages_of(hotplug, step) ?
+					 zone->managed : pages_of(hotplug, step);
+	}
 }
 
 /* Whether the leaf, or the contiguous group, that translates va - 1 goes on at va. */
@@ -435,21 +509,14 @@ static bool splits_leaf(const struct pgtsim_pgtable *pgt, uint64_t start, uint64
 	return inside_leaf(pgt, start) || inside_leaf(pgt, end);
 }
 
-static bool is_boot_memory(const struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
-{
-	for_each_part(hotplug, pa, part_end, start, start + size)
-		if (section_at(hotplug, pa)->early)
-			return true;
-	return false;
-}
-
 /* What the notifiers of the kernel itself refuse. */
 static bool refused(const struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
 {
 	const struct pgtsim_pgtable *pgt = hotplug->config.pgt;
 	uint64_t end = start + size;
 
-	if (is_boot_memory(hotplug, start, size))
+	if (is_boot_memory(hotplug, start, size) &&
+	    pgt->policy->boot_guard == PGTSIM_BOOT_GUARD_ON)
 		return true;
 	return pgt->policy->leaf_split == PGTSIM_SPLIT_REFUSE &&
 	       (splits_leaf(pgt, linear(hotplug, start), linear(hotplug, end)) ||
@@ -542,7 +609,11 @@ int pgtsim_offline_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64
 		return ret;
 	}
 	migrate(hotplug, pfn, end, &migration);
-	for_each_block(hotplug, pa, start, size)
-		offline_block(hotplug, block_at(hotplug, pa));
+	for_each_block(hotplug, pa, start, size) {
+		if (block_at(hotplug, pa))
+			offline_block(hotplug, block_at(hotplug, pa));
+		else
+			offline_boot_memory(hotplug, pa, hotplug->config.block_size);
+	}
 	return 0;
 }

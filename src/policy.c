@@ -66,14 +66,18 @@ static void linux_5_14(struct pgtsim_policy *policy)
 	policy->altmap_full = PGTSIM_ALTMAP_BASE_PAGES;
 	policy->layout = PGTSIM_LAYOUT_5_14;
 	policy->memmap_on_memory = PGTSIM_MOM_5_14;
+	policy->error_path = PGTSIM_ERROR_PATH_PAGE_ALLOCATOR;
+	policy->mom_lock = PGTSIM_MOM_LOCK_NOT_HELD;
 	policy->linear_table = PGTSIM_DESC_UXNTABLE | PGTSIM_DESC_PXNTABLE;
 	policy->vmemmap_table = PGTSIM_DESC_UXNTABLE;
 	set_memory_types(policy, 0, 1, 4);
 }
 
-/* As of 6.1.192: both changes were backported. */
+/* As of 6.1.192: all these changes were backported. */
 static void linux_6_1(struct pgtsim_policy *policy)
 {
+	policy->error_path = PGTSIM_ERROR_PATH_ALTMAP;
+	policy->mom_lock = PGTSIM_MOM_LOCK_HELD;
 	policy->flush = PGTSIM_FLUSH_RANGE;
 	policy->vmemmap_partial = PGTSIM_PARTIAL_BASE_PAGES;
 }
@@ -133,6 +137,8 @@ static const struct pgtsim_knob knobs[] = {
 	  KNOB(add_failure) },
 	{ "vmemmap-partial", VALUES("clear-all", "base-pages", "track-unused"),
 	  "how vmemmap treats blocks that a range fills in part", KNOB(vmemmap_partial) },
+	{ "mark-unused", VALUES("exact", "misplaced"),
+	  "what track-unused marks when a memmap begins inside a block", KNOB(mark_unused) },
 	{ "block-failure", VALUES("base-pages", "fail"),
 	  "what vmemmap does without memory for a block", KNOB(block_failure) },
 	{ "altmap-full", VALUES("ignored", "fail", "base-pages"),
@@ -146,6 +152,18 @@ static const struct pgtsim_knob knobs[] = {
 	  "when pass 1 frees the memory behind a leaf", KNOB(free_order) },
 	{ "block-over-table", VALUES("skip", "fill"),
 	  "what mapping a block does where a table stands", KNOB(block_over_table) },
+	{ "error-path", VALUES("altmap", "page-allocator"),
+	  "where an add that fails late frees a memmap that came from an altmap",
+	  KNOB(error_path) },
+	{ "early-memmap", VALUES("shared", "freed"),
+	  "the memmap of a boot section when part of that section is removed",
+	  KNOB(early_memmap) },
+	{ "boot-guard", VALUES("on", "off"), "whether boot memory is kept from going offline",
+	  KNOB(boot_guard) },
+	{ "memmap-on-memory-check", VALUES("full", "none"),
+	  "whether memmap on memory looks at the sizes first", KNOB(mom_check) },
+	{ "memmap-on-memory-lock", VALUES("held", "not-held"),
+	  "the hotplug lock around setting up and tearing down memmap pages", KNOB(mom_lock) },
 	{ "barriers", VALUES("every-leaf", "deferred"), "the barriers around table and leaf stores",
 	  KNOB(barriers) },
 };

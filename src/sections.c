@@ -11,8 +11,11 @@ enum {
 
 struct pgtsim_sections {
 	unsigned shift; /* log2 of the section size */
+	uint8_t words;  /* of a section's bits */
+	size_t stride;  /* bytes of a section with those */
 	size_t parts;
-	struct section *part[];
+	size_t used; /* parts up to the last that is there */
+	char *part[];
 };
 
 struct pgtsim_sections *sections_new(unsigned shift)
@@ -24,6 +27,8 @@ struct pgtsim_sections *sections_new(unsigned shift)
 	if (sections) {
 		sections->shift = shift;
 		sections->parts = parts;
+		sections->words = (uint8_t)(((1u << (shift - PGTSIM_SUBSECTION_SHIFT)) + 63) / 64);
+		sections->stride = sizeof(struct section) + sections->words * sizeof(uint64_t);
 	}
 	return sections;
 }
@@ -32,20 +37,27 @@ void sections_free(struct pgtsim_sections *sections)
 {
 	if (!sections)
 		return;
-	for (size_t i = 0; i < sections->parts; i++)
+	for (size_t i = 0; i < sections->used; i++)
 		free(sections->part[i]);
 	free(sections);
+}
+
+static struct section *section_in(const struct pgtsim_sections *sections, char *part, size_t i)
+{
+	return (struct section *)(void *)(part + i * sections->stride);
 }
 
 struct section *sections_find(const struct pgtsim_sections *sections, uint64_t pa)
 {
 	uint64_t number = pa >> sections->shift;
-	struct section *part;
+	char *part;
 
 	if (pa >> PA_BITS)
 		return NULL;
 	part = sections->part[number >> PART_SHIFT];
-	return part ? &part[number & ((1u << PART_SHIFT) - 1)] : NULL;
+	if (!part)
+		return NULL;
+	return section_in(sections, part, (size_t)number & ((1u << PART_SHIFT) - 1));
 }
 
 int sections_prepare(struct pgtsim_sections *sections, uint64_t start, uint64_t end)
@@ -56,9 +68,13 @@ int sections_prepare(struct pgtsim_sections *sections, uint64_t start, uint64_t 
 	for (uint64_t i = first; i <= last; i++) {
 		if (sections->part[i])
 			continue;
-		sections->part[i] = calloc((size_t)1 << PART_SHIFT, sizeof(**sections->part));
+		sections->part[i] = calloc((size_t)1 << PART_SHIFT, sections->stride);
 		if (!sections->part[i])
 			return -ENOMEM;
+		for (size_t n = 0; n < (size_t)1 << PART_SHIFT; n++)
+			section_in(sections, sections->part[i], n)->words = sections->words;
+		if (sections->used <= i)
+			sections->used = (size_t)i + 1;
 	}
 	return 0;
 }
@@ -67,7 +83,7 @@ bool section_present(const struct section *section)
 {
 	uint64_t any = 0;
 
-	for (unsigned i = 0; i < SUBSECTION_WORDS; i++)
+	for (unsigned i = 0; i < section->words; i++)
 		any |= section->subsections[i];
 	return any != 0;
 }
@@ -76,7 +92,7 @@ uint64_t sections_next(const struct pgtsim_sections *sections, uint64_t pa, uint
 {
 	const uint64_t size = UINT64_C(1) << sections->shift, part = size << PART_SHIFT;
 
-	while (pa < end) {
+	while (pa < end && pa < sections->used * part) {
 		const struct section *section = sections_find(sections, pa);
 
 		if (section && section_present(section))

@@ -11,8 +11,6 @@
 #include <pgtsim/altmap.h>
 #include <pgtsim/hotplug.h>
 
-enum { SUBSECTION_WORDS = 8 /* 1 GiB of 2 MiB each */ };
-
 /* Memory that goes online and offline as one. */
 struct memory_block {
 	uint64_t start;
@@ -25,8 +23,10 @@ struct memory_block {
 
 struct section {
 	bool early;
+	bool offline;  /* an early one: only without the guard of boot memory */
+	uint8_t words; /* of subsections[] */
 	struct memory_block *block; /* NULL: boot memory, or a device's */
-	uint64_t subsections[SUBSECTION_WORDS]; /* a bit for each that is there */
+	uint64_t subsections[]; /* a bit for each that is there */
 };
 
 struct pgtsim_sections *sections_new(unsigned shift);

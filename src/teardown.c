@@ -16,6 +16,17 @@ static unsigned pte_steps(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_
 	return (unsigned)(((last - va) >> pgt->geo.page_shift) + 1);
 }
 
+/* The entries [index, index + count) of a run, whole. */
+static struct pgtsim_run sub_run(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+				 unsigned index, unsigned count)
+{
+	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level);
+	uint64_t base = pgtsim_entry_base(&pgt->geo, run->level, run->va);
+	uint64_t va = base + (index - run->index) * size;
+
+	return pgtsim_run_part(pgt, run, va, va + count * size - 1);
+}
+
 /* ---- freeing what was mapped ---- */
 
 static void report_bad_free(struct pgtsim_pgtable *pgt, enum pgtsim_bad_free bad, uint64_t va,
@@ -56,7 +67,9 @@ static void free_blocks(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run
 		enum pgtsim_bad_free bad = pgtsim_memory_free_pages(memory, pfn, order);
 
 		if (bad)
-			report_bad_free(pgt, bad, run->va, run->level, pfn);
+			report_bad_free(pgt, bad,
+					run->va + i * pgtsim_entry_size(&pgt->geo, run->level),
+					run->level, pfn);
 		else
 			pages_event(pgt, PGTSIM_OP_PAGES_FREE, pfn, UINT64_C(1) << order);
 	}
@@ -81,21 +94,49 @@ static void free_pages(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 	}
 }
 
-/* Whatever the memory really is, the kernel subtracts it from the altmap that it was given. */
-static void free_to_altmap(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pfn,
-			   uint64_t pages, struct pgtsim_altmap *altmap)
+/* What is wrong with giving a leaf's memory to an altmap, whatever that memory really is. */
+static void check_altmap(struct pgtsim_pgtable *pgt, const struct pgtsim_run *leaf, uint64_t pfn,
+			 uint64_t pages, const struct pgtsim_altmap *altmap)
 {
 	if (!pgtsim_altmap_holds(altmap, pfn, pages))
-		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_WRONG_OWNER, run->va, run->level,
+		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_WRONG_OWNER, leaf->va, leaf->level,
 				     "PFN 0x%llx is freed to an altmap that never had it",
 				     (unsigned long long)pfn);
 	if (pages > altmap->alloc)
-		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_ALTMAP_WRAPPED, run->va, run->level,
+		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_ALTMAP_WRAPPED, leaf->va, leaf->level,
 				     "%llu pages of %llu", (unsigned long long)pages,
 				     (unsigned long long)altmap->alloc);
-	pgtsim_altmap_free(altmap, pages);
+}
+
+static void free_to_altmap(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pfn,
+			   uint64_t pages, struct pgtsim_altmap *altmap)
+{
+	uint64_t each = pages / run->count;
+
+	if (pgtsim_altmap_holds(altmap, pfn, pages) && pages <= altmap->alloc) {
+		pgtsim_altmap_free(altmap, pages);
+	} else {
+		for (unsigned i = 0; i < run->count; i++) {
+			const struct pgtsim_run leaf = sub_run(pgt, run, run->index + i, 1);
+
+			check_altmap(pgt, &leaf, pfn + i * each, each, altmap);
+			pgtsim_altmap_free(altmap, each);
+		}
+	}
 	pages_event(pgt, PGTSIM_OP_ALTMAP_FREE, pfn, pages);
 	pages_event(pgt, PGTSIM_OP_PAGES_FREE, pfn, pages);
+}
+
+/* Memory that is freed must not be mapped any more. */
+static void check_unmapped(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pfn)
+{
+	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level);
+
+	for (unsigned i = 0; i < run->count; i++)
+		if (pgtsim_entry(pgt, run->table, run->index + i))
+			pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_FREED_WHILE_MAPPED,
+					     run->va + i * size, run->level, "PFN 0x%llx",
+					     (unsigned long long)(pfn + (i * size >> pgt->geo.page_shift)));
 }
 
 /* Frees the memory of leaves whose addresses follow one another from pa on. */
@@ -106,6 +147,8 @@ static void free_backing(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 	uint64_t pages = (uint64_t)run->count
 			 << (pgt->geo.shift[pgtsim_slot(run->level)] - pgt->geo.page_shift);
 
+	if (pgt->policy->free_order == PGTSIM_FREE_BEFORE_CLEAR)
+		check_unmapped(pgt, run, pfn);
 	if (unmap->altmap) {
 		free_to_altmap(pgt, run, pfn, pages, unmap->altmap);
 	} else if (run->level < PGTSIM_PTE) {
@@ -122,6 +165,16 @@ static bool by_page_of_block(const struct pgtsim_pgtable *pgt, const struct pgts
 	return pgt->policy->flush == PGTSIM_FLUSH_PER_PAGE_OF_BLOCK && run->level < PGTSIM_PTE;
 }
 
+/* Leaves with the contiguous hint whose memory is freed one by one; the first one is `desc`. */
+static void report_hint(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t desc)
+{
+	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level);
+
+	for (unsigned i = 0; i < run->count; i++)
+		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_CONT_FREED, run->va + i * size, run->level,
+				     "descriptor 0x%016llx", (unsigned long long)(desc + i * size));
+}
+
 /* Clears leaves whose addresses follow one another, and frees their memory. */
 static void unmap_and_free(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 			   const struct pgtsim_unmap *unmap)
@@ -131,8 +184,7 @@ static void unmap_and_free(struct pgtsim_pgtable *pgt, const struct pgtsim_run *
 	unsigned flags = PGTSIM_EACH_FREE;
 
 	if (desc & PGTSIM_DESC_CONT)
-		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_CONT_FREED, run->va, run->level,
-				     "descriptor 0x%016llx", (unsigned long long)desc);
+		report_hint(pgt, run, desc);
 	if (pgt->policy->flush != PGTSIM_FLUSH_AT_END && !by_page_of_block(pgt, run))
 		flags |= PGTSIM_EACH_FLUSH;
 	if (pgt->policy->free_order == PGTSIM_FREE_BEFORE_CLEAR)
@@ -142,17 +194,6 @@ static void unmap_and_free(struct pgtsim_pgtable *pgt, const struct pgtsim_run *
 		pgtsim_tlb_flush_range(pgt->tlb, &pgt->geo, pgt->policy, run->va, run->last + 1);
 	if (pgt->policy->free_order == PGTSIM_FREE_AFTER_INVALIDATE)
 		free_backing(pgt, run, pa, unmap);
-}
-
-/* The entries [index, index + count) of a run, whole. */
-static struct pgtsim_run sub_run(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
-				 unsigned index, unsigned count)
-{
-	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level);
-	uint64_t base = pgtsim_entry_base(&pgt->geo, run->level, run->va);
-	uint64_t va = base + (index - run->index) * size;
-
-	return pgtsim_run_part(pgt, run, va, va + count * size - 1);
 }
 
 static void unmap_and_free_run(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,

@@ -71,6 +71,21 @@ static const struct pgtsim_violation_kind kinds[PGTSIM_V_COUNT] = {
 				   "remove only what no leaf shares with a neighbour" },
 	[PGTSIM_V_MEMMAP_HOLE] = { "memmap-hole", "memory is there whose struct pages are not mapped",
 				   "free a vmemmap leaf when all of it is unused" },
+	[PGTSIM_V_BOOT_MEMORY_OFFLINE] = { "boot-memory-offline",
+					   "boot memory is offline, so that it can be removed",
+					   "refuse to take boot memory offline" },
+	[PGTSIM_V_LOCK_NOT_HELD] = { "lock-not-held",
+				     "memmap pages are set up or torn down without the hotplug lock",
+				     "take mem_hotplug_lock first, release it last" },
+	[PGTSIM_V_MARKED_IN_USE] = { "marked-in-use",
+				     "struct pages that are in use are marked as unused",
+				     "mark only what no memory that is there needs" },
+	[PGTSIM_V_PAGE_BLOCK] = { "page-block",
+				  "the pages that go online do not begin at a page block, or are none",
+				  "reserve whole page blocks, and leave some memory" },
+	[PGTSIM_V_FREED_WHILE_MAPPED] = { "freed-while-mapped",
+					  "memory is freed while an entry still maps it",
+					  "clear the entry, invalidate, then free" },
 };
 
 static const char *const op_names[PGTSIM_OP_COUNT] = {

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "unused.h"
+
 /* Leaves that one populate has mapped, for taking them back. */
 struct built {
 	uint64_t va, size; /* bytes */
@@ -17,6 +19,7 @@ struct populating {
 	struct built *log;  /* NULL if nothing is ever taken back */
 	size_t logged, room;
 	bool log_wanted;
+	uint64_t start, end; /* as asked for */
 	uint32_t mark; /* tables linked since are this populate's */
 };
 
@@ -50,6 +53,19 @@ static void log_add(struct populating *p, uint64_t va, uint64_t size)
 		p->log[p->logged++] = (struct built){ va, size };
 }
 
+static bool tracks(const struct pgtsim_vmemmap *vmemmap)
+{
+	return vmemmap->pgt->policy->vmemmap_partial == PGTSIM_PARTIAL_TRACK_UNUSED;
+}
+
+static void forget_blocks(struct pgtsim_vmemmap *vmemmap, uint64_t va, uint64_t size)
+{
+	uint64_t block = pgtsim_entry_size(&vmemmap->pgt->geo, PGTSIM_PMD);
+
+	for (uint64_t done = 0; done < size; done += block)
+		unused_forget(vmemmap, va + done);
+}
+
 static void take_back(struct populating *p, uint64_t va, uint64_t last)
 {
 	while (p->logged) {
@@ -62,6 +78,8 @@ static void take_back(struct populating *p, uint64_t va, uint64_t last)
 			.memory = p->vmemmap->memory,
 		};
 
+		if (tracks(p->vmemmap) && p->vmemmap->unused && p->blocks)
+			forget_blocks(p->vmemmap, built->va, built->size);
 		pgtsim_unmap_range(p->vmemmap->pgt, &unmap);
 	}
 	pgtsim_tables_undo(p->vmemmap->pgt, va, last, p->mark);
@@ -192,16 +210,21 @@ static int populate_block(struct populating *p, struct pgtsim_run *run)
 	uint64_t size = pgtsim_entry_size(&pgt->geo, PGTSIM_PMD);
 	uint64_t base = pgtsim_entry_base(&pgt->geo, PGTSIM_PMD, run->va);
 
-	if (!pgtsim_entry(pgt, run->table, run->index)) {
+	bool fresh = !pgtsim_entry(pgt, run->table, run->index);
+
+	if (log_reserve(p) || (tracks(p->vmemmap) && unused_prepare(p->vmemmap, base)))
+		return -ENOMEM;
+	if (fresh) {
 		const struct pgtsim_run one = pgtsim_run_part(pgt, run, base, base + size - 1);
 		uint64_t pfn;
 
-		if (log_reserve(p))
-			return -ENOMEM;
 		if (alloc_block(p, &pfn))
 			return without_block(p, run);
 		map_run(p, &one, pfn, pgt->policy->vmemmap_block);
 	}
+	if (tracks(p->vmemmap))
+		unused_use(p->vmemmap, run->va > p->start ? run->va : p->start,
+			   base + size - 1 < p->end - 1 ? base + size : p->end, fresh);
 	if (run->count == 1)
 		return 0;
 	run->va = base + size;
@@ -277,6 +300,8 @@ int pgtsim_vmemmap_populate(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint
 		.vmemmap = vmemmap,
 		.altmap = known_altmap(vmemmap, altmap),
 		.blocks = wants_blocks(vmemmap, end - start, flags),
+		.start = start,
+		.end = end,
 		.log_wanted = vmemmap->pgt->policy->populate_failure == PGTSIM_ROLLBACK,
 	};
 	int ret = check_range(vmemmap, start, end);
@@ -299,12 +324,52 @@ int pgtsim_vmemmap_populate(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint
 	return ret;
 }
 
+/* Whether a block, not a table or nothing, maps va. */
+static bool in_block(const struct pgtsim_vmemmap *vmemmap, uint64_t va)
+{
+	struct pgtsim_translation at;
+
+	return !pgtsim_translate(vmemmap->pgt, va, &at) && at.level == PGTSIM_PMD;
+}
+
+/*
+ * The part of [start, end) that can be unmapped where unused parts are tracked: a block that is
+ * still used in part stays, one of which nothing is used any more goes as a whole.
+ */
+static void drop_unused(struct pgtsim_vmemmap *vmemmap, uint64_t *start, uint64_t *end)
+{
+	uint64_t size = pgtsim_entry_size(&vmemmap->pgt->geo, PGTSIM_PMD);
+	uint64_t from = *start, to = *end;
+
+	for (uint64_t va = from; va < to; va = (va | (size - 1)) + 1) {
+		uint64_t base = va & ~(size - 1);
+		uint64_t next = base + size - 1 < to - 1 ? base + size : to;
+		bool whole = va == base && next == base + size;
+
+		if (!in_block(vmemmap, va))
+			continue;
+		if (whole || unused_drop(vmemmap, va, next)) {
+			unused_forget(vmemmap, va);
+			*start = base < *start ? base : *start;
+			*end = base + size > *end ? base + size : *end;
+		} else if (va == from) {
+			*start = next;
+		} else {
+			*end = va;
+		}
+	}
+}
+
+void pgtsim_vmemmap_fini(struct pgtsim_vmemmap *vmemmap)
+{
+	unused_free(vmemmap->unused);
+	vmemmap->unused = NULL;
+}
+
 int pgtsim_vmemmap_free(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t end,
 			struct pgtsim_altmap *altmap)
 {
-	const struct pgtsim_unmap unmap = {
-		.start = start,
-		.end = end,
+	struct pgtsim_unmap unmap = {
 		.free_mapped = true,
 		.altmap = known_altmap(vmemmap, altmap),
 		.memory = vmemmap->memory,
@@ -313,6 +378,12 @@ int pgtsim_vmemmap_free(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t
 
 	if (ret)
 		return ret;
+	if (tracks(vmemmap) && vmemmap->unused)
+		drop_unused(vmemmap, &start, &end);
+	if (start >= end)
+		return 0;
+	unmap.start = start;
+	unmap.end = end;
 	ret = pgtsim_unmap_range(vmemmap->pgt, &unmap);
 	if (ret)
 		return ret;

@@ -55,7 +55,9 @@ static inline struct pgtsim_geometry toy_geometry(unsigned levels)
 		.levels = (uint8_t)levels,
 		.cont_pte = 1,
 		.cont_pmd = levels >= 2,
-		.block_levels = levels >= 3 ? 1 << 3 | 1 << 2 : levels == 2 ? 1 << 3 : 0,
+		.block_levels = levels >= 3 ? 1 << 3 | 1 << 2 :
+				levels == 2 ? 1 << 3 :
+					      0,
 	};
 	struct pgtsim_geometry geo;
 
@@ -178,7 +180,8 @@ static inline struct pgtsim_map linear_map(const struct fixture *f, uint64_t va,
 	};
 }
 
-static inline int map_linear(struct fixture *f, uint64_t va, uint64_t pa, uint64_t size, bool blocks)
+static inline int map_linear(struct fixture *f, uint64_t va, uint64_t pa, uint64_t size,
+			     bool blocks)
 {
 	struct pgtsim_map map = linear_map(f, va, pa, size);
 
@@ -379,7 +382,8 @@ static inline void recorder_stop(struct recorder *r, struct fixture *f)
 }
 
 /* Whether the events from `at` on are exactly these operations. */
-static inline bool recorded(const struct recorder *r, size_t at, const enum pgtsim_op *ops, size_t n)
+static inline bool recorded(const struct recorder *r, size_t at, const enum pgtsim_op *ops,
+			    size_t n)
 {
 	if (at + n > r->count)
 		return false;

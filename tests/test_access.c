@@ -9,8 +9,16 @@ enum { ENTRIES = 67, GUARD = 3 };
 static uint64_t any_entry(uint32_t *seed)
 {
 	static const uint64_t values[] = {
-		0, 0, 0, 0x1800000040000003, 0x00e8000080000705, 0x00e8000080000707,
-		0x00e8000080000704, UINT64_MAX, 1, 2,
+		0,
+		0,
+		0,
+		0x1800000040000003,
+		0x00e8000080000705,
+		0x00e8000080000707,
+		0x00e8000080000704,
+		UINT64_MAX,
+		1,
+		2,
 	};
 
 	return values[random_next(seed) % COUNT(values)];
@@ -50,7 +58,8 @@ static void reading_modes_agree(void **state)
 				same++;
 			while (plain < n && (run[plain] & 3) != 3)
 				plain++;
-			for (int mode = PGTSIM_ACCESS_PRIVATE; mode <= PGTSIM_ACCESS_SHARED; mode++) {
+			for (int mode = PGTSIM_ACCESS_PRIVATE; mode <= PGTSIM_ACCESS_SHARED;
+			     mode++) {
 				enum pgtsim_access access = (enum pgtsim_access)mode;
 
 				assert_int_equal(access_read(access, run), run[0]);
@@ -76,15 +85,18 @@ static void writing_modes_agree(void **state)
 			memset(table, 0xa5, sizeof(table));
 			access_fill(access, &table[GUARD], n, 0x00e8000080000707, 4096);
 			for (unsigned i = 0; i < COUNT(table); i++)
-				assert_int_equal(table[i], i < GUARD || i >= GUARD + n ?
-						 UINT64_C(0xa5a5a5a5a5a5a5a5) :
-						 0x00e8000080000707 + (i - GUARD) * UINT64_C(4096));
+				assert_int_equal(table[i],
+						 i < GUARD || i >= GUARD + n ?
+							 UINT64_C(0xa5a5a5a5a5a5a5a5) :
+							 0x00e8000080000707 +
+								 (i - GUARD) * UINT64_C(4096));
 			access_write(access, &table[1], 7);
 			access_clear(access, &table[GUARD], n);
 			assert_int_equal(table[1], 7);
 			for (unsigned i = 2; i < COUNT(table); i++)
 				assert_int_equal(table[i], i < GUARD || i >= GUARD + n ?
-						 UINT64_C(0xa5a5a5a5a5a5a5a5) : 0);
+								   UINT64_C(0xa5a5a5a5a5a5a5a5) :
+								   0);
 		}
 	}
 }
@@ -120,14 +132,14 @@ static void empty_runs(void **state)
 	}
 }
 
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(reading_modes_agree),
+	cmocka_unit_test(writing_modes_agree),
+	cmocka_unit_test(steps_are_64_bits_wide),
+	cmocka_unit_test(empty_runs),
+};
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reading_modes_agree),
-		cmocka_unit_test(writing_modes_agree),
-		cmocka_unit_test(steps_are_64_bits_wide),
-		cmocka_unit_test(empty_runs),
-	};
-
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,7 +96,7 @@ static void run_equals_singles(void **state)
 	}
 }
 
-/* quirk: a free only subtracts, so the pages handed out next are those at the end of what is left. */
+/* quirk: a free only subtracts, so the pages handed out next may be in use still. */
 static void quirk_free_subtracts(void **state)
 {
 	struct pgtsim_altmap altmap = { .base = 0x80000, .free = 16 };
@@ -126,15 +126,60 @@ static void quirk_padding_is_lost_and_free_wraps(void **state)
 	assert_int_equal(altmap.alloc, UINT64_MAX);
 }
 
-int main(void)
+/* Room that only lost padding takes is told from room that is truly used. */
+static void lost_padding(void **state)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(requests_are_aligned),
-		cmocka_unit_test(requests_that_do_not_fit),
-		cmocka_unit_test(run_equals_singles),
-		cmocka_unit_test(quirk_free_subtracts),
-		cmocka_unit_test(quirk_padding_is_lost_and_free_wraps),
+	static const struct {
+		uint64_t base, free, align, alloc, pages;
+		bool lost;
+	} rows[] = {
+		{ 0x80000, 512, 0, 1, 512, false }, /* used */
+		{ 0x80000, 512, 1, 0, 512, false }, /* its own padding would not fit */
+		{ 0x80000, 1024, 513, 511, 512, true },  { 0x80000, 1023, 1, 511, 512, true },
+		{ 0x80000, 1022, 1, 511, 512, false },   { 0x80000, 1024, 0, 512, 513, false },
+		{ 0x80000, 1024, 512, 600, 512, false }, { 0x80000, 10, 5, 20, 1, false },
 	};
 
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct pgtsim_altmap altmap = { rows[i].base, 0, rows[i].free, rows[i].align,
+						      rows[i].alloc };
+
+		assert_int_equal(pgtsim_altmap_lost_padding(&altmap, rows[i].pages), rows[i].lost);
+	}
+}
+
+/* The frames that an altmap can ever have handed out are those behind its reserve. */
+static void frames_it_holds(void **state)
+{
+	static const struct {
+		uint64_t pfn, pages;
+		bool holds;
+	} rows[] = {
+		{ 0x80010, 1, true },   { 0x8000f, 1, false }, { 0x80010, 64, true },
+		{ 0x80010, 65, false }, { 0x8004f, 1, true },  { 0x80050, 1, false },
+		{ 0x80050, 0, true },   { 0x80051, 0, false }, { 0x80011, UINT64_MAX, false },
+		{ 0, 1, false },
+	};
+	const struct pgtsim_altmap altmap = { .base = 0x80000, .reserve = 16, .free = 64 };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		assert_int_equal(pgtsim_altmap_holds(&altmap, rows[i].pfn, rows[i].pages),
+				 rows[i].holds);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(requests_are_aligned),
+	cmocka_unit_test(requests_that_do_not_fit),
+	cmocka_unit_test(run_equals_singles),
+	cmocka_unit_test(quirk_free_subtracts),
+	cmocka_unit_test(quirk_padding_is_lost_and_free_wraps),
+	cmocka_unit_test(lost_padding),
+	cmocka_unit_test(frames_it_holds),
+};
+
+int main(void)
+{
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

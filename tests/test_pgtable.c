@@ -17,9 +17,8 @@ static void init_4k(struct fixture *f, const char *name)
 }
 
 /* Runs a test for every geometry of a profile. */
-static void each_geometry(const char *name,
-			  void (*test)(const struct pgtsim_policy *policy,
-				       const struct pgtsim_geometry *geo))
+static void each_geometry(const char *name, void (*test)(const struct pgtsim_policy *policy,
+							 const struct pgtsim_geometry *geo))
 {
 	const struct pgtsim_policy policy = profile(name);
 	struct geometry_case cases[MAX_GEOMETRIES];
@@ -129,7 +128,8 @@ static int leaf_level(const struct pgtsim_geometry *geo, const struct range *r, 
 }
 
 /* Whether that leaf carries the hint: its whole group is in the range, and aligned. */
-static bool has_hint(const struct pgtsim_geometry *geo, const struct range *r, int level, uint64_t va)
+static bool has_hint(const struct pgtsim_geometry *geo, const struct range *r, int level,
+		     uint64_t va)
 {
 	uint64_t size = pgtsim_entry_size(geo, level) * pgtsim_cont_entries(geo, level);
 	uint64_t base = va / size * size;
@@ -152,10 +152,9 @@ static void check_byte(const struct fixture *f, const struct range *r, bool bloc
 	assert_int_equal(t.level, level);
 	assert_int_equal(t.size, size);
 	assert_int_equal(t.steps, level - pgtsim_root_level(geo) + 1);
-	assert_int_equal(t.desc,
-			 pgtsim_desc_leaf(geo, level, pa / size * size,
-					  f->policy.prot[PGTSIM_PROT_TAGGED] |
-						  (hint ? PGTSIM_DESC_CONT : 0)));
+	assert_int_equal(t.desc, pgtsim_desc_leaf(geo, level, pa / size * size,
+						  f->policy.prot[PGTSIM_PROT_TAGGED] |
+							  (hint ? PGTSIM_DESC_CONT : 0)));
 }
 
 static void check_range(const struct fixture *f, const struct range *r, bool blocks, bool cont)
@@ -270,8 +269,10 @@ static void unaligned_is_rounded_outwards(void **state)
 	static const struct {
 		uint64_t offset, size, pages;
 	} rows[] = {
-		{ 1, 1, 1 }, { 0xfff, 1, 1 }, { 0xfff, 2, 2 }, { 0, 0x1001, 2 }, { 0x800, 0x1000, 2 },
+		{ 1, 1, 1 },      { 0xfff, 1, 1 },      { 0xfff, 2, 2 },
+		{ 0, 0x1001, 2 }, { 0x800, 0x1000, 2 },
 	};
+	const struct range block = { VA + 2 * MIB, GIB, 2 * MIB };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -283,6 +284,10 @@ static void unaligned_is_rounded_outwards(void **state)
 					    rows[i].size, false),
 				 0);
 		check_range(&f, &r, false, false);
+		/* Rounded, it is a block. */
+		assert_int_equal(map_linear(&f, block.va + 5, block.pa + 5, block.size - 9, true),
+				 0);
+		check_range(&f, &block, true, false);
 		fixture_fini(&f);
 	}
 }
@@ -416,7 +421,7 @@ static void mappings_across_high_addresses(void **state)
 		unsigned kib, va;
 		uint64_t boundary;
 	} rows[] = {
-		{ 4, 52, PGTSIM_BIT(48) },  { 4, 52, PGTSIM_BIT(50) }, { 4, 52, PGTSIM_BIT(51) },
+		{ 4, 52, PGTSIM_BIT(48) },  { 4, 52, PGTSIM_BIT(50) },  { 4, 52, PGTSIM_BIT(51) },
 		{ 16, 52, PGTSIM_BIT(50) }, { 16, 52, PGTSIM_BIT(51) }, { 64, 52, PGTSIM_BIT(48) },
 		{ 64, 52, PGTSIM_BIT(50) }, { 64, 48, PGTSIM_BIT(48) }, { 64, 42, PGTSIM_BIT(51) },
 	};
@@ -425,7 +430,8 @@ static void mappings_across_high_addresses(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows) * COUNT(profiles) * COUNT(shapes); i++) {
 		size_t row = i / (COUNT(profiles) * COUNT(shapes));
-		const struct pgtsim_geometry geo = linux_geometry(rows[row].kib, rows[row].va, 0, 52);
+		const struct pgtsim_geometry geo =
+			linux_geometry(rows[row].kib, rows[row].va, 0, 52);
 		const struct pgtsim_policy policy = profile(profiles[i / COUNT(shapes) % 3]);
 		uint64_t block = block_size(&geo), page = pgtsim_page_size(&geo);
 		const struct range r = { pgtsim_va_start(&geo) + block - 3 * page,
@@ -452,18 +458,18 @@ static void invalid_ranges(void **state)
 	static const struct {
 		uint64_t va, pa, size;
 	} rows[] = {
-		{ VA, GIB, 0 },                                  /* empty */
-		{ VA - 4096, GIB, 4096 },                        /* below the region */
+		{ VA, GIB, 0 },           /* empty */
+		{ VA - 4096, GIB, 4096 }, /* below the region */
 		{ VA - 4096, GIB, 8192 },
 		{ 0, GIB, 4096 },
-		{ UINT64_C(0x0000ffffffffffff), GIB, 4096 },     /* not canonical */
-		{ -UINT64_C(4096), GIB, 8192 },                  /* wraps */
+		{ UINT64_C(0x0000ffffffffffff), GIB, 4096 }, /* not canonical */
+		{ -UINT64_C(4096), GIB, 8192 },              /* wraps */
 		{ VA, GIB, UINT64_MAX },
 		{ VA, GIB, PGTSIM_BIT(48) + 1 },
-		{ VA, PGTSIM_BIT(48), 4096 },                    /* PA beyond */
+		{ VA, PGTSIM_BIT(48), 4096 }, /* PA beyond */
 		{ VA, PGTSIM_BIT(48) - 4096, 8192 },
 		{ VA, UINT64_MAX & ~UINT64_C(0xfff), 4096 },
-		{ VA, GIB + 1, 4096 },                           /* different offsets */
+		{ VA, GIB + 1, 4096 }, /* different offsets */
 		{ VA + 0x800, GIB, 4096 },
 		{ VA + 1, GIB + 0x801, 1 },
 	};
@@ -475,7 +481,8 @@ static void invalid_ranges(void **state)
 
 		init_4k(&f, "latest");
 		before = snapshot_take(&f);
-		assert_int_equal(map_linear(&f, rows[i].va, rows[i].pa, rows[i].size, true), -EINVAL);
+		assert_int_equal(map_linear(&f, rows[i].va, rows[i].pa, rows[i].size, true),
+				 -EINVAL);
 		assert_true(unchanged(&f, &before));
 		snapshot_free(&before);
 		fixture_fini(&f);
@@ -499,11 +506,11 @@ static void check_exists(const struct pgtsim_policy *policy, const struct pgtsim
 {
 	uint64_t page = pgtsim_page_size(geo), start = pgtsim_va_start(geo);
 	const struct range rows[] = {
-		{ start + page, 8 * page, page },      /* the identical one */
-		{ start + page, 16 * page, page },     /* another address */
-		{ start, 8 * page, 2 * page },         /* it is the last one */
-		{ start + page, 8 * page, 2 * page },  /* the first */
-		{ start, 8 * page, 4 * page },         /* in the middle */
+		{ start + page, 8 * page, page },     /* the identical one */
+		{ start + page, 16 * page, page },    /* another address */
+		{ start, 8 * page, 2 * page },        /* it is the last one */
+		{ start + page, 8 * page, 2 * page }, /* the first */
+		{ start, 8 * page, 4 * page },        /* in the middle */
 	};
 	struct snapshot before;
 	struct fixture f;
@@ -512,7 +519,8 @@ static void check_exists(const struct pgtsim_policy *policy, const struct pgtsim
 	assert_int_equal(map_linear(&f, start + page, 8 * page, page, false), 0);
 	before = snapshot_take(&f);
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		assert_int_equal(map_linear(&f, rows[i].va, rows[i].pa, rows[i].size, i % 2), -EEXIST);
+		assert_int_equal(map_linear(&f, rows[i].va, rows[i].pa, rows[i].size, i % 2),
+				 -EEXIST);
 		assert_true(unchanged(&f, &before));
 	}
 	if (geo->levels > 1) { /* much before it is new, and would need tables */
@@ -710,7 +718,9 @@ static void block_over_empty_table(void **state)
 	static const struct {
 		const char *profile;
 		bool fill;
-	} rows[] = { { "linux-5.7", false }, { "linux-6.1", false }, { "linux-6.12", false },
+	} rows[] = { { "linux-5.7", false },
+		     { "linux-6.1", false },
+		     { "linux-6.12", false },
 		     { "linux-7.3", true } };
 
 	(void)state;
@@ -758,6 +768,39 @@ static void pud_block_over_empty_table(void **state)
 	assert_int_equal(f.tlb.counts.leaves_mapped, 1 + 511 + 512);
 	assert_int_equal(tables_linked(&f), 4);
 	fixture_fini(&f);
+}
+
+/* A level with blocks over one without: no table is reserved for what a block is skipped over. */
+static void skipped_blocks_reserve_nothing(void **state)
+{
+	static const uint8_t block_levels[] = { 1 << 2, 1 << 1 | 1 << 3, 1 << 1 | 1 << 2 };
+	const struct pgtsim_policy policy = profile("linux-6.12");
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(block_levels); i++) {
+		const struct pgtsim_geometry_config config = {
+			.page_shift = 12,
+			.levels = 4,
+			.bits = { 2, 2, 2, 2 },
+			.block_levels = block_levels[i],
+		};
+		struct pgtsim_geometry geo;
+		uint64_t start, before;
+		struct fixture f;
+
+		assert_int_equal(pgtsim_geometry_custom(&geo, &config), 0);
+		start = pgtsim_va_start(&geo);
+		fixture_init(&f, &policy, &geo);
+		empty_table_at(&f, start);
+		before = free_pages_of(&f);
+		assert_int_equal(map_linear(&f, start, 0, 64 * 4096, true), 0);
+		assert_int_equal(free_pages_of(&f), before);
+		assert_int_equal(f.tlb.counts.tables_allocated, 4);
+		assert_false(is_mapped(&f, start));
+		/* A pud block in its place covers a quarter, a p4d block all. */
+		assert_int_equal(is_mapped(&f, start + 64 * 4096 - 1), i == 0);
+		fixture_fini(&f);
+	}
 }
 
 /* ---- barriers and counters ---- */
@@ -860,8 +903,9 @@ static void check_gauges(const struct pgtsim_policy *policy, const struct pgtsim
 	assert_int_equal(map_linear(&f, UINT64_MAX, pgtsim_page_size(geo) - 1, 1, false), 0);
 	assert_int_equal(gauge[0], 1);
 	for (unsigned slot = 1; slot < PGTSIM_MAX_LEVELS; slot++)
-		assert_int_equal(gauge[slot], slot <= root ? 0 :
-				 geo->va_bits == geo->shift[root] ? 1 : 2);
+		assert_int_equal(gauge[slot], slot <= root                     ? 0 :
+					      geo->va_bits == geo->shift[root] ? 1 :
+										 2);
 	fixture_fini(&f);
 }
 
@@ -888,7 +932,9 @@ static void check_modes(const struct pgtsim_policy *policy, const struct pgtsim_
 		assert_int_equal(pgtsim_map(&f[i].pgt, &map), 0);
 		assert_int_equal(pgtsim_map(&f[i].pgt, &map), -EEXIST);
 		assert_int_equal(map_linear(&f[i], pgtsim_va_start(geo), 0, 1, false),
-				 geo->levels > 2 ? 0 : geo->levels > 1 ? 0 : -EEXIST);
+				 geo->levels > 2 ? 0 :
+				 geo->levels > 1 ? 0 :
+						   -EEXIST);
 	}
 	a = snapshot_take(&f[0]);
 	b = snapshot_take(&f[1]);
@@ -1053,6 +1099,42 @@ static void reserve_and_release(void **state)
 	fixture_fini(&f);
 }
 
+/* Tables linked since a mark can be taken back if they are empty; marks nest, even around 2^32. */
+static void tables_since_a_mark(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		uint32_t outer, inner;
+		struct fixture f;
+
+		init_4k(&f, "latest");
+		f.pgt.epoch = i ? UINT32_MAX - 1 : 0;
+		assert_int_equal(map_linear(&f, VA, GIB, 4096, false), 0);
+		outer = pgtsim_tables_mark(&f.pgt);
+		assert_int_equal(map_linear(&f, VA + 2 * MIB, GIB, 4096, false), 0);
+		inner = pgtsim_tables_mark(&f.pgt);
+		assert_int_equal(map_linear(&f, VA + GIB, GIB, 4 * MIB, false), 0);
+		for (uint64_t at = VA; at < VA + 2 * GIB; at += 4096)
+			if (is_mapped(&f, at) && at != VA + GIB + 2 * MIB)
+				assert_int_equal(pgtsim_poke(&f.pgt, PGTSIM_PTE, at, 0), 0);
+		assert_int_equal(tables_linked(&f), 4 + 1 + 3);
+		pgtsim_tables_undo(&f.pgt, VA, VA + GIB - 1, inner); /* none there */
+		assert_int_equal(tables_linked(&f), 8);
+		pgtsim_tables_undo(&f.pgt, VA, UINT64_MAX, inner); /* one of three is empty */
+		assert_int_equal(tables_linked(&f), 7);
+		assert_true(is_mapped(&f, VA + GIB + 2 * MIB));
+		pgtsim_tables_undo(&f.pgt, VA, UINT64_MAX, outer);
+		assert_int_equal(tables_linked(&f), 6);
+		assert_int_not_equal(entry_at(&f, PGTSIM_PMD, VA), 0);
+		assert_int_equal(pgtsim_poke(&f.pgt, PGTSIM_PTE, VA + GIB + 2 * MIB, 0), 0);
+		pgtsim_tables_undo(&f.pgt, VA, UINT64_MAX, outer);
+		assert_int_equal(tables_linked(&f), 4);
+		assert_int_equal(f.tlb.counts.tables_freed, 4);
+		assert_int_equal(f.tlb.counts.tlbi_walk, 4);
+		fixture_fini(&f);
+	}
+}
+
 /* ---- poke ---- */
 
 /* A poke writes any value at any level, keeps the record and shows an event. */
@@ -1191,8 +1273,9 @@ static void faults_of_a_walk(void **state)
 /* An address that the machine does not have: address size fault, of a table and of a leaf. */
 static void address_size_faults(void **state)
 {
-	struct pgtsim_geometry_config config = { .page_shift = 12, .levels = 2, .bits = { 9, 9 },
-						 .pa_bits = 36 };
+	struct pgtsim_geometry_config config = {
+		.page_shift = 12, .levels = 2, .bits = { 9, 9 }, .pa_bits = 36
+	};
 	const struct pgtsim_policy policy = profile("latest");
 	struct pgtsim_geometry geo;
 	struct pgtsim_translation t;
@@ -1202,7 +1285,8 @@ static void address_size_faults(void **state)
 	assert_int_equal(pgtsim_geometry_custom(&geo, &config), 0);
 	fixture_init(&f, &policy, &geo);
 	assert_int_equal(map_linear(&f, UINT64_MAX, PGTSIM_BIT(36) - 1, 1, false), 0);
-	assert_int_equal(map_linear(&f, UINT64_MAX - 4096, PGTSIM_BIT(36) + 4095, 1, false), -EINVAL);
+	assert_int_equal(map_linear(&f, UINT64_MAX - 4096, PGTSIM_BIT(36) + 4095, 1, false),
+			 -EINVAL);
 	assert_int_equal(pgtsim_translate(&f.pgt, UINT64_MAX, &t), 0);
 	assert_int_equal(t.pa, PGTSIM_BIT(36) - 1);
 	assert_int_equal(pgtsim_poke(&f.pgt, PGTSIM_PTE, UINT64_MAX, 0x00e8001000000703), 0);
@@ -1262,8 +1346,7 @@ static void what_el0_writes_is_not_executed(void **state)
 	init_4k(&f, "latest");
 	assert_int_equal(map_linear(&f, VA, GIB, 4096, false), 0);
 	for (int level = PGTSIM_P4D; level < PGTSIM_PTE; level++)
-		pgtsim_poke(&f.pgt, level, VA,
-			    entry_at(&f, level, VA) & ~PGTSIM_DESC_PXNTABLE);
+		pgtsim_poke(&f.pgt, level, VA, entry_at(&f, level, VA) & ~PGTSIM_DESC_PXNTABLE);
 	assert_int_equal(pgtsim_poke(&f.pgt, PGTSIM_PTE, VA, 0x0000000080000703), 0);
 	assert_int_equal(pgtsim_translate(&f.pgt, VA, &t), 0);
 	assert_true(t.writable && t.executable);
@@ -1298,7 +1381,7 @@ struct visit {
 struct visits {
 	struct visit visit[64];
 	unsigned n;
-	int answer;        /* to `when` calls */
+	int answer; /* to `when` calls */
 	char when;
 	unsigned countdown; /* the call that gets the answer: 1 the next */
 };
@@ -1306,8 +1389,8 @@ struct visits {
 static int note(struct visits *v, char kind, const struct pgtsim_run *run)
 {
 	assert_true(v->n < COUNT(v->visit));
-	v->visit[v->n++] = (struct visit){ kind, run->level, run->index, run->count, run->va,
-					   run->last };
+	v->visit[v->n++] =
+		(struct visit){ kind, run->level, run->index, run->count, run->va, run->last };
 	return kind == v->when && v->countdown && --v->countdown == 0 ? v->answer : 0;
 }
 
@@ -1325,8 +1408,8 @@ static int note_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 	return note(arg, 't', run);
 }
 
-static int note_done(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
-		     struct pgtsim_table *child, void *arg)
+static int note_done(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, struct pgtsim_table *child,
+		     void *arg)
 {
 	(void)pgt;
 	assert_int_equal(child->level, run->level + 1);
@@ -1334,7 +1417,9 @@ static int note_done(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 }
 
 static const struct pgtsim_visitor noting = {
-	.entries = note_entries, .table = note_table, .table_done = note_done,
+	.entries = note_entries,
+	.table = note_table,
+	.table_done = note_done,
 };
 
 /* A toy of 3 levels with one page mapped in its 2nd pmd of its 3rd pud. */
@@ -1441,6 +1526,55 @@ static void visitors_steer(void **state)
 	fixture_fini(&f);
 }
 
+/* Another thread links a table behind the walk's first run. */
+struct other_thread {
+	uint64_t va, desc;
+	unsigned entries, tables;
+};
+
+static int link_behind(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
+{
+	struct other_thread *other = arg;
+
+	if (other->entries++)
+		return 0;
+	assert_int_equal(run->count, 4);
+	assert_int_equal(pgtsim_poke(pgt, run->level, other->va, other->desc), 0);
+	return PGTSIM_WALK_AGAIN;
+}
+
+static int count_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
+		       struct pgtsim_table *child, void *arg)
+{
+	(void)pgt;
+	(void)child;
+	assert_int_equal(run->index, 2);
+	((struct other_thread *)arg)->tables++;
+	return PGTSIM_WALK_SKIP;
+}
+
+/* What a shared table held when it was looked at first is not believed later. */
+static void shared_walk_looks_again(void **state)
+{
+	static const struct pgtsim_visitor visitor = { .entries = link_behind,
+						       .table = count_table };
+	struct other_thread other = { .entries = 0 };
+	struct fixture f;
+
+	(void)state;
+	init_walk(&f, &other.va);
+	f.pgt.access = PGTSIM_ACCESS_SHARED;
+	other.desc = entry_at(&f, PGTSIM_PUD, other.va);
+	assert_int_equal(pgtsim_poke(&f.pgt, PGTSIM_PUD, other.va, 0), 0);
+	assert_int_equal(map_linear(&f, UINT64_MAX, 4095, 1, false), 0); /* the root is not empty */
+	assert_int_equal(pgtsim_poke(&f.pgt, PGTSIM_PUD, UINT64_MAX, 1), 0);
+	assert_int_equal(
+		pgtsim_walk(&f.pgt, pgtsim_va_start(&f.pgt.geo), UINT64_MAX, &visitor, &other), 0);
+	assert_int_equal(other.tables, 1);
+	assert_int_equal(other.entries, 3);
+	fixture_drop(&f);
+}
+
 /* A table entry that points nowhere is left out and noted; a strict visitor stops there. */
 static void walk_of_a_broken_entry(void **state)
 {
@@ -1489,7 +1623,11 @@ static void questions_about_runs(void **state)
 	assert_int_equal(pgtsim_translate(&f.pgt, at, &t), 0);
 	run = (struct pgtsim_run){
 		.table = pgtsim_memory_table(f.memory, t.step[2].desc & 0xfffffffff000),
-		.level = PGTSIM_PTE, .index = 0, .count = 512, .va = VA, .last = VA + 2 * MIB - 1,
+		.level = PGTSIM_PTE,
+		.index = 0,
+		.count = 512,
+		.va = VA,
+		.last = VA + 2 * MIB - 1,
 	};
 	assert_int_equal(pgtsim_run_live(&f.pgt, &run), 5);
 	assert_int_equal(pgtsim_run_zeros(&f.pgt, run.table, 0, 512), 8);
@@ -1551,22 +1689,23 @@ static int flat_map(struct flat *flat, unsigned first, unsigned end, uint64_t fr
 			unsigned shift = flat_shift(level), entry = page >> shift;
 			unsigned size = 1u << shift, start = entry << shift, group = 2 * size;
 			uint64_t to = frame + start - first;
-			bool fits = start >= first && start + size <= end && to % size == 0 &&
-				    (level == PGTSIM_PTE || (blocks && flat->geo->block[level + 1]));
+			bool fits =
+				start >= first && start + size <= end && to % size == 0 &&
+				(level == PGTSIM_PTE || (blocks && flat->geo->block[level + 1]));
 			bool whole = start / group * group >= first &&
 				     start / group * group + group <= end &&
 				     (frame - first) % group == 0;
-			bool hint = cont && level >= PGTSIM_PMD && whole &&
-				    flat->geo->cont[level + 1];
+			bool hint =
+				cont && level >= PGTSIM_PMD && whole && flat->geo->cont[level + 1];
 
 			if (fits && flat->table[level + 1][entry] &&
 			    policy->block_over_table == PGTSIM_OVER_TABLE_SKIP)
 				break;
 			if (fits && !flat->table[level + 1][entry]) {
-				flat->leaf[level + 1][entry] = pgtsim_desc_leaf(
-					flat->geo, level, to << 12,
-					policy->prot[PGTSIM_PROT_TAGGED] |
-						(hint ? PGTSIM_DESC_CONT : 0));
+				flat->leaf[level + 1][entry] =
+					pgtsim_desc_leaf(flat->geo, level, to << 12,
+							 policy->prot[PGTSIM_PROT_TAGGED] |
+								 (hint ? PGTSIM_DESC_CONT : 0));
 				break;
 			}
 			flat->table[level + 1][entry] = true;
@@ -1583,8 +1722,8 @@ static void flat_compare(const struct flat *flat, const struct fixture *f)
 
 	for (size_t i = 0; i < s.count; i++) {
 		const struct snapshot_line *line = &s.line[i];
-		size_t entry = (line->va - pgtsim_va_start(flat->geo)) >>
-			       (12 + flat_shift(line->level));
+		size_t entry =
+			(line->va - pgtsim_va_start(flat->geo)) >> (12 + flat_shift(line->level));
 
 		if (pgtsim_desc_kind(line->level, line->desc) == PGTSIM_TABLE)
 			assert_true(flat->table[line->level + 1][entry]);
@@ -1723,7 +1862,8 @@ static void records_stay_right(void **state)
 		fixture_init(&f, &policy, &geo);
 		for (unsigned i = 0; i < 400; i++) {
 			uint64_t first = random_next(&seed) % pages;
-			uint64_t n = 1 + random_next(&seed) % (pages - first < 9 ? pages - first : 9);
+			uint64_t n =
+				1 + random_next(&seed) % (pages - first < 9 ? pages - first : 9);
 			uint64_t va = start + first * 4096;
 			struct snapshot s;
 
@@ -1751,56 +1891,59 @@ static void work_is_linear(void **state)
 	init_4k(&f, "latest");
 	assert_int_equal(map_linear(&f, VA, 0, GIB, false), 0);
 	work = f.tlb.counts.work_entries;
-	assert_true(work > 262144 && work < 2 * 262144 + 4096);
+	assert_true(work >= 262144 && work < 262144 + 8 * 512);
 	fixture_fini(&f);
 }
 
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(new_table_is_empty),
+	cmocka_unit_test(root_needs_memory),
+	cmocka_unit_test(map_and_translate),
+	cmocka_unit_test(contiguous_groups),
+	cmocka_unit_test(contiguous_blocks),
+	cmocka_unit_test(unaligned_is_rounded_outwards),
+	cmocka_unit_test(leaf_descriptors),
+	cmocka_unit_test(table_descriptors),
+	cmocka_unit_test(mappings_across_high_addresses),
+	cmocka_unit_test(invalid_ranges),
+	cmocka_unit_test(last_addresses),
+	cmocka_unit_test(live_entries_are_refused),
+	cmocka_unit_test(blocks_are_live_too),
+	cmocka_unit_test(invalid_entries_are_in_the_way),
+	cmocka_unit_test(broken_table_entries),
+	cmocka_unit_test(no_memory_rolls_back),
+	cmocka_unit_test(no_memory_keeps_a_prefix),
+	cmocka_unit_test(block_over_empty_table),
+	cmocka_unit_test(pud_block_over_empty_table),
+	cmocka_unit_test(skipped_blocks_reserve_nothing),
+	cmocka_unit_test(barriers_of_mapping),
+	cmocka_unit_test(events_of_a_link),
+	cmocka_unit_test(gauges_follow_levels),
+	cmocka_unit_test(shared_equals_private),
+	cmocka_unit_test(events_expand_to_the_table),
+	cmocka_unit_test(own_allocator),
+	cmocka_unit_test(reserve_and_release),
+	cmocka_unit_test(tables_since_a_mark),
+	cmocka_unit_test(poke_writes),
+	cmocka_unit_test(poke_errors),
+	cmocka_unit_test(faults_of_a_walk),
+	cmocka_unit_test(address_size_faults),
+	cmocka_unit_test(permissions),
+	cmocka_unit_test(what_el0_writes_is_not_executed),
+	cmocka_unit_test(faults_have_names),
+	cmocka_unit_test(walk_in_order),
+	cmocka_unit_test(walk_of_one_byte),
+	cmocka_unit_test(visitors_steer),
+	cmocka_unit_test(shared_walk_looks_again),
+	cmocka_unit_test(walk_of_a_broken_entry),
+	cmocka_unit_test(questions_about_runs),
+	cmocka_unit_test(toys_exhaustively),
+	cmocka_unit_test(toys_of_many_levels),
+	cmocka_unit_test(records_stay_right),
+	cmocka_unit_test(work_is_linear),
+};
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(new_table_is_empty),
-		cmocka_unit_test(root_needs_memory),
-		cmocka_unit_test(map_and_translate),
-		cmocka_unit_test(contiguous_groups),
-		cmocka_unit_test(contiguous_blocks),
-		cmocka_unit_test(unaligned_is_rounded_outwards),
-		cmocka_unit_test(leaf_descriptors),
-		cmocka_unit_test(table_descriptors),
-		cmocka_unit_test(mappings_across_high_addresses),
-		cmocka_unit_test(invalid_ranges),
-		cmocka_unit_test(last_addresses),
-		cmocka_unit_test(live_entries_are_refused),
-		cmocka_unit_test(blocks_are_live_too),
-		cmocka_unit_test(invalid_entries_are_in_the_way),
-		cmocka_unit_test(broken_table_entries),
-		cmocka_unit_test(no_memory_rolls_back),
-		cmocka_unit_test(no_memory_keeps_a_prefix),
-		cmocka_unit_test(block_over_empty_table),
-		cmocka_unit_test(pud_block_over_empty_table),
-		cmocka_unit_test(barriers_of_mapping),
-		cmocka_unit_test(events_of_a_link),
-		cmocka_unit_test(gauges_follow_levels),
-		cmocka_unit_test(shared_equals_private),
-		cmocka_unit_test(events_expand_to_the_table),
-		cmocka_unit_test(own_allocator),
-		cmocka_unit_test(reserve_and_release),
-		cmocka_unit_test(poke_writes),
-		cmocka_unit_test(poke_errors),
-		cmocka_unit_test(faults_of_a_walk),
-		cmocka_unit_test(address_size_faults),
-		cmocka_unit_test(permissions),
-		cmocka_unit_test(what_el0_writes_is_not_executed),
-		cmocka_unit_test(faults_have_names),
-		cmocka_unit_test(walk_in_order),
-		cmocka_unit_test(walk_of_one_byte),
-		cmocka_unit_test(visitors_steer),
-		cmocka_unit_test(walk_of_a_broken_entry),
-		cmocka_unit_test(questions_about_runs),
-		cmocka_unit_test(toys_exhaustively),
-		cmocka_unit_test(toys_of_many_levels),
-		cmocka_unit_test(records_stay_right),
-		cmocka_unit_test(work_is_linear),
-	};
-
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

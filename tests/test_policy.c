@@ -58,6 +58,7 @@ static const struct {
 	{ "populate-failure", { SINCE_7_3("keep", "rollback") } },
 	{ "add-failure", { ALWAYS("rollback") } },
 	{ "vmemmap-partial", { SINCE_6_1("clear-all", "base-pages") } },
+	{ "mark-unused", { ALWAYS("exact") } },
 	{ "block-failure", { SINCE_5_14("fail", "base-pages") } },
 	{ "altmap-full",
 	  { "ignored", "fail", "base-pages", "base-pages", "fail", "fail", "fail" } },
@@ -65,6 +66,13 @@ static const struct {
 	{ "leaf-split", { SINCE_7_3("cut", "refuse") } },
 	{ "free-order", { ALWAYS("after-invalidate") } },
 	{ "block-over-table", { SINCE_7_3("skip", "fill") } },
+	{ "error-path",
+	  { "altmap", "altmap", "page-allocator", "altmap", "altmap", "altmap", "altmap" } },
+	{ "early-memmap", { ALWAYS("shared") } },
+	{ "boot-guard", { ALWAYS("on") } },
+	{ "memmap-on-memory-check", { ALWAYS("full") } },
+	{ "memmap-on-memory-lock",
+	  { "held", "held", "not-held", "held", "held", "held", "held" } },
 	{ "barriers", { SINCE_6_12("every-leaf", "deferred") } },
 };
 

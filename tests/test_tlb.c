@@ -107,13 +107,19 @@ static void flush_up_to_the_end(void **state)
 {
 	(void)state;
 	for (size_t p = 0; p < COUNT(all_profiles); p++) {
-		assert_int_equal(flush(all_profiles[p], 4, false, -(UINT64_C(3) << 12),
-				       UINT64_C(3) << 12).tlbi_leaf, 3);
-		assert_int_equal(flush(all_profiles[p], 4, false, -(UINT64_C(1) << 40),
-				       UINT64_C(1) << 40).tlbi_all, 1);
+		assert_int_equal(
+			flush(all_profiles[p], 4, false, -(UINT64_C(3) << 12), UINT64_C(3) << 12)
+				.tlbi_leaf,
+			3);
+		assert_int_equal(
+			flush(all_profiles[p], 4, false, -(UINT64_C(1) << 40), UINT64_C(1) << 40)
+				.tlbi_all,
+			1);
 	}
-	assert_int_equal(flush("linux-7.3", 4, true, -(UINT64_C(3) << 12) + 5,
-			       (UINT64_C(3) << 12) - 5).tlbi_range, 1);
+	assert_int_equal(
+		flush("linux-7.3", 4, true, -(UINT64_C(3) << 12) + 5, (UINT64_C(3) << 12) - 5)
+			.tlbi_range,
+		1);
 }
 
 /* Numbers of pages and what they take with range operations. */
@@ -233,8 +239,8 @@ static void events_of_a_flush(void **state)
 static void barriers_and_table_flush(void **state)
 {
 	static const enum pgtsim_op ops[] = {
-		PGTSIM_OP_DSB_ISHST,                                            /* publish */
-		PGTSIM_OP_DSB_ISHST, PGTSIM_OP_ISB,                             /* sync */
+		PGTSIM_OP_DSB_ISHST,                /* publish */
+		PGTSIM_OP_DSB_ISHST, PGTSIM_OP_ISB, /* sync */
 		PGTSIM_OP_DSB_ISHST, PGTSIM_OP_TLBI_WALK, PGTSIM_OP_DSB_ISH, PGTSIM_OP_ISB,
 	};
 	struct watched w;
@@ -254,52 +260,60 @@ static void barriers_and_table_flush(void **state)
 	unwatch(&w);
 }
 
+static const struct {
+	enum pgtsim_op op;
+	unsigned flags;
+	struct pgtsim_counts counts;
+} event_rows[] = {
+	{ PGTSIM_OP_TABLE_ALLOC, 0, { .tables_allocated = 5, .tables_pmd = 5 } },
+	{ PGTSIM_OP_TABLE_FREE, 0, { .tables_freed = 5, .tables_pmd = -UINT64_C(5) } },
+	{ PGTSIM_OP_LINK, 0, { 0 } },
+	{ PGTSIM_OP_UNLINK, 0, { 0 } },
+	{ PGTSIM_OP_POKE, 0, { 0 } },
+	{ PGTSIM_OP_MAP, 0, { .leaves_mapped = 5, .entries_read = 5, .entries_written = 5 } },
+	{ PGTSIM_OP_MAP,
+	  PGTSIM_EACH_SYNC,
+	  { .leaves_mapped = 5, .entries_read = 5, .entries_written = 5, .dsb = 5, .isb = 5 } },
+	{ PGTSIM_OP_CLEAR,
+	  PGTSIM_EACH_FREE,
+	  { .leaves_cleared = 5, .entries_read = 5, .entries_written = 5 } },
+	{ PGTSIM_OP_CLEAR,
+	  PGTSIM_EACH_FLUSH,
+	  { .leaves_cleared = 5,
+	    .entries_read = 5,
+	    .entries_written = 5,
+	    .dsb = 10,
+	    .isb = 5,
+	    .tlbi_leaf = 5 } },
+	{ PGTSIM_OP_PAGES_ALLOC, 0, { .pages_allocated = 5 } },
+	{ PGTSIM_OP_PAGES_FREE, 0, { .pages_freed = 5 } },
+	{ PGTSIM_OP_ALTMAP_ALLOC, 0, { .altmap_allocated = 5 } },
+	{ PGTSIM_OP_ALTMAP_FREE, 0, { .altmap_freed = 5 } },
+	{ PGTSIM_OP_DSB_ISHST, 0, { .dsb = 5 } },
+	{ PGTSIM_OP_DSB_ISH, 0, { .dsb = 5 } },
+	{ PGTSIM_OP_ISB, 0, { .isb = 5 } },
+	{ PGTSIM_OP_TLBI_LEAF, 0, { .tlbi_leaf = 5 } },
+	{ PGTSIM_OP_TLBI_WALK, 0, { .tlbi_walk = 5 } },
+	{ PGTSIM_OP_TLBI_RANGE, 0, { .tlbi_range = 5 } },
+	{ PGTSIM_OP_TLBI_ALL, 0, { .tlbi_all = 5 } },
+};
+
 /* Each operation adds its run to its own counters; flags add barriers and invalidates a leaf. */
 static void counters_of_events(void **state)
 {
-	static const struct {
-		enum pgtsim_op op;
-		unsigned flags;
-		struct pgtsim_counts counts;
-	} rows[] = {
-		{ PGTSIM_OP_TABLE_ALLOC, 0, { .tables_allocated = 5, .tables_pmd = 5 } },
-		{ PGTSIM_OP_TABLE_FREE, 0, { .tables_freed = 5, .tables_pmd = -UINT64_C(5) } },
-		{ PGTSIM_OP_LINK, 0, { 0 } },
-		{ PGTSIM_OP_UNLINK, 0, { 0 } },
-		{ PGTSIM_OP_POKE, 0, { 0 } },
-		{ PGTSIM_OP_MAP, 0,
-		  { .leaves_mapped = 5, .entries_read = 5, .entries_written = 5 } },
-		{ PGTSIM_OP_MAP, PGTSIM_EACH_SYNC,
-		  { .leaves_mapped = 5, .entries_read = 5, .entries_written = 5, .dsb = 5,
-		    .isb = 5 } },
-		{ PGTSIM_OP_CLEAR, PGTSIM_EACH_FREE,
-		  { .leaves_cleared = 5, .entries_read = 5, .entries_written = 5 } },
-		{ PGTSIM_OP_CLEAR, PGTSIM_EACH_FLUSH,
-		  { .leaves_cleared = 5, .entries_read = 5, .entries_written = 5, .dsb = 10,
-		    .isb = 5, .tlbi_leaf = 5 } },
-		{ PGTSIM_OP_PAGES_ALLOC, 0, { .pages_allocated = 5 } },
-		{ PGTSIM_OP_PAGES_FREE, 0, { .pages_freed = 5 } },
-		{ PGTSIM_OP_ALTMAP_ALLOC, 0, { .altmap_allocated = 5 } },
-		{ PGTSIM_OP_ALTMAP_FREE, 0, { .altmap_freed = 5 } },
-		{ PGTSIM_OP_DSB_ISHST, 0, { .dsb = 5 } },
-		{ PGTSIM_OP_DSB_ISH, 0, { .dsb = 5 } },
-		{ PGTSIM_OP_ISB, 0, { .isb = 5 } },
-		{ PGTSIM_OP_TLBI_LEAF, 0, { .tlbi_leaf = 5 } },
-		{ PGTSIM_OP_TLBI_WALK, 0, { .tlbi_walk = 5 } },
-		{ PGTSIM_OP_TLBI_RANGE, 0, { .tlbi_range = 5 } },
-		{ PGTSIM_OP_TLBI_ALL, 0, { .tlbi_all = 5 } },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < COUNT(rows); i++) {
+	for (size_t i = 0; i < COUNT(event_rows); i++) {
 		const struct pgtsim_event event = {
-			.op = rows[i].op, .level = PGTSIM_PMD, .flags = rows[i].flags, .count = 5,
+			.op = event_rows[i].op,
+			.level = PGTSIM_PMD,
+			.flags = event_rows[i].flags,
+			.count = 5,
 		};
 		struct pgtsim_tlb tlb;
 
 		pgtsim_tlb_init(&tlb);
 		pgtsim_tlb_event(&tlb, &event);
-		assert_counts_equal(&tlb.counts, &rows[i].counts);
+		assert_counts_equal(&tlb.counts, &event_rows[i].counts);
 		pgtsim_tlb_fini(&tlb);
 	}
 }
@@ -309,7 +323,8 @@ static void gauges_by_level(void **state)
 {
 	(void)state;
 	for (int level = PGTSIM_PGD; level <= PGTSIM_PTE; level++) {
-		const struct pgtsim_event event = { .op = PGTSIM_OP_TABLE_ALLOC, .level = level,
+		const struct pgtsim_event event = { .op = PGTSIM_OP_TABLE_ALLOC,
+						    .level = level,
 						    .count = 1 };
 		struct pgtsim_tlb tlb;
 
@@ -339,8 +354,10 @@ static void counting_event(struct pgtsim_observer *self, const struct pgtsim_eve
 	(void)event;
 	if (!c->seen++)
 		c->first_at = ++*c->clock;
-	if (c->leave)
+	if (c->leave) {
 		pgtsim_unobserve(c->leave, self);
+		self->next = NULL; /* what is out may be gone */
+	}
 }
 
 /* Observers see every event, in the order they came, until they leave, even while they look. */
@@ -470,17 +487,34 @@ static void reset_keeps_gauges(void **state)
 	pgtsim_tlb_fini(&tlb);
 }
 
+static const char *const counter_names[] = {
+	"tables.pgd",
+	"tables.p4d",
+	"tables.pud",
+	"tables.pmd",
+	"tables.pte",
+	"tables.freed",
+	"tables.allocated",
+	"leaves.mapped",
+	"leaves.cleared",
+	"pages.freed",
+	"altmap.allocated",
+	"altmap.freed",
+	"tlbi.leaf",
+	"tlbi.walk",
+	"tlbi.range",
+	"tlbi.all",
+	"dsb",
+	"isb",
+	"entries.read",
+	"entries.written",
+	"work.entries",
+	"violations",
+};
+
 /* Every counter that scenarios may name is there once, found by its name, and is its own field. */
 static void counters_have_names(void **state)
 {
-	static const char *const names[] = {
-		"tables.pgd",     "tables.p4d",    "tables.pud",       "tables.pmd",
-		"tables.pte",     "tables.freed",  "tables.allocated", "leaves.mapped",
-		"leaves.cleared", "pages.freed",   "altmap.allocated", "altmap.freed",
-		"tlbi.leaf",      "tlbi.walk",     "tlbi.range",       "tlbi.all",
-		"dsb",            "isb",           "entries.read",     "entries.written",
-		"work.entries",   "violations",
-	};
 	const struct pgtsim_counts counts = { .tlbi_walk = 7, .violations = 9, .tables_pgd = 3 };
 	size_t n;
 	const struct pgtsim_counter *counters = pgtsim_counters(&n);
@@ -492,8 +526,8 @@ static void counters_have_names(void **state)
 		assert_int_equal(counters[i].offset, i * sizeof(uint64_t));
 		assert_true(strlen(counters[i].meaning) > 2);
 	}
-	for (size_t i = 0; i < COUNT(names); i++)
-		assert_non_null(pgtsim_counter_find(names[i]));
+	for (size_t i = 0; i < COUNT(counter_names); i++)
+		assert_non_null(pgtsim_counter_find(counter_names[i]));
 	assert_int_equal(pgtsim_counter_value(&counts, pgtsim_counter_find("tlbi.walk")), 7);
 	assert_int_equal(pgtsim_counter_value(&counts, pgtsim_counter_find("violations")), 9);
 	assert_int_equal(pgtsim_counter_value(&counts, pgtsim_counter_find("tables.pgd")), 3);
@@ -528,27 +562,27 @@ static void violations_and_operations_have_names(void **state)
 	assert_null(pgtsim_op_name(PGTSIM_OP_COUNT));
 }
 
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(threshold_of_each_profile),
+	cmocka_unit_test(unaligned_ends),
+	cmocka_unit_test(threshold_of_unaligned_ranges),
+	cmocka_unit_test(flush_up_to_the_end),
+	cmocka_unit_test(range_operations),
+	cmocka_unit_test(range_operations_need_both),
+	cmocka_unit_test(events_of_a_flush),
+	cmocka_unit_test(barriers_and_table_flush),
+	cmocka_unit_test(counters_of_events),
+	cmocka_unit_test(gauges_by_level),
+	cmocka_unit_test(observers_come_and_go),
+	cmocka_unit_test(observer_added_twice),
+	cmocka_unit_test(quiet_counts_nothing),
+	cmocka_unit_test(violations_are_kept_and_counted),
+	cmocka_unit_test(reset_keeps_gauges),
+	cmocka_unit_test(counters_have_names),
+	cmocka_unit_test(violations_and_operations_have_names),
+};
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(threshold_of_each_profile),
-		cmocka_unit_test(unaligned_ends),
-		cmocka_unit_test(threshold_of_unaligned_ranges),
-		cmocka_unit_test(flush_up_to_the_end),
-		cmocka_unit_test(range_operations),
-		cmocka_unit_test(range_operations_need_both),
-		cmocka_unit_test(events_of_a_flush),
-		cmocka_unit_test(barriers_and_table_flush),
-		cmocka_unit_test(counters_of_events),
-		cmocka_unit_test(gauges_by_level),
-		cmocka_unit_test(observers_come_and_go),
-		cmocka_unit_test(observer_added_twice),
-		cmocka_unit_test(quiet_counts_nothing),
-		cmocka_unit_test(violations_are_kept_and_counted),
-		cmocka_unit_test(reset_keeps_gauges),
-		cmocka_unit_test(counters_have_names),
-		cmocka_unit_test(violations_and_operations_have_names),
-	};
-
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

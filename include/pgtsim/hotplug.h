@@ -86,6 +86,7 @@ struct pgtsim_hotplug {
 	struct pgtsim_device *devices;
 	struct pgtsim_used *used;
 	struct pgtsim_notifier *notifiers;
+	bool locked; /* mem_hotplug_lock is held for writing */
 	struct pgtsim_zone_state zones[PGTSIM_NODES][PGTSIM_ZONES];
 };
 
@@ -154,7 +155,7 @@ PGTSIM_API void pgtsim_notifier_remove(struct pgtsim_hotplug *hotplug,
 
 /*
  * Brings offline memory blocks into a zone. Changes no page table. Returns 0, -EINVAL (empty,
- * not aligned, not there, online already; no such zone), or what a notifier vetoed with: then
+ * not aligned, not there, online already, boot memory; no such zone), or what a notifier vetoed with: then
  * none of the blocks is online. Models memory_block_online(): pages that hold the memmap join the
  * zone first and are present, but are never managed.
  */

@@ -94,6 +94,12 @@ PGTSIM_API int64_t pgtsim_memory_alloc_run(struct pgtsim_memory *memory, uint64_
 					   uint64_t *pfn);
 
 /*
+ * An allocation that takes no page of its own (kmalloc): it only counts for failure injection.
+ * Returns 0 or -ENOMEM.
+ */
+PGTSIM_API int pgtsim_memory_alloc_small(struct pgtsim_memory *memory);
+
+/*
  * Frees one block of 2^order pages. Returns what is wrong with it, or PGTSIM_FREE_OK; a wrong
  * free changes nothing. Models free_pages(); WARN_ON(PageReserved(page)) is PGTSIM_FREE_BOOT.
  */

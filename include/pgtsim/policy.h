@@ -35,6 +35,12 @@ enum pgtsim_vmemmap_partial {
 	PGTSIM_PARTIAL_TRACK_UNUSED, /* always blocks; one goes when all unused (s390, x86) */
 };
 
+/* What track-unused marks when a memmap begins inside a block. */
+enum pgtsim_mark_unused {
+	PGTSIM_MARK_EXACT,     /* the part before it */
+	PGTSIM_MARK_MISPLACED, /* as many bytes of the memmap itself (x86, until 2022) */
+};
+
 /* When no memory for a vmemmap block can be had. */
 enum pgtsim_block_failure {
 	PGTSIM_BLOCK_FAILURE_BASE_PAGES,
@@ -65,6 +71,36 @@ enum pgtsim_leaf_split {
 enum pgtsim_free_order {
 	PGTSIM_FREE_AFTER_INVALIDATE,
 	PGTSIM_FREE_BEFORE_CLEAR, /* s390 */
+};
+
+/* Where an add that fails after its memmap came from an altmap frees that memmap to. */
+enum pgtsim_error_path {
+	PGTSIM_ERROR_PATH_ALTMAP,
+	PGTSIM_ERROR_PATH_PAGE_ALLOCATOR, /* 5.14 to 6.6 */
+};
+
+/* The memmap of a boot section when a device's part of that section is removed. */
+enum pgtsim_early_memmap {
+	PGTSIM_EARLY_MEMMAP_SHARED, /* stays: it serves the whole section */
+	PGTSIM_EARLY_MEMMAP_FREED,
+};
+
+/* Whether a notifier keeps boot memory from going offline. */
+enum pgtsim_boot_guard {
+	PGTSIM_BOOT_GUARD_ON,
+	PGTSIM_BOOT_GUARD_OFF,
+};
+
+/* Whether memmap on memory looks at the sizes first. */
+enum pgtsim_mom_check {
+	PGTSIM_MOM_CHECK_FULL,
+	PGTSIM_MOM_CHECK_NONE,
+};
+
+/* Whether memmap pages are set up and torn down with the hotplug lock held. */
+enum pgtsim_mom_lock {
+	PGTSIM_MOM_LOCK_HELD,
+	PGTSIM_MOM_LOCK_NOT_HELD, /* 5.14 to 6.6 */
 };
 
 /* A pmd or pud block where a table already stands. */
@@ -113,12 +149,18 @@ struct pgtsim_policy {
 	uint8_t populate_failure; /* enum pgtsim_failure */
 	uint8_t add_failure;      /* enum pgtsim_failure */
 	uint8_t vmemmap_partial;  /* enum pgtsim_vmemmap_partial */
+	uint8_t mark_unused;      /* enum pgtsim_mark_unused */
 	uint8_t block_failure;    /* enum pgtsim_block_failure */
 	uint8_t altmap_full;      /* enum pgtsim_altmap_full */
 	uint8_t free_tables;      /* enum pgtsim_free_tables */
 	uint8_t leaf_split;       /* enum pgtsim_leaf_split */
 	uint8_t free_order;       /* enum pgtsim_free_order */
 	uint8_t block_over_table; /* enum pgtsim_block_over_table */
+	uint8_t error_path;       /* enum pgtsim_error_path */
+	uint8_t early_memmap;     /* enum pgtsim_early_memmap */
+	uint8_t boot_guard;       /* enum pgtsim_boot_guard */
+	uint8_t mom_check;        /* enum pgtsim_mom_check */
+	uint8_t mom_lock;         /* enum pgtsim_mom_lock */
 	uint8_t barriers;         /* enum pgtsim_barriers */
 	uint8_t layout;           /* enum pgtsim_layout_rule */
 	uint8_t memmap_on_memory; /* enum pgtsim_mom_rule */

@@ -35,6 +35,7 @@ extern "C" {
 	X(pages_allocated, "pages.allocated", "base pages allocated for the vmemmap")              \
 	X(pages_freed, "pages.freed", "base pages freed, tables not included")                     \
 	X(pages_migrated, "pages.migrated", "pages in use moved by an offline")                    \
+	X(memmap_marked, "memmap.marked", "bytes of vmemmap blocks marked as unused")              \
 	X(altmap_allocated, "altmap.allocated", "pages handed out by altmaps")                     \
 	X(altmap_freed, "altmap.freed", "pages given back to altmaps")                             \
 	X(tlbi_leaf, "tlbi.leaf", "invalidates by VA, last level (VAALE1IS)")                      \
@@ -136,6 +137,11 @@ enum pgtsim_violation_name {
 	PGTSIM_V_BACKING_SHARED,
 	PGTSIM_V_LINEAR_HOLE,
 	PGTSIM_V_MEMMAP_HOLE,
+	PGTSIM_V_BOOT_MEMORY_OFFLINE,
+	PGTSIM_V_LOCK_NOT_HELD,
+	PGTSIM_V_MARKED_IN_USE,
+	PGTSIM_V_PAGE_BLOCK,
+	PGTSIM_V_FREED_WHILE_MAPPED,
 	PGTSIM_V_COUNT,
 };
 

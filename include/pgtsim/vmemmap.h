@@ -13,6 +13,8 @@
 extern "C" {
 #endif
 
+struct pgtsim_unused; /* opaque: the unused parts of blocks, with vmemmap-partial=track-unused */
+
 struct pgtsim_vmemmap {
 	struct pgtsim_pgtable *pgt;   /* the caller's */
 	struct pgtsim_memory *memory; /* the caller's */
@@ -20,7 +22,11 @@ struct pgtsim_vmemmap {
 	uint64_t base;                /* address of the struct page of PFN 0 (`vmemmap`) */
 	uint64_t section_pages;
 	unsigned struct_page;         /* bytes: 56 or 64 */
+	struct pgtsim_unused *unused; /* NULL at first; freed by pgtsim_vmemmap_fini() */
 };
+
+/* Frees what it kept; what is mapped stays mapped. */
+PGTSIM_API void pgtsim_vmemmap_fini(struct pgtsim_vmemmap *vmemmap);
 
 /* The address of a frame's struct page: pfn_to_page(). */
 static inline uint64_t pgtsim_page_of_pfn(const struct pgtsim_vmemmap *vmemmap, uint64_t pfn)

@@ -558,44 +558,10 @@ static int execute(struct run *run, const struct scenario_command *command,
 	return status;
 }
 
-/* ---- what is not there yet ---- */
-
-static const char *missing_part(const struct scenario_command *command)
-{
-	for (size_t i = 0; i < command->option_count; i++) {
-		const struct scenario_option *o = &command->options[i];
-
-		if (o->key == SCENARIO_KEY_KNOB &&
-		    (!strcmp(o->value.word, "track-unused") ||
-		     !strcmp(o->value.word, "skip-when-regions-overlap")))
-			return o->value.word;
-	}
-	return NULL;
-}
-
-static int check_parts(const struct scenario *scenario, struct run_error *error)
-{
-	for (size_t i = 0; i < scenario->command_count; i++) {
-		const struct scenario_command *command = &scenario->commands[i];
-		const char *missing = missing_part(command);
-
-		if (missing) {
-			fail(error, command, "'%s' is not supported by this version", missing);
-			return RUN_BAD_SCENARIO;
-		}
-	}
-	return RUN_OK;
-}
-
 int run_start(struct run *run, const struct scenario *scenario, const struct run_options *options,
 	      struct run_error *error)
 {
-	int status;
-
 	*run = (struct run){ .scenario = scenario, .options = options };
-	status = check_parts(scenario, error);
-	if (status)
-		return status;
 	run->altmaps = calloc(scenario->altmap_count + 1, sizeof(*run->altmaps));
 	if (!run->altmaps)
 		return fail(error, &scenario->commands[0], "out of memory");
