@@ -143,7 +143,7 @@ static const struct pgtsim_knob knobs[] = {
 	  "what vmemmap does without memory for a block", KNOB(block_failure) },
 	{ "altmap-full", VALUES("ignored", "fail", "base-pages"),
 	  "what vmemmap does when the altmap has no room for a block", KNOB(altmap_full) },
-	{ "free-tables", VALUES("floor-ceiling", "skip-when-regions-overlap", "never"),
+	{ "free-tables", VALUES("floor-ceiling", "skip-when-regions-overlap", "never", "kasan-inverted"),
 	  "which empty tables pass 2 frees", KNOB(free_tables) },
 	{ "leaf-split", VALUES("cut", "refuse"),
 	  "what happens when a range going offline ends inside a leaf or contiguous group",

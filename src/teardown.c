@@ -341,11 +341,27 @@ static bool is_empty(struct pgtsim_pgtable *pgt, struct pgtsim_table *table)
 	return first == entries;
 }
 
-static bool frees_tables(const struct pgtsim_pgtable *pgt, const struct bounds *bounds)
+/* Where KASAN would have its shadow: an eighth of the address space, from its middle on. */
+static bool in_kasan_shadow(const struct pgtsim_pgtable *pgt, uint64_t va)
 {
-	if (pgt->policy->free_tables == PGTSIM_FREE_SKIP_WHEN_REGIONS_OVERLAP)
+	uint64_t start = pgtsim_va_start(&pgt->geo) + (UINT64_C(1) << (pgt->geo.va_bits - 1));
+
+	return va >= start && va - start < UINT64_C(1) << (pgt->geo.va_bits - 3);
+}
+
+static bool frees_tables(const struct pgtsim_pgtable *pgt, const struct bounds *bounds,
+			 uint64_t va)
+{
+	switch (pgt->policy->free_tables) {
+	case PGTSIM_FREE_FLOOR_CEILING:
+		return true;
+	case PGTSIM_FREE_SKIP_WHEN_REGIONS_OVERLAP:
 		return !bounds->shared;
-	return pgt->policy->free_tables == PGTSIM_FREE_FLOOR_CEILING;
+	case PGTSIM_FREE_KASAN_INVERTED:
+		return in_kasan_shadow(pgt, va);
+	default:
+		return false;
+	}
 }
 
 static bool shares_root(const struct pgtsim_pgtable *pgt, uint64_t start, uint64_t last,
@@ -362,7 +378,7 @@ static int free_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 {
 	if (child->level == PGTSIM_PTE)
 		check_ptes(pgt, run, child);
-	if (!frees_tables(pgt, arg) || !inside(pgt, arg, run)) {
+	if (!frees_tables(pgt, arg, run->va) || !inside(pgt, arg, run)) {
 		if (!pgt->tlb->quiet && !child->live)
 			pgt->tlb->counts.tables_kept++;
 		return 0;

@@ -127,6 +127,15 @@ static const struct good good[] = {
 	  "machine\nfail alloc nth=70\nexpect-error ENOMEM add 0x80000000+256M\n"
 	  "expect tables.pte == 0\nadd 0x80000000+256M\ncheck\n",
 	  "" },
+	{ "what other rules for freeing tables leak",
+	  "machine free-tables=never\nadd 0x80000000+128M\nremove 0x80000000+128M\n"
+	  "expect tables.kept == 65\nexpect tables.freed == 0\n", "" },
+	{ "a test for the KASAN shadow that is turned round",
+	  "machine free-tables=kasan-inverted\nadd 0x80000000+128M\nremove 0x80000000+128M\n"
+	  "expect tables.kept == 65\nexpect tables.freed == 0\n", "" },
+	{ "tables stay when the root is shared with another region",
+	  "machine free-tables=skip-when-regions-overlap\nadd 0x80000000+128M\n"
+	  "remove 0x80000000+128M\nexpect tables.freed == 66\nexpect tables.kept == 1\n", "" },
 	{ "bounds keep a table until wider ones free it",
 	  "machine\nmap linear+0 0x40000000 4K\nbounds linear+2M linear+1G\nunmap linear+0 4K\n"
 	  "expect tables.pte == 1\nbounds default\nfree-tables linear+0 4K\n"

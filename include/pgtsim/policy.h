@@ -59,6 +59,7 @@ enum pgtsim_free_tables {
 	PGTSIM_FREE_FLOOR_CEILING,
 	PGTSIM_FREE_SKIP_WHEN_REGIONS_OVERLAP, /* none if its root entries hold another region */
 	PGTSIM_FREE_NEVER,
+	PGTSIM_FREE_KASAN_INVERTED, /* those in the KASAN shadow alone: a test turned round (s390) */
 };
 
 /* When an end of a range that goes offline lies inside a leaf or a contiguous group. */
