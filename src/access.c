@@ -28,12 +28,12 @@ static void store(uint64_t *entry, uint64_t desc)
 }
 #endif
 
-uint64_t access_read(enum pgtsim_access mode, const uint64_t *entry)
+uint64_t pgtsim_access_read(enum pgtsim_access mode, const uint64_t *entry)
 {
 	return mode == PGTSIM_ACCESS_PRIVATE ? *entry : load(entry);
 }
 
-void access_write(enum pgtsim_access mode, uint64_t *entry, uint64_t desc)
+void pgtsim_access_write(enum pgtsim_access mode, uint64_t *entry, uint64_t desc)
 {
 	if (mode == PGTSIM_ACCESS_PRIVATE)
 		*entry = desc;
@@ -41,8 +41,8 @@ void access_write(enum pgtsim_access mode, uint64_t *entry, uint64_t desc)
 		store(entry, desc);
 }
 
-void access_fill(enum pgtsim_access mode, uint64_t *entries, unsigned count, uint64_t first,
-		 uint64_t step)
+void pgtsim_access_fill(enum pgtsim_access mode, uint64_t *entries, unsigned count, uint64_t first,
+			uint64_t step)
 {
 	if (mode == PGTSIM_ACCESS_PRIVATE) {
 		for (unsigned i = 0; i < count; i++)
@@ -53,7 +53,7 @@ void access_fill(enum pgtsim_access mode, uint64_t *entries, unsigned count, uin
 		store(&entries[i], first + i * step);
 }
 
-void access_clear(enum pgtsim_access mode, uint64_t *entries, unsigned count)
+void pgtsim_access_clear(enum pgtsim_access mode, uint64_t *entries, unsigned count)
 {
 	if (mode == PGTSIM_ACCESS_PRIVATE) {
 		memset(entries, 0, count * sizeof(*entries));
@@ -63,7 +63,7 @@ void access_clear(enum pgtsim_access mode, uint64_t *entries, unsigned count)
 		store(&entries[i], 0);
 }
 
-unsigned access_live(enum pgtsim_access mode, const uint64_t *entries, unsigned count)
+unsigned pgtsim_access_live(enum pgtsim_access mode, const uint64_t *entries, unsigned count)
 {
 	unsigned live = 0;
 
@@ -77,31 +77,32 @@ unsigned access_live(enum pgtsim_access mode, const uint64_t *entries, unsigned 
 	return live;
 }
 
-unsigned access_zeros(enum pgtsim_access mode, const uint64_t *entries, unsigned count)
+unsigned pgtsim_access_zeros(enum pgtsim_access mode, const uint64_t *entries, unsigned count)
 {
 	unsigned i = 0;
 
-	while (i < count && !access_read(mode, &entries[i]))
+	while (i < count && !pgtsim_access_read(mode, &entries[i]))
 		i++;
 	return i;
 }
 
-unsigned access_uniform(enum pgtsim_access mode, const uint64_t *entries, unsigned count,
-			uint64_t step)
+unsigned pgtsim_access_uniform(enum pgtsim_access mode, const uint64_t *entries, unsigned count,
+			       uint64_t step)
 {
-	uint64_t desc = access_read(mode, &entries[0]);
+	uint64_t desc = pgtsim_access_read(mode, &entries[0]);
 	unsigned i = 1;
 
-	while (i < count && access_read(mode, &entries[i]) == (desc += step))
+	while (i < count && pgtsim_access_read(mode, &entries[i]) == (desc += step))
 		i++;
 	return i;
 }
 
-unsigned access_no_tables(enum pgtsim_access mode, const uint64_t *entries, unsigned count)
+unsigned pgtsim_access_no_tables(enum pgtsim_access mode, const uint64_t *entries, unsigned count)
 {
 	unsigned i = 0;
 
-	while (i < count && !pgtsim_desc_is_table(PGTSIM_PMD, access_read(mode, &entries[i])))
+	while (i < count &&
+	       !pgtsim_desc_is_table(PGTSIM_PMD, pgtsim_access_read(mode, &entries[i])))
 		i++;
 	return i;
 }

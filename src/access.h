@@ -11,26 +11,26 @@
 
 #include <pgtsim/pgtable.h>
 
-uint64_t access_read(enum pgtsim_access mode, const uint64_t *entry);
-void access_write(enum pgtsim_access mode, uint64_t *entry, uint64_t desc);
+uint64_t pgtsim_access_read(enum pgtsim_access mode, const uint64_t *entry);
+void pgtsim_access_write(enum pgtsim_access mode, uint64_t *entry, uint64_t desc);
 
 /* Writes first, first + step, … */
-void access_fill(enum pgtsim_access mode, uint64_t *entries, unsigned count, uint64_t first,
-		 uint64_t step);
-
-void access_clear(enum pgtsim_access mode, uint64_t *entries, unsigned count);
-
-/* How many of the entries are not zero. */
-unsigned access_live(enum pgtsim_access mode, const uint64_t *entries, unsigned count);
-
-/* How many entries from the first on are zero. */
-unsigned access_zeros(enum pgtsim_access mode, const uint64_t *entries, unsigned count);
-
-/* How many entries from the first on grow by step, at least 1 of count. */
-unsigned access_uniform(enum pgtsim_access mode, const uint64_t *entries, unsigned count,
+void pgtsim_access_fill(enum pgtsim_access mode, uint64_t *entries, unsigned count, uint64_t first,
 			uint64_t step);
 
+void pgtsim_access_clear(enum pgtsim_access mode, uint64_t *entries, unsigned count);
+
+/* How many of the entries are not zero. */
+unsigned pgtsim_access_live(enum pgtsim_access mode, const uint64_t *entries, unsigned count);
+
+/* How many entries from the first on are zero. */
+unsigned pgtsim_access_zeros(enum pgtsim_access mode, const uint64_t *entries, unsigned count);
+
+/* How many entries from the first on grow by step, at least 1 of count. */
+unsigned pgtsim_access_uniform(enum pgtsim_access mode, const uint64_t *entries, unsigned count,
+			       uint64_t step);
+
 /* How many entries from the first on are no tables; the level is not the last one. */
-unsigned access_no_tables(enum pgtsim_access mode, const uint64_t *entries, unsigned count);
+unsigned pgtsim_access_no_tables(enum pgtsim_access mode, const uint64_t *entries, unsigned count);
 
 #endif

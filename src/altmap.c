@@ -58,8 +58,7 @@ bool pgtsim_altmap_holds(const struct pgtsim_altmap *altmap, uint64_t pfn, uint6
 {
 	uint64_t first = altmap->base + altmap->reserve;
 
-	return pfn >= first && pfn - first <= altmap->free &&
-	       pages <= altmap->free - (pfn - first);
+	return pfn >= first && pfn - first <= altmap->free && pages <= altmap->free - (pfn - first);
 }
 
 void pgtsim_altmap_free(struct pgtsim_altmap *altmap, uint64_t pages)

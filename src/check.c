@@ -39,8 +39,8 @@ static void forget(struct checking *checking)
 static void check_table(struct pgtsim_pgtable *pgt, const struct pgtsim_table *table, uint64_t va)
 {
 	unsigned entries = pgtsim_entries(&pgt->geo, table->level);
-	unsigned live = access_live(pgt->access, table->entries, entries);
-	unsigned zeros = access_zeros(pgt->access, table->entries, entries);
+	unsigned live = pgtsim_access_live(pgt->access, table->entries, entries);
+	unsigned zeros = pgtsim_access_zeros(pgt->access, table->entries, entries);
 
 	if (live != table->live || zeros < table->first)
 		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_TABLE_COUNT, va, table->level,
@@ -94,7 +94,7 @@ uint64_t pgtsim_check(struct pgtsim_pgtable *pgt)
 
 /* What of a range must be mapped, and how. */
 struct coverage {
-	uint64_t next; /* the first address not seen to be mapped */
+	uint64_t next;  /* the first address not seen to be mapped */
 	uint64_t delta; /* pa - va, if that is to hold */
 	bool linear;
 };
@@ -107,13 +107,17 @@ static int cover_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, voi
 
 	if (run->va != coverage->next)
 		return -1;
-	for (unsigned i = 0; i < run->count; i++, va += size) {
+	for (unsigned i = 0; i < run->count;) {
 		uint64_t desc = pgtsim_entry(pgt, run->table, run->index + i);
 		uint64_t pa = pgtsim_desc_address(&pgt->geo, run->level, desc);
+		unsigned alike;
 
 		if (!(desc & PGTSIM_DESC_VALID) || (coverage->linear && pa != va + coverage->delta))
 			return -1;
-		coverage->next = va + size;
+		alike = pgtsim_run_uniform(pgt, run->table, run->index + i, run->count - i, size);
+		i += alike;
+		va += alike * size;
+		coverage->next = va;
 	}
 	return 0;
 }
@@ -156,11 +160,11 @@ static void check_sections(struct pgtsim_machine *machine)
 	const uint64_t end = UINT64_C(1) << 52, step = UINT64_C(1) << PGTSIM_SUBSECTION_SHIFT;
 	uint64_t size = machine->hotplug.config.section_size;
 
-	for (uint64_t pa = 0; (pa = sections_next(sections, pa, end)) < end;) {
+	for (uint64_t pa = 0; (pa = pgtsim_sections_next(sections, pa, end)) < end;) {
 		uint64_t section_end = (pa & ~(size - 1)) + size;
 
-		if (sections_find(sections, pa)->early) {
-			if (sections_find(sections, pa)->offline)
+		if (pgtsim_sections_find(sections, pa)->early) {
+			if (pgtsim_sections_find(sections, pa)->offline)
 				pgtsim_tlb_violation(&machine->tlb, PGTSIM_V_BOOT_MEMORY_OFFLINE,
 						     pgtsim_linear(&machine->layout, pa),
 						     PGTSIM_PTE, "section at 0x%llx",
@@ -169,9 +173,10 @@ static void check_sections(struct pgtsim_machine *machine)
 			continue;
 		}
 		while (pa < section_end) {
-			uint64_t run = pa;
+			bool whole = pgtsim_sections_all(sections, pa, section_end);
+			uint64_t run = whole ? section_end : pa;
 
-			while (run < section_end && sections_any(sections, run, run + step))
+			while (run < section_end && pgtsim_sections_any(sections, run, run + step))
 				run += step;
 			if (run > pa)
 				check_memory(machine, pa, run);
@@ -322,16 +327,16 @@ static bool sections_equal(const struct pgtsim_hotplug *a, const struct pgtsim_h
 	const uint64_t end = UINT64_C(1) << 52, size = a->config.section_size;
 
 	for (uint64_t pa = 0;; pa = (pa & ~(size - 1)) + size) {
-		uint64_t next = sections_next(b->sections, pa, end);
+		uint64_t next = pgtsim_sections_next(b->sections, pa, end);
 		const struct section *in_a, *in_b;
 
-		pa = sections_next(a->sections, pa, end);
+		pa = pgtsim_sections_next(a->sections, pa, end);
 		if (pa != next || pa == end)
 			return pa == next;
-		in_a = sections_find(a->sections, pa);
-		in_b = sections_find(b->sections, pa);
+		in_a = pgtsim_sections_find(a->sections, pa);
+		in_b = pgtsim_sections_find(b->sections, pa);
 		if (in_a->early != in_b->early || in_a->offline != in_b->offline ||
-		     !blocks_equal(in_a->block, in_b->block) ||
+		    !blocks_equal(in_a->block, in_b->block) ||
 		    memcmp(in_a->subsections, in_b->subsections,
 			   in_a->words * sizeof(in_a->subsections[0])) != 0)
 			return false;
@@ -361,7 +366,7 @@ const char *pgtsim_machine_difference(const struct pgtsim_machine *a,
 		return "sections";
 	if (!devices_equal(a->hotplug.devices, b->hotplug.devices))
 		return "devices";
-	if (!used_equal(a->hotplug.used, b->hotplug.used))
+	if (!pgtsim_used_equal(a->hotplug.used, b->hotplug.used))
 		return "pages in use";
 	if (memcmp(a->hotplug.zones, b->hotplug.zones, sizeof(a->hotplug.zones)) != 0)
 		return "zones";

@@ -255,7 +255,10 @@ int pgtsim_geometry_check_pa(const struct pgtsim_geometry *geo, uint64_t pa, uin
 	return check_range(pa, size, (UINT64_C(1) << geo->pa_bits) - 1);
 }
 
-/* PAGE_END: half of the space, of 48 bits at most; 16K with 52 bits ends where 47 bits would (6.12). */
+/*
+ * PAGE_END: half of the space, of 48 bits at most; 16K with 52 bits ends where 47 bits would
+ * (6.12).
+ */
 static uint64_t page_end(const struct pgtsim_geometry *geo, enum pgtsim_layout_rule rule)
 {
 	unsigned bits = geo->config_va_bits < 48 ? geo->config_va_bits : 48;
@@ -301,8 +304,9 @@ void pgtsim_layout_init(struct pgtsim_layout *layout, const struct pgtsim_geomet
 	layout->page_offset = UINT64_MAX << geo->config_va_bits;
 	layout->linear_start = pgtsim_va_start(geo);
 	layout->page_end = page_end(geo, rule);
-	layout->memstart = (ram_start & ~(align - 1)) - (layout->linear_start - layout->page_offset);
+	layout->memstart =
+		(ram_start & ~(align - 1)) - (layout->linear_start - layout->page_offset);
 	place_vmemmap(layout, geo, rule, struct_page);
-	layout->vmemmap = layout->vmemmap_start -
-			  signed_pfn(layout->memstart, geo->page_shift) * struct_page;
+	layout->vmemmap =
+		layout->vmemmap_start - signed_pfn(layout->memstart, geo->page_shift) * struct_page;
 }

@@ -31,7 +31,7 @@ int pgtsim_hotplug_init(struct pgtsim_hotplug *hotplug, const struct pgtsim_hotp
 	if (shift > MAX_SECTION_SHIFT)
 		return -EINVAL;
 	*hotplug = (struct pgtsim_hotplug){ .config = *config };
-	hotplug->sections = sections_new(shift);
+	hotplug->sections = pgtsim_sections_new(shift);
 	return hotplug->sections ? 0 : -ENOMEM;
 }
 
@@ -47,9 +47,9 @@ void pgtsim_hotplug_fini(struct pgtsim_hotplug *hotplug)
 		hotplug->devices = device->next;
 		free(device);
 	}
-	used_free(hotplug->used);
+	pgtsim_used_free(hotplug->used);
 	hotplug->used = NULL;
-	sections_free(hotplug->sections);
+	pgtsim_sections_free(hotplug->sections);
 	hotplug->sections = NULL;
 }
 
@@ -62,12 +62,12 @@ int pgtsim_add_boot_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint6
 
 	if (!size || !mappable(hotplug, start, size))
 		return -EINVAL;
-	if (sections_prepare(hotplug->sections, start, start + size))
+	if (pgtsim_sections_prepare(hotplug->sections, start, start + size))
 		return -ENOMEM;
-	sections_mark(hotplug->sections, start, start + size, true);
+	pgtsim_sections_mark(hotplug->sections, start, start + size, true);
 	for (uint64_t pa = start & ~(section - 1); pa < start + size; pa += section)
 		section_at(hotplug, pa)->early = true;
-	zone_grow(zone, pages_of(hotplug, start), pages_of(hotplug, size));
+	pgtsim_zone_grow(zone, pages_of(hotplug, start), pages_of(hotplug, size));
 	zone->present += pages_of(hotplug, size);
 	zone->managed += pages_of(hotplug, size);
 	return 0;
@@ -78,7 +78,7 @@ struct pgtsim_section_state pgtsim_section_state(const struct pgtsim_hotplug *ho
 	const struct section *section = section_at(hotplug, pa);
 	struct pgtsim_section_state state = { 0 };
 
-	if (!section || !section_present(section))
+	if (!section || !pgtsim_section_present(section))
 		return state;
 	state.present = true;
 	state.early = section->early;
@@ -204,7 +204,7 @@ static int add_part(struct pgtsim_hotplug *hotplug, const struct coming *coming,
 		ret = pgtsim_vmemmap_populate(hotplug->config.vmemmap, memmap_of(hotplug, start),
 					      memmap_of(hotplug, end), coming->altmap, 0);
 	if (!ret)
-		sections_mark(hotplug->sections, start, end, true);
+		pgtsim_sections_mark(hotplug->sections, start, end, true);
 	else if (ret == -ENOMEM && policy_of(hotplug)->populate_failure == PGTSIM_KEEP)
 		free_own_memmap(hotplug, coming, start, end, coming->altmap);
 	return ret;
@@ -214,8 +214,9 @@ static int add_part(struct pgtsim_hotplug *hotplug, const struct coming *coming,
 static void undo_parts(struct pgtsim_hotplug *hotplug, const struct coming *coming, uint64_t end,
 		       struct pgtsim_altmap *altmap)
 {
-	for_each_part(hotplug, pa, part_end, coming->start, end) {
-		sections_mark(hotplug->sections, pa, part_end, false);
+	for_each_part(hotplug, pa, part_end, coming->start, end)
+	{
+		pgtsim_sections_mark(hotplug->sections, pa, part_end, false);
 		if (!section_at(hotplug, pa)->early)
 			free_own_memmap(hotplug, coming, pa, part_end, altmap);
 	}
@@ -225,14 +226,15 @@ static void undo_parts(struct pgtsim_hotplug *hotplug, const struct coming *comi
 static void remove_parts(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t end,
 			 struct pgtsim_altmap *altmap)
 {
-	for_each_part(hotplug, pa, part_end, start, end) {
+	for_each_part(hotplug, pa, part_end, start, end)
+	{
 		struct section *section = section_at(hotplug, pa);
 
-		sections_mark(hotplug->sections, pa, part_end, false);
-		if (!section->early || !section_present(section) ||
+		pgtsim_sections_mark(hotplug->sections, pa, part_end, false);
+		if (!section->early || !pgtsim_section_present(section) ||
 		    policy_of(hotplug)->early_memmap == PGTSIM_EARLY_MEMMAP_FREED)
 			free_memmap(hotplug, pa, part_end, altmap);
-		if (!section_present(section))
+		if (!pgtsim_section_present(section))
 			section->early = section->offline = false;
 	}
 }
@@ -278,7 +280,8 @@ static int add_range(struct pgtsim_hotplug *hotplug, struct coming *coming, uint
 	if (ret)
 		return ret;
 	find_own_memmap(hotplug, coming);
-	for_each_part(hotplug, pa, part_end, coming->start, coming->start + coming->size) {
+	for_each_part(hotplug, pa, part_end, coming->start, coming->start + coming->size)
+	{
 		ret = add_part(hotplug, coming, pa, part_end);
 		if (!ret)
 			continue;
@@ -307,7 +310,8 @@ static int add_block(struct pgtsim_hotplug *hotplug, uint64_t start, unsigned no
 	if (altmap)
 		block->altmap = *altmap;
 	for_each_part(hotplug, pa, part_end, start, start + hotplug->config.block_size)
-		section_at(hotplug, pa)->block = block;
+		section_at(hotplug, pa)
+			->block = block;
 	return 0;
 }
 
@@ -315,21 +319,22 @@ static void free_blocks(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t
 {
 	uint64_t end = start + size;
 
-	for (uint64_t pa = start; (pa = sections_next(hotplug->sections, pa, end)) < end;
+	for (uint64_t pa = start; (pa = pgtsim_sections_next(hotplug->sections, pa, end)) < end;
 	     pa += hotplug->config.section_size) {
 		struct section *section = section_at(hotplug, pa);
 		struct memory_block *block = section->block;
 
 		section->block = NULL;
-		if (block && pa + hotplug->config.section_size ==
-				     block->start + hotplug->config.block_size)
+		if (block &&
+		    pa + hotplug->config.section_size == block->start + hotplug->config.block_size)
 			free(block);
 	}
 }
 
 static int add_blocks(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size, unsigned node)
 {
-	for_each_block(hotplug, pa, start, size) {
+	for_each_block(hotplug, pa, start, size)
+	{
 		if (add_block(hotplug, pa, node, NULL, 0)) {
 			free_blocks(hotplug, start, size);
 			return -ENOMEM;
@@ -398,10 +403,10 @@ static int add_self_hosted_block(struct pgtsim_hotplug *hotplug, uint64_t start,
 	return ret;
 }
 
-static void remove_self_hosted_blocks(struct pgtsim_hotplug *hotplug, uint64_t start,
-				      uint64_t size)
+static void remove_self_hosted_blocks(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
 {
-	for_each_block(hotplug, pa, start, size) {
+	for_each_block(hotplug, pa, start, size)
+	{
 		struct pgtsim_altmap altmap = block_at(hotplug, pa)->altmap;
 
 		free_blocks(hotplug, pa, hotplug->config.block_size);
@@ -415,7 +420,8 @@ static int add_self_hosted(struct pgtsim_hotplug *hotplug, const struct pgtsim_a
 {
 	struct pgtsim_pgtable *pgt = hotplug->config.pgt;
 
-	for_each_block(hotplug, pa, add->start, add->size) {
+	for_each_block(hotplug, pa, add->start, add->size)
+	{
 		int ret = add_self_hosted_block(hotplug, pa, add->node, reserved, mark);
 
 		if (!ret)
@@ -462,9 +468,9 @@ static int check_new(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t si
 {
 	if (!mappable(hotplug, start, size))
 		return -E2BIG;
-	if (sections_any(hotplug->sections, start, start + size))
+	if (pgtsim_sections_any(hotplug->sections, start, start + size))
 		return -EEXIST;
-	return sections_prepare(hotplug->sections, start, start + size);
+	return pgtsim_sections_prepare(hotplug->sections, start, start + size);
 }
 
 static int add_plain(struct pgtsim_hotplug *hotplug, const struct pgtsim_add *add, uint32_t mark)
@@ -521,8 +527,8 @@ static int add_device(struct pgtsim_hotplug *hotplug, const struct pgtsim_add *a
 
 int pgtsim_add_range(struct pgtsim_hotplug *hotplug, const struct pgtsim_add *add)
 {
-	uint64_t unit = add->device ? UINT64_C(1) << PGTSIM_SUBSECTION_SHIFT :
-				      hotplug->config.block_size;
+	uint64_t unit =
+		add->device ? UINT64_C(1) << PGTSIM_SUBSECTION_SHIFT : hotplug->config.block_size;
 	int64_t reserved = wanted_reservation(hotplug, add);
 	uint32_t mark;
 	int ret;
@@ -576,7 +582,8 @@ static int check_blocks(const struct pgtsim_hotplug *hotplug, uint64_t start, ui
 	bool busy = false;
 
 	*self_hosted = 0;
-	for_each_block(hotplug, pa, start, size) {
+	for_each_block(hotplug, pa, start, size)
+	{
 		const struct section *section = section_at(hotplug, pa);
 
 		if (!section || !(section->early || section->block))

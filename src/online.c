@@ -20,7 +20,7 @@ static bool online_in(const struct section *section, unsigned node, enum pgtsim_
 /* Whether there is memory at pa that is no device's: a device's may be in an early section too. */
 static bool is_systems(const struct pgtsim_hotplug *hotplug, uint64_t pa)
 {
-	if (!sections_any(hotplug->sections, pa, pa + 1))
+	if (!pgtsim_sections_any(hotplug->sections, pa, pa + 1))
 		return false;
 	for (const struct pgtsim_device *d = hotplug->devices; d; d = d->next)
 		if (pa - d->start < d->size)
@@ -35,7 +35,7 @@ static uint64_t first_in_zone(const struct pgtsim_hotplug *hotplug, unsigned nod
 	const uint64_t step = UINT64_C(1) << PGTSIM_SUBSECTION_SHIFT;
 	uint64_t size = hotplug->config.section_size;
 
-	for (uint64_t pa = start; (pa = sections_next(hotplug->sections, pa, end)) < end;
+	for (uint64_t pa = start; (pa = pgtsim_sections_next(hotplug->sections, pa, end)) < end;
 	     pa = (pa & ~(size - 1)) + size)
 		if (online_in(section_at(hotplug, pa), node, zone))
 			for (uint64_t at = pa; at <= (pa | (size - 1)); at += step)
@@ -44,7 +44,7 @@ static uint64_t first_in_zone(const struct pgtsim_hotplug *hotplug, unsigned nod
 	return end;
 }
 
-/* find_biggest_section_pfn(): the end of the last part of the zone in [start, end); start if none. */
+/* find_biggest_section_pfn(): the end of the zone's last part in [start, end); start if none. */
 static uint64_t last_in_zone(const struct pgtsim_hotplug *hotplug, unsigned node,
 			     enum pgtsim_zone zone, uint64_t start, uint64_t end)
 {
@@ -59,7 +59,7 @@ static uint64_t last_in_zone(const struct pgtsim_hotplug *hotplug, unsigned node
 	return start;
 }
 
-void zone_grow(struct pgtsim_zone_state *zone, uint64_t pfn, uint64_t pages)
+void pgtsim_zone_grow(struct pgtsim_zone_state *zone, uint64_t pfn, uint64_t pages)
 {
 	uint64_t end = zone->spanned ? zone->start_pfn + zone->spanned : pfn;
 
@@ -80,7 +80,8 @@ static void zone_shrink(const struct pgtsim_hotplug *hotplug, unsigned node,
 
 	if (start == pfn)
 		start = first_in_zone(hotplug, node, number, (pfn + pages) << shift,
-				      end << shift) >> shift;
+				      end << shift) >>
+			shift;
 	else if (end == pfn + pages)
 		end = last_in_zone(hotplug, node, number, start << shift, pfn << shift) >> shift;
 	zone->start_pfn = start < end ? start : 0;
@@ -103,7 +104,7 @@ struct pgtsim_zone_state pgtsim_node_state(const struct pgtsim_hotplug *hotplug,
 		const struct pgtsim_zone_state *zone = &hotplug->zones[node][i];
 
 		if (zone->spanned)
-			zone_grow(&sum, zone->start_pfn, zone->spanned);
+			pgtsim_zone_grow(&sum, zone->start_pfn, zone->spanned);
 		sum.present += zone->present;
 		sum.managed += zone->managed;
 	}
@@ -112,14 +113,14 @@ struct pgtsim_zone_state pgtsim_node_state(const struct pgtsim_hotplug *hotplug,
 
 /* ---- pages in use ---- */
 
-void used_free(struct pgtsim_used *used)
+void pgtsim_used_free(struct pgtsim_used *used)
 {
 	if (used)
 		free(used->run);
 	free(used);
 }
 
-bool used_equal(const struct pgtsim_used *a, const struct pgtsim_used *b)
+bool pgtsim_used_equal(const struct pgtsim_used *a, const struct pgtsim_used *b)
 {
 	size_t count_a = a ? a->count : 0, count_b = b ? b->count : 0;
 
@@ -318,7 +319,8 @@ static int notify(struct pgtsim_hotplug *hotplug, const struct memory_block *blo
 static int notify_going(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size,
 			enum pgtsim_memory_action going, enum pgtsim_memory_action cancel)
 {
-	for_each_block(hotplug, pa, start, size) {
+	for_each_block(hotplug, pa, start, size)
+	{
 		const struct memory_block *block = block_at(hotplug, pa);
 		int ret = block ? notify(hotplug, block, going) : 0;
 
@@ -338,11 +340,13 @@ static bool all_blocks(const struct pgtsim_hotplug *hotplug, uint64_t start, uin
 {
 	if (!block_aligned(hotplug, start, size) || !mappable(hotplug, start, size))
 		return false;
-	for_each_block(hotplug, pa, start, size) {
+	for_each_block(hotplug, pa, start, size)
+	{
 		const struct section *section = section_at(hotplug, pa);
 
-		if (!section || !(section->early ? section->offline != online :
-				  section->block && section->block->online == online))
+		if (!section ||
+		    !(section->early ? section->offline != online :
+				       section->block && section->block->online == online))
 			return false;
 	}
 	return true;
@@ -350,9 +354,8 @@ static bool all_blocks(const struct pgtsim_hotplug *hotplug, uint64_t start, uin
 
 static bool is_boot_memory(const struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
 {
-	for_each_part(hotplug, pa, part_end, start, start + size)
-		if (section_at(hotplug, pa)->early)
-			return true;
+	for_each_part(hotplug, pa, part_end, start,
+		      start + size) if (section_at(hotplug, pa)->early) return true;
 	return false;
 }
 
@@ -389,8 +392,7 @@ static bool locks_memmap(const struct pgtsim_hotplug *hotplug)
 static void check_page_blocks(struct pgtsim_hotplug *hotplug, const struct memory_block *block)
 {
 	uint64_t pages = pages_of(hotplug, hotplug->config.block_size);
-	uint64_t page_block =
-		UINT64_C(1) << hotplug->config.pgt->geo.bits[pgtsim_slot(PGTSIM_PTE)];
+	uint64_t page_block = UINT64_C(1) << hotplug->config.pgt->geo.bits[pgtsim_slot(PGTSIM_PTE)];
 
 	if (block->memmap_pages & (page_block - 1) || block->memmap_pages >= pages)
 		pgtsim_tlb_violation(hotplug->config.pgt->tlb, PGTSIM_V_PAGE_BLOCK,
@@ -413,7 +415,7 @@ static void online_block(struct pgtsim_hotplug *hotplug, struct memory_block *bl
 	hotplug->locked = true;
 	block->online = true;
 	block->zone = number;
-	zone_grow(zone, pages_of(hotplug, block->start), pages);
+	pgtsim_zone_grow(zone, pages_of(hotplug, block->start), pages);
 	zone->present += pages;
 	zone->managed += pages - block->memmap_pages;
 	notify(hotplug, block, PGTSIM_ONLINE);
@@ -431,8 +433,7 @@ int pgtsim_online_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_
 	ret = notify_going(hotplug, start, size, PGTSIM_GOING_ONLINE, PGTSIM_CANCEL_ONLINE);
 	if (ret)
 		return ret;
-	for_each_block(hotplug, pa, start, size)
-		online_block(hotplug, block_at(hotplug, pa), zone);
+	for_each_block(hotplug, pa, start, size) online_block(hotplug, block_at(hotplug, pa), zone);
 	return 0;
 }
 
@@ -446,8 +447,7 @@ bool pgtsim_pfn_is_online(const struct pgtsim_hotplug *hotplug, uint64_t pfn)
 
 	if (!block)
 		return section && section->early && !section->offline && is_systems(hotplug, pa);
-	memmap_end = block->start +
-		     (block->memmap_pages << hotplug->config.pgt->geo.page_shift);
+	memmap_end = block->start + (block->memmap_pages << hotplug->config.pgt->geo.page_shift);
 	return block->online && (pa >= memmap_end || section_end <= memmap_end);
 }
 
@@ -460,7 +460,8 @@ static void offline_block(struct pgtsim_hotplug *hotplug, struct memory_block *b
 
 	hotplug->locked = true;
 	block->online = false;
-	zone_shrink(hotplug, block->node, block->zone, zone, pages_of(hotplug, block->start), pages);
+	zone_shrink(hotplug, block->node, block->zone, zone, pages_of(hotplug, block->start),
+		    pages);
 	zone->present -= pages;
 	zone->managed -= pages - block->memmap_pages;
 	block->zone = PGTSIM_ZONE_NORMAL;
@@ -476,17 +477,18 @@ static void offline_boot_memory(struct pgtsim_hotplug *hotplug, uint64_t start, 
 	struct pgtsim_zone_state *zone = &hotplug->zones[0][PGTSIM_ZONE_NORMAL];
 	const uint64_t step = UINT64_C(1) << PGTSIM_SUBSECTION_SHIFT;
 
-	for_each_part(hotplug, pa, part_end, start, start + size) {
+	for_each_part(hotplug, pa, part_end, start, start + size)
+	{
 		section_at(hotplug, pa)->offline = true;
 		zone_shrink(hotplug, 0, PGTSIM_ZONE_NORMAL, zone, pages_of(hotplug, pa),
 			    pages_of(hotplug, part_end - pa));
 	}
 	for (uint64_t pa = start; pa < start + size; pa += step) {
-		if (!sections_any(hotplug->sections, pa, pa + step))
+		if (!pgtsim_sections_any(hotplug->sections, pa, pa + step))
 			continue;
 		zone->present -= pages_of(hotplug, step);
-		zone->managed -= zone->managed < pages_of(hotplug, step) ?
-					 zone->managed : pages_of(hotplug, step);
+		zone->managed -= zone->managed < pages_of(hotplug, step) ? zone->managed :
+									   pages_of(hotplug, step);
 	}
 }
 
@@ -515,8 +517,7 @@ static bool refused(const struct pgtsim_hotplug *hotplug, uint64_t start, uint64
 	const struct pgtsim_pgtable *pgt = hotplug->config.pgt;
 	uint64_t end = start + size;
 
-	if (is_boot_memory(hotplug, start, size) &&
-	    pgt->policy->boot_guard == PGTSIM_BOOT_GUARD_ON)
+	if (is_boot_memory(hotplug, start, size) && pgt->policy->boot_guard == PGTSIM_BOOT_GUARD_ON)
 		return true;
 	return pgt->policy->leaf_split == PGTSIM_SPLIT_REFUSE &&
 	       (splits_leaf(pgt, linear(hotplug, start), linear(hotplug, end)) ||
@@ -609,7 +610,8 @@ int pgtsim_offline_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64
 		return ret;
 	}
 	migrate(hotplug, pfn, end, &migration);
-	for_each_block(hotplug, pa, start, size) {
+	for_each_block(hotplug, pa, start, size)
+	{
 		if (block_at(hotplug, pa))
 			offline_block(hotplug, block_at(hotplug, pa));
 		else

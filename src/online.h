@@ -8,7 +8,7 @@
 #include <pgtsim/hotplug.h>
 
 /* resize_zone_range(): the zone spans [pfn, pfn + pages) too. */
-void zone_grow(struct pgtsim_zone_state *zone, uint64_t pfn, uint64_t pages);
+void pgtsim_zone_grow(struct pgtsim_zone_state *zone, uint64_t pfn, uint64_t pages);
 
 /* Pages that somebody holds: runs of frames, sorted, not overlapping. */
 struct used_run {
@@ -21,7 +21,7 @@ struct pgtsim_used {
 	struct used_run *run;
 };
 
-void used_free(struct pgtsim_used *used);
-bool used_equal(const struct pgtsim_used *a, const struct pgtsim_used *b);
+void pgtsim_used_free(struct pgtsim_used *used);
+bool pgtsim_used_equal(const struct pgtsim_used *a, const struct pgtsim_used *b);
 
 #endif

@@ -83,8 +83,8 @@ int pgtsim_pgtable_init(struct pgtsim_pgtable *pgt, const struct pgtsim_geometry
 	return 0;
 }
 
-static int give_back(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
-		     struct pgtsim_table *child, void *arg)
+static int give_back(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, struct pgtsim_table *child,
+		     void *arg)
 {
 	(void)run;
 	(void)arg;
@@ -128,7 +128,7 @@ static unsigned count_no_tables(const struct pgtsim_pgtable *pgt, const struct p
 {
 	const uint64_t *entries = &run->table->entries[run->index];
 	bool trusted = run->index < *known && pgt->access == PGTSIM_ACCESS_PRIVATE;
-	unsigned count = access_no_tables(pgt->access, entries, trusted ? 1 : run->count);
+	unsigned count = pgtsim_access_no_tables(pgt->access, entries, trusted ? 1 : run->count);
 
 	count_work(pgt, count + 1);
 	if (!trusted)
@@ -158,7 +158,7 @@ static struct pgtsim_run next_run(const struct pgtsim_pgtable *pgt, struct pgtsi
 /* The table that an entry points to, or NULL, noted as a violation. */
 static struct pgtsim_table *child_of(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run)
 {
-	uint64_t desc = access_read(pgt->access, &run->table->entries[run->index]);
+	uint64_t desc = pgtsim_access_read(pgt->access, &run->table->entries[run->index]);
 	uint64_t pa = pgtsim_desc_address(&pgt->geo, run->level, desc);
 	struct pgtsim_table *child = pgt->ops.find(pgt->ops.ctx, pa);
 
@@ -254,7 +254,7 @@ static void record_cleared(struct pgtsim_table *table, unsigned index, unsigned 
 uint64_t pgtsim_entry(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
 		      unsigned index)
 {
-	return access_read(pgt->access, &table->entries[index]);
+	return pgtsim_access_read(pgt->access, &table->entries[index]);
 }
 
 unsigned pgtsim_run_live(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run)
@@ -264,19 +264,19 @@ unsigned pgtsim_run_live(const struct pgtsim_pgtable *pgt, const struct pgtsim_r
 	if (run->table->live == table_entries(pgt, run->table))
 		return run->count;
 	count_work(pgt, run->count);
-	return access_live(pgt->access, &run->table->entries[run->index], run->count);
+	return pgtsim_access_live(pgt->access, &run->table->entries[run->index], run->count);
 }
 
 unsigned pgtsim_run_uniform(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
 			    unsigned index, unsigned count, uint64_t step)
 {
-	return access_uniform(pgt->access, &table->entries[index], count, step);
+	return pgtsim_access_uniform(pgt->access, &table->entries[index], count, step);
 }
 
 unsigned pgtsim_run_zeros(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
 			  unsigned index, unsigned count)
 {
-	return access_zeros(pgt->access, &table->entries[index], count);
+	return pgtsim_access_zeros(pgt->access, &table->entries[index], count);
 }
 
 struct pgtsim_run pgtsim_run_part(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
@@ -308,8 +308,8 @@ void pgtsim_run_map(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, ui
 	for (; index < end; index += (unsigned)event.count) {
 		event.count = pgtsim_desc_run(&pgt->geo, run->level, event.pa, end - index);
 		event.new_desc = pgtsim_desc_leaf(&pgt->geo, run->level, event.pa, attrs);
-		access_fill(pgt->access, &run->table->entries[index], (unsigned)event.count,
-			    event.new_desc, event.step);
+		pgtsim_access_fill(pgt->access, &run->table->entries[index], (unsigned)event.count,
+				   event.new_desc, event.step);
 		pgtsim_tlb_event(pgt->tlb, &event);
 		event.va += event.count * event.size;
 		event.pa += event.count * event.size;
@@ -327,12 +327,12 @@ static void clear_events(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 	uint64_t base = event->va;
 
 	for (; index < end; index += (unsigned)event->count) {
-		index += access_zeros(pgt->access, &entries[index], end - index);
+		index += pgtsim_access_zeros(pgt->access, &entries[index], end - index);
 		if (index == end)
 			break;
-		event->old_desc = access_read(pgt->access, &entries[index]);
-		event->count = access_uniform(pgt->access, &entries[index], end - index,
-					      event->step);
+		event->old_desc = pgtsim_access_read(pgt->access, &entries[index]);
+		event->count = pgtsim_access_uniform(pgt->access, &entries[index], end - index,
+						     event->step);
 		event->va = base + (index - run->index) * event->size;
 		event->pa = pgtsim_desc_address(&pgt->geo, run->level, event->old_desc);
 		pgtsim_tlb_event(pgt->tlb, event);
@@ -358,7 +358,7 @@ void pgtsim_run_clear(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, 
 		clear_events(pgt, run, &event);
 	else
 		pgtsim_tlb_event(pgt->tlb, &event);
-	access_clear(pgt->access, &run->table->entries[run->index], run->count);
+	pgtsim_access_clear(pgt->access, &run->table->entries[run->index], run->count);
 	record_cleared(run->table, run->index, run->count, live);
 	count_work(pgt, run->count);
 }
@@ -368,8 +368,8 @@ unsigned pgtsim_table_first(struct pgtsim_pgtable *pgt, struct pgtsim_table *tab
 	unsigned end = table_entries(pgt, table);
 
 	if (table->live) {
-		unsigned zeros = access_zeros(pgt->access, &table->entries[table->first],
-					      end - table->first);
+		unsigned zeros = pgtsim_access_zeros(pgt->access, &table->entries[table->first],
+						     end - table->first);
 
 		count_work(pgt, zeros + 1);
 		table->first += zeros;
@@ -408,8 +408,8 @@ static bool deferred_barriers(const struct pgtsim_pgtable *pgt)
 	return pgt->policy->barriers == PGTSIM_BARRIERS_DEFERRED;
 }
 
-static void entry_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op,
-			const struct pgtsim_run *run, uint64_t old_desc, uint64_t new_desc)
+static void entry_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op, const struct pgtsim_run *run,
+			uint64_t old_desc, uint64_t new_desc)
 {
 	const struct pgtsim_event event = {
 		.op = op,
@@ -436,7 +436,7 @@ void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 	table_event(pgt, PGTSIM_OP_TABLE_ALLOC, child, run->va);
 	if (region != PGTSIM_REGION_VMEMMAP)
 		pgtsim_tlb_publish(pgt->tlb);
-	access_write(pgt->access, &run->table->entries[index], desc);
+	pgtsim_access_write(pgt->access, &run->table->entries[index], desc);
 	record_filled(run->table, index, 1);
 	count_work(pgt, 1);
 	entry_event(pgt, PGTSIM_OP_LINK, run, 0, desc);
@@ -453,9 +453,9 @@ static bool sync_after_unlink(const struct pgtsim_pgtable *pgt, const struct pgt
 void pgtsim_table_unlink(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 			 struct pgtsim_table *child)
 {
-	uint64_t desc = access_read(pgt->access, &run->table->entries[run->index]);
+	uint64_t desc = pgtsim_access_read(pgt->access, &run->table->entries[run->index]);
 
-	access_write(pgt->access, &run->table->entries[run->index], 0);
+	pgtsim_access_write(pgt->access, &run->table->entries[run->index], 0);
 	record_cleared(run->table, run->index, 1, 1);
 	count_work(pgt, 1);
 	entry_event(pgt, PGTSIM_OP_UNLINK, run, desc, 0);
@@ -592,16 +592,16 @@ static void map_leaves(struct pgtsim_pgtable *pgt, const struct mapping *m,
 		       const struct pgtsim_run *run)
 {
 	uint64_t mask = (pgtsim_entry_size(&pgt->geo, run->level)
-			 << pgt->geo.cont[pgtsim_slot(run->level)]) - 1;
+			 << pgt->geo.cont[pgtsim_slot(run->level)]) -
+			1;
 	uint64_t first = (m->va + mask) & ~mask, last = ((m->last + 1) & ~mask) - 1;
 
 	if (first < run->va && first >= m->va)
 		first = run->va;
 	if (last > run->last)
 		last = run->last;
-	if (!m->map->cont || pgtsim_cont_entries(&pgt->geo, run->level) == 1 ||
-	    (m->delta & mask) || first < m->va || first > last || first > run->last ||
-	    last < run->va) {
+	if (!m->map->cont || pgtsim_cont_entries(&pgt->geo, run->level) == 1 || (m->delta & mask) ||
+	    first < m->va || first > last || first > run->last || last < run->va) {
 		map_part(pgt, m, run, run->va, run->last, false);
 		return;
 	}
@@ -635,8 +635,8 @@ static int map_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void 
 	return PGTSIM_WALK_AGAIN;
 }
 
-static int map_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
-		     struct pgtsim_table *child, void *arg)
+static int map_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, struct pgtsim_table *child,
+		     void *arg)
 {
 	(void)child;
 	return skips_table(pgt, arg, run) ? PGTSIM_WALK_SKIP : 0;
@@ -743,7 +743,7 @@ int pgtsim_translate(const struct pgtsim_pgtable *pgt, uint64_t va, struct pgtsi
 		unsigned index = pgtsim_index(&pgt->geo, out->level, va);
 		bool is_table;
 
-		out->desc = access_read(pgt->access, &table->entries[index]);
+		out->desc = pgtsim_access_read(pgt->access, &table->entries[index]);
 		out->step[out->steps++] = (struct pgtsim_step){ out->level, index, out->desc };
 		out->fault = entry_fault(&pgt->geo, out->level, out->desc);
 		if (out->fault)
@@ -785,7 +785,7 @@ int pgtsim_poke(struct pgtsim_pgtable *pgt, int level, uint64_t va, uint64_t des
 		return -EINVAL;
 	for (;; run.level++) {
 		run.index = pgtsim_index(&pgt->geo, run.level, va);
-		old = access_read(pgt->access, &run.table->entries[run.index]);
+		old = pgtsim_access_read(pgt->access, &run.table->entries[run.index]);
 		if (run.level == level)
 			break;
 		if (!pgtsim_desc_is_table(run.level, old))
@@ -794,7 +794,7 @@ int pgtsim_poke(struct pgtsim_pgtable *pgt, int level, uint64_t va, uint64_t des
 		if (!run.table)
 			return -ENOENT;
 	}
-	access_write(pgt->access, &run.table->entries[run.index], desc);
+	pgtsim_access_write(pgt->access, &run.table->entries[run.index], desc);
 	if (old && !desc)
 		record_cleared(run.table, run.index, 1, 1);
 	else if (!old && desc)

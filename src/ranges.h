@@ -8,12 +8,12 @@
 #include "sections.h"
 
 /* Walks the memory blocks of [start, start + size): `pa` is the address of each. */
-#define for_each_block(hotplug, pa, start, size)                                                   \
+#define for_each_block(hotplug, pa, start, size) \
 	for (uint64_t pa = (start); pa - (start) < (size); pa += (hotplug)->config.block_size)
 
 static inline struct section *section_at(const struct pgtsim_hotplug *hotplug, uint64_t pa)
 {
-	return sections_find(hotplug->sections, pa);
+	return pgtsim_sections_find(hotplug->sections, pa);
 }
 
 static inline struct memory_block *block_at(const struct pgtsim_hotplug *hotplug, uint64_t pa)
@@ -28,7 +28,8 @@ static inline bool aligned(uint64_t start, uint64_t size, uint64_t unit)
 	return size && !((start | size) & (unit - 1)) && start + (size - 1) >= start;
 }
 
-static inline bool block_aligned(const struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
+static inline bool block_aligned(const struct pgtsim_hotplug *hotplug, uint64_t start,
+				 uint64_t size)
 {
 	return aligned(start, size, hotplug->config.block_size);
 }
@@ -56,8 +57,8 @@ static inline const struct pgtsim_policy *policy_of(const struct pgtsim_hotplug 
 }
 
 /* Walks [start, end) section by section: [pa, part_end) is the part in each. */
-#define for_each_part(hotplug, pa, part_end, start, end)                                           \
-	for (uint64_t pa = (start), part_end = next_part(hotplug, pa, end); pa < (end);            \
+#define for_each_part(hotplug, pa, part_end, start, end)                                \
+	for (uint64_t pa = (start), part_end = next_part(hotplug, pa, end); pa < (end); \
 	     pa = part_end, part_end = next_part(hotplug, pa, end))
 
 static inline uint64_t next_part(const struct pgtsim_hotplug *hotplug, uint64_t pa, uint64_t end)

@@ -18,7 +18,7 @@ struct pgtsim_sections {
 	char *part[];
 };
 
-struct pgtsim_sections *sections_new(unsigned shift)
+struct pgtsim_sections *pgtsim_sections_new(unsigned shift)
 {
 	size_t parts = (size_t)1 << (PA_BITS - shift - PART_SHIFT);
 	struct pgtsim_sections *sections;
@@ -33,7 +33,7 @@ struct pgtsim_sections *sections_new(unsigned shift)
 	return sections;
 }
 
-void sections_free(struct pgtsim_sections *sections)
+void pgtsim_sections_free(struct pgtsim_sections *sections)
 {
 	if (!sections)
 		return;
@@ -47,7 +47,7 @@ static struct section *section_in(const struct pgtsim_sections *sections, char *
 	return (struct section *)(void *)(part + i * sections->stride);
 }
 
-struct section *sections_find(const struct pgtsim_sections *sections, uint64_t pa)
+struct section *pgtsim_sections_find(const struct pgtsim_sections *sections, uint64_t pa)
 {
 	uint64_t number = pa >> sections->shift;
 	char *part;
@@ -60,7 +60,7 @@ struct section *sections_find(const struct pgtsim_sections *sections, uint64_t p
 	return section_in(sections, part, (size_t)number & ((1u << PART_SHIFT) - 1));
 }
 
-int sections_prepare(struct pgtsim_sections *sections, uint64_t start, uint64_t end)
+int pgtsim_sections_prepare(struct pgtsim_sections *sections, uint64_t start, uint64_t end)
 {
 	uint64_t first = start >> sections->shift >> PART_SHIFT;
 	uint64_t last = (end - 1) >> sections->shift >> PART_SHIFT;
@@ -79,7 +79,7 @@ int sections_prepare(struct pgtsim_sections *sections, uint64_t start, uint64_t 
 	return 0;
 }
 
-bool section_present(const struct section *section)
+bool pgtsim_section_present(const struct section *section)
 {
 	uint64_t any = 0;
 
@@ -88,70 +88,80 @@ bool section_present(const struct section *section)
 	return any != 0;
 }
 
-uint64_t sections_next(const struct pgtsim_sections *sections, uint64_t pa, uint64_t end)
+uint64_t pgtsim_sections_next(const struct pgtsim_sections *sections, uint64_t pa, uint64_t end)
 {
 	const uint64_t size = UINT64_C(1) << sections->shift, part = size << PART_SHIFT;
 
 	while (pa < end && pa < sections->used * part) {
-		const struct section *section = sections_find(sections, pa);
+		const struct section *section = pgtsim_sections_find(sections, pa);
 
-		if (section && section_present(section))
+		if (section && pgtsim_section_present(section))
 			return pa;
 		pa = section ? pa + size : (pa & ~(part - 1)) + part;
 	}
 	return end;
 }
 
-/* The bit of the sub-section that holds pa, and the word it stands in. */
-static uint64_t subsection_bit(const struct pgtsim_sections *sections, uint64_t pa, unsigned *word)
-{
-	uint64_t offset = pa & ((UINT64_C(1) << sections->shift) - 1);
-	unsigned number = (unsigned)(offset >> PGTSIM_SUBSECTION_SHIFT);
+/* Sub-sections of one section that one word holds. */
+struct word {
+	uint64_t *bits; /* NULL: nothing near was ever added */
+	uint64_t mask;  /* those that are meant */
+	uint64_t next;  /* the address behind them */
+};
 
-	*word = number / 64;
-	return UINT64_C(1) << number % 64;
+/* The first word of the sub-sections that [pa, end) touches. */
+static struct word word_at(const struct pgtsim_sections *sections, uint64_t pa, uint64_t end)
+{
+	const uint64_t size = UINT64_C(1) << sections->shift;
+	const uint64_t whole = UINT64_C(64) << PGTSIM_SUBSECTION_SHIFT;
+	struct section *section = pgtsim_sections_find(sections, pa);
+	uint64_t next = (pa | ((size < whole ? size : whole) - 1)) + 1, first, last;
+
+	if (next > end)
+		next = end;
+	first = (pa & (size - 1)) >> PGTSIM_SUBSECTION_SHIFT;
+	last = ((next - 1) & (size - 1)) >> PGTSIM_SUBSECTION_SHIFT;
+	return (struct word){
+		.bits = section ? &section->subsections[first / 64] : NULL,
+		.mask = UINT64_MAX << first % 64 & UINT64_MAX >> (63 - last % 64),
+		.next = next,
+	};
 }
 
-/* Walks the sub-sections that [start, end) touches. */
-#define for_each_subsection(pa, start, end)                                                        \
-	for (uint64_t pa = (start) >> PGTSIM_SUBSECTION_SHIFT << PGTSIM_SUBSECTION_SHIFT;          \
-	     pa < (end); pa += UINT64_C(1) << PGTSIM_SUBSECTION_SHIFT)
-
-void sections_mark(struct pgtsim_sections *sections, uint64_t start, uint64_t end, bool there)
+void pgtsim_sections_mark(struct pgtsim_sections *sections, uint64_t start, uint64_t end,
+			  bool there)
 {
-	for_each_subsection(pa, start, end) {
-		struct section *section = sections_find(sections, pa);
-		unsigned word;
-		uint64_t bit = subsection_bit(sections, pa, &word);
+	while (start < end) {
+		const struct word word = word_at(sections, start, end);
 
 		if (there)
-			section->subsections[word] |= bit;
+			*word.bits |= word.mask;
 		else
-			section->subsections[word] &= ~bit;
+			*word.bits &= ~word.mask;
+		start = word.next;
 	}
 }
 
-static bool is_there(const struct pgtsim_sections *sections, uint64_t pa)
+bool pgtsim_sections_any(const struct pgtsim_sections *sections, uint64_t start, uint64_t end)
 {
-	const struct section *section = sections_find(sections, pa);
-	unsigned word;
-	uint64_t bit = subsection_bit(sections, pa, &word);
+	while (start < end) {
+		const struct word word = word_at(sections, start, end);
 
-	return section && (section->subsections[word] & bit);
-}
-
-bool sections_any(const struct pgtsim_sections *sections, uint64_t start, uint64_t end)
-{
-	for_each_subsection(pa, start, end)
-		if (is_there(sections, pa))
+		if (word.bits && (*word.bits & word.mask))
 			return true;
+		start = word.next;
+	}
 	return false;
 }
 
-bool sections_all(const struct pgtsim_sections *sections, uint64_t start, uint64_t end)
+bool pgtsim_sections_all(const struct pgtsim_sections *sections, uint64_t start, uint64_t end)
 {
-	for_each_subsection(pa, start, end)
-		if (!is_there(sections, pa))
+	while (start < end) {
+		const struct word word = word_at(sections, start, end);
+
+		if (!word.bits || ~*word.bits & word.mask)
 			return false;
+		start = word.next;
+	}
 	return true;
 }

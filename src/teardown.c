@@ -44,8 +44,7 @@ static void report_bad_free(struct pgtsim_pgtable *pgt, enum pgtsim_bad_free bad
 			     (unsigned long long)pfn, pgtsim_bad_free_name(bad));
 }
 
-static void pages_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op, uint64_t pfn,
-			uint64_t pages)
+static void pages_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op, uint64_t pfn, uint64_t pages)
 {
 	const struct pgtsim_event event = {
 		.op = op,
@@ -82,7 +81,8 @@ static void free_pages(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 
 	while (page < run->count) {
 		enum pgtsim_bad_free bad;
-		uint64_t freed = pgtsim_memory_free_run(memory, pfn + page, run->count - page, &bad);
+		uint64_t freed =
+			pgtsim_memory_free_run(memory, pfn + page, run->count - page, &bad);
 
 		pages_event(pgt, PGTSIM_OP_PAGES_FREE, pfn + page, freed);
 		page += freed;
@@ -134,9 +134,10 @@ static void check_unmapped(struct pgtsim_pgtable *pgt, const struct pgtsim_run *
 
 	for (unsigned i = 0; i < run->count; i++)
 		if (pgtsim_entry(pgt, run->table, run->index + i))
-			pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_FREED_WHILE_MAPPED,
-					     run->va + i * size, run->level, "PFN 0x%llx",
-					     (unsigned long long)(pfn + (i * size >> pgt->geo.page_shift)));
+			pgtsim_tlb_violation(
+				pgt->tlb, PGTSIM_V_FREED_WHILE_MAPPED, run->va + i * size,
+				run->level, "PFN 0x%llx",
+				(unsigned long long)(pfn + (i * size >> pgt->geo.page_shift)));
 }
 
 /* Frees the memory of leaves whose addresses follow one another from pa on. */
@@ -272,8 +273,8 @@ int pgtsim_unmap_range(struct pgtsim_pgtable *pgt, const struct pgtsim_unmap *un
 		return -EINVAL;
 	pgtsim_tlb_begin(pgt->tlb, PGTSIM_OP_BEGIN_PASS_1, pass.start, pass.end - 1);
 	if (pass.altmap && !pass.free_mapped)
-		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_ALTMAP_WITHOUT_FREE, pass.start,
-				     PGTSIM_PTE, "no memory is freed here");
+		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_ALTMAP_WITHOUT_FREE, pass.start, PGTSIM_PTE,
+				     "no memory is freed here");
 	pgtsim_walk(pgt, pass.start, pass.end - 1, &visitor, &pass);
 	if (pass.free_mapped ? flush == PGTSIM_FLUSH_AT_END : flush != PGTSIM_FLUSH_PER_LEAF)
 		pgtsim_tlb_flush_range(pgt->tlb, &pgt->geo, pgt->policy, pass.start, pass.end);
@@ -287,7 +288,7 @@ struct bounds {
 	bool shared; /* entries of the root that the range uses hold something outside the bounds */
 };
 
-/* pgtable_range_aligned(): whether the table under an entry of this level lies inside the bounds. */
+/* pgtable_range_aligned(): whether the table under the run's entry lies inside the bounds. */
 static bool inside(const struct pgtsim_pgtable *pgt, const struct bounds *bounds,
 		   const struct pgtsim_run *run)
 {
@@ -349,8 +350,7 @@ static bool in_kasan_shadow(const struct pgtsim_pgtable *pgt, uint64_t va)
 	return va >= start && va - start < UINT64_C(1) << (pgt->geo.va_bits - 3);
 }
 
-static bool frees_tables(const struct pgtsim_pgtable *pgt, const struct bounds *bounds,
-			 uint64_t va)
+static bool frees_tables(const struct pgtsim_pgtable *pgt, const struct bounds *bounds, uint64_t va)
 {
 	switch (pgt->policy->free_tables) {
 	case PGTSIM_FREE_FLOOR_CEILING:

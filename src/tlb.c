@@ -26,8 +26,7 @@ static const struct pgtsim_violation_kind kinds[PGTSIM_V_COUNT] = {
 				   "free the block with the order and the start it was allocated with" },
 	[PGTSIM_V_WRONG_OWNER] = { "wrong-owner", "pages are freed to someone who never owned them",
 				   "give memory back to the allocator it came from" },
-	[PGTSIM_V_NOT_RAM] = { "not-ram",
-			       "memory is freed to the page allocator that it never had",
+	[PGTSIM_V_NOT_RAM] = { "not-ram", "memory is freed to the page allocator that it never had",
 			       "give a device's memory back to its altmap, or do not free it" },
 	[PGTSIM_V_BOOT_MEMORY_FREED] = { "boot-memory-freed",
 					 "boot memory (reserved) is freed to the page allocator",
@@ -69,7 +68,8 @@ static const struct pgtsim_violation_kind kinds[PGTSIM_V_COUNT] = {
 	[PGTSIM_V_LINEAR_HOLE] = { "linear-hole",
 				   "memory is there that the linear map does not map to itself",
 				   "remove only what no leaf shares with a neighbour" },
-	[PGTSIM_V_MEMMAP_HOLE] = { "memmap-hole", "memory is there whose struct pages are not mapped",
+	[PGTSIM_V_MEMMAP_HOLE] = { "memmap-hole",
+				   "memory is there whose struct pages are not mapped",
 				   "free a vmemmap leaf when all of it is unused" },
 	[PGTSIM_V_BOOT_MEMORY_OFFLINE] = { "boot-memory-offline",
 					   "boot memory is offline, so that it can be removed",
@@ -89,19 +89,31 @@ static const struct pgtsim_violation_kind kinds[PGTSIM_V_COUNT] = {
 };
 
 static const char *const op_names[PGTSIM_OP_COUNT] = {
-	[PGTSIM_OP_TABLE_ALLOC] = "table-alloc", [PGTSIM_OP_TABLE_FREE] = "table-free",
-	[PGTSIM_OP_LINK] = "link",		 [PGTSIM_OP_UNLINK] = "unlink",
-	[PGTSIM_OP_MAP] = "map",		 [PGTSIM_OP_CLEAR] = "clear",
-	[PGTSIM_OP_POKE] = "poke",		 [PGTSIM_OP_PAGES_ALLOC] = "pages-alloc",
-	[PGTSIM_OP_PAGES_FREE] = "pages-free",	 [PGTSIM_OP_ALTMAP_ALLOC] = "altmap-alloc",
-	[PGTSIM_OP_ALTMAP_FREE] = "altmap-free", [PGTSIM_OP_DSB_ISHST] = "dsb-ishst",
-	[PGTSIM_OP_DSB_ISH] = "dsb-ish",	 [PGTSIM_OP_ISB] = "isb",
-	[PGTSIM_OP_TLBI_LEAF] = "tlbi-leaf",	 [PGTSIM_OP_TLBI_WALK] = "tlbi-walk",
-	[PGTSIM_OP_TLBI_RANGE] = "tlbi-range",	 [PGTSIM_OP_TLBI_ALL] = "tlbi-all",
-	[PGTSIM_OP_KASAN_ADD] = "kasan-add",	 [PGTSIM_OP_KASAN_REMOVE] = "kasan-remove",
+	[PGTSIM_OP_TABLE_ALLOC] = "table-alloc",
+	[PGTSIM_OP_TABLE_FREE] = "table-free",
+	[PGTSIM_OP_LINK] = "link",
+	[PGTSIM_OP_UNLINK] = "unlink",
+	[PGTSIM_OP_MAP] = "map",
+	[PGTSIM_OP_CLEAR] = "clear",
+	[PGTSIM_OP_POKE] = "poke",
+	[PGTSIM_OP_PAGES_ALLOC] = "pages-alloc",
+	[PGTSIM_OP_PAGES_FREE] = "pages-free",
+	[PGTSIM_OP_ALTMAP_ALLOC] = "altmap-alloc",
+	[PGTSIM_OP_ALTMAP_FREE] = "altmap-free",
+	[PGTSIM_OP_DSB_ISHST] = "dsb-ishst",
+	[PGTSIM_OP_DSB_ISH] = "dsb-ish",
+	[PGTSIM_OP_ISB] = "isb",
+	[PGTSIM_OP_TLBI_LEAF] = "tlbi-leaf",
+	[PGTSIM_OP_TLBI_WALK] = "tlbi-walk",
+	[PGTSIM_OP_TLBI_RANGE] = "tlbi-range",
+	[PGTSIM_OP_TLBI_ALL] = "tlbi-all",
+	[PGTSIM_OP_KASAN_ADD] = "kasan-add",
+	[PGTSIM_OP_KASAN_REMOVE] = "kasan-remove",
 	[PGTSIM_OP_MIGRATE] = "migrate",
-	[PGTSIM_OP_BEGIN_MAP] = "begin-map",	 [PGTSIM_OP_BEGIN_POPULATE] = "begin-populate",
-	[PGTSIM_OP_BEGIN_PASS_1] = "begin-pass-1", [PGTSIM_OP_BEGIN_PASS_2] = "begin-pass-2",
+	[PGTSIM_OP_BEGIN_MAP] = "begin-map",
+	[PGTSIM_OP_BEGIN_POPULATE] = "begin-populate",
+	[PGTSIM_OP_BEGIN_PASS_1] = "begin-pass-1",
+	[PGTSIM_OP_BEGIN_PASS_2] = "begin-pass-2",
 };
 
 void pgtsim_tlb_init(struct pgtsim_tlb *tlb)
@@ -217,7 +229,11 @@ void pgtsim_tlb_event(struct pgtsim_tlb *tlb, const struct pgtsim_event *event)
 void pgtsim_tlb_begin(struct pgtsim_tlb *tlb, enum pgtsim_op op, uint64_t va, uint64_t last)
 {
 	const struct pgtsim_event event = {
-		.op = op, .level = PGTSIM_PTE, .va = va, .count = 1, .size = last - va + 1,
+		.op = op,
+		.level = PGTSIM_PTE,
+		.va = va,
+		.count = 1,
+		.size = last - va + 1,
 	};
 
 	pgtsim_tlb_event(tlb, &event);
@@ -234,7 +250,11 @@ static void invalidate(struct pgtsim_tlb *tlb, enum pgtsim_op op, uint64_t va, u
 		       uint64_t size)
 {
 	const struct pgtsim_event event = {
-		.op = op, .level = PGTSIM_PTE, .va = va, .count = n, .size = size,
+		.op = op,
+		.level = PGTSIM_PTE,
+		.va = va,
+		.count = n,
+		.size = size,
 	};
 
 	if (n)
@@ -344,8 +364,10 @@ void pgtsim_tlb_violation(struct pgtsim_tlb *tlb, enum pgtsim_violation_name nam
 void pgtsim_tlb_reset_counts(struct pgtsim_tlb *tlb)
 {
 	struct pgtsim_counts fresh = {
-		.tables_pgd = tlb->counts.tables_pgd, .tables_p4d = tlb->counts.tables_p4d,
-		.tables_pud = tlb->counts.tables_pud, .tables_pmd = tlb->counts.tables_pmd,
+		.tables_pgd = tlb->counts.tables_pgd,
+		.tables_p4d = tlb->counts.tables_p4d,
+		.tables_pud = tlb->counts.tables_pud,
+		.tables_pmd = tlb->counts.tables_pmd,
 		.tables_pte = tlb->counts.tables_pte,
 	};
 

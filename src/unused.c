@@ -19,7 +19,8 @@ struct record {
 
 struct pgtsim_unused {
 	uint64_t first; /* number of the block that holds the vmemmap's start */
-	uint64_t tail;  /* from here to its block's end nothing is used, and not marked yet; 0: none */
+	uint64_t
+		tail; /* from here to its block's end nothing is used, and not marked yet; 0: none */
 	size_t parts;
 	struct record *part[];
 };
@@ -37,7 +38,7 @@ static struct record *find_record(const struct pgtsim_unused *unused, uint64_t v
 	return part ? &part[number & ((1u << PART_SHIFT) - 1)] : NULL;
 }
 
-int unused_prepare(struct pgtsim_vmemmap *vmemmap, uint64_t va)
+int pgtsim_unused_prepare(struct pgtsim_vmemmap *vmemmap, uint64_t va)
 {
 	struct pgtsim_unused *unused = vmemmap->unused;
 	uint64_t first = vmemmap->start >> BLOCK_SHIFT;
@@ -59,7 +60,7 @@ int unused_prepare(struct pgtsim_vmemmap *vmemmap, uint64_t va)
 	return *part ? 0 : -ENOMEM;
 }
 
-void unused_free(struct pgtsim_unused *unused)
+void pgtsim_unused_free(struct pgtsim_unused *unused)
 {
 	if (!unused)
 		return;
@@ -69,13 +70,14 @@ void unused_free(struct pgtsim_unused *unused)
 }
 
 /* Walks the units that [start, end), inside one block, touches. */
-#define for_each_unit(unit, start, end)                                                            \
-	for (unsigned unit = (unsigned)(((start) - block_start(start)) >> UNIT_SHIFT);             \
-	     unit <= (unsigned)(((end) - 1 - block_start(start)) >> UNIT_SHIFT); unit++)
+#define for_each_unit(unit, start, end)                                              \
+	for (unsigned unit = (unsigned)(((start)-block_start(start)) >> UNIT_SHIFT); \
+	     unit <= (unsigned)(((end)-1 - block_start(start)) >> UNIT_SHIFT); unit++)
 
 static void set_units(uint64_t *words, uint64_t start, uint64_t end, bool on)
 {
-	for_each_unit(unit, start, end) {
+	for_each_unit(unit, start, end)
+	{
 		uint64_t bit = UINT64_C(1) << unit % 64;
 
 		words[unit / 64] = on ? words[unit / 64] | bit : words[unit / 64] & ~bit;
@@ -87,16 +89,17 @@ static void mark(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t end)
 {
 	struct record *record = find_record(vmemmap->unused, start);
 
-	for_each_unit(unit, start, end)
-		if (record->used[unit / 64] >> unit % 64 & 1) {
-			pgtsim_tlb_violation(vmemmap->pgt->tlb, PGTSIM_V_MARKED_IN_USE,
-					     block_start(start) + ((uint64_t)unit << UNIT_SHIFT),
-					     PGTSIM_PMD, "marked 0x%llx to 0x%llx",
-					     (unsigned long long)start, (unsigned long long)end);
-			break;
-		}
+	for_each_unit(unit, start, end) if (record->used[unit / 64] >> unit % 64 & 1)
+	{
+		pgtsim_tlb_violation(vmemmap->pgt->tlb, PGTSIM_V_MARKED_IN_USE,
+				     block_start(start) + ((uint64_t)unit << UNIT_SHIFT),
+				     PGTSIM_PMD, "marked 0x%llx to 0x%llx",
+				     (unsigned long long)start, (unsigned long long)end);
+		break;
+	}
 	set_units(record->marked, start, end, true);
-	vmemmap->pgt->tlb->counts.memmap_marked += end - start;
+	if (!vmemmap->pgt->tlb->quiet)
+		vmemmap->pgt->tlb->counts.memmap_marked += end - start;
 }
 
 /* What was put off is done now. */
@@ -128,7 +131,7 @@ static void mark_head(struct pgtsim_vmemmap *vmemmap, uint64_t start)
 		mark(vmemmap, base, start);
 }
 
-void unused_use(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t end, bool fresh)
+void pgtsim_unused_use(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t end, bool fresh)
 {
 	struct record *record = find_record(vmemmap->unused, start);
 	bool consecutive = !fresh && vmemmap->unused->tail == start;
@@ -145,7 +148,7 @@ void unused_use(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t end, bo
 		remember_tail(vmemmap->unused, end);
 }
 
-bool unused_drop(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t end)
+bool pgtsim_unused_drop(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t end)
 {
 	struct record *record = find_record(vmemmap->unused, start);
 	uint64_t all = UINT64_MAX;
@@ -158,7 +161,7 @@ bool unused_drop(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t end)
 	return all == UINT64_MAX;
 }
 
-void unused_forget(struct pgtsim_vmemmap *vmemmap, uint64_t va)
+void pgtsim_unused_forget(struct pgtsim_vmemmap *vmemmap, uint64_t va)
 {
 	struct record *record = find_record(vmemmap->unused, va);
 

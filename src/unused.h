@@ -12,17 +12,17 @@
 #include <pgtsim/vmemmap.h>
 
 /* Makes sure that a block's record is there, so that nothing below fails. 0 or -ENOMEM. */
-int unused_prepare(struct pgtsim_vmemmap *vmemmap, uint64_t va);
+int pgtsim_unused_prepare(struct pgtsim_vmemmap *vmemmap, uint64_t va);
 
 /* [start, end) of a block is used from now on; `fresh`: the block has just been allocated. */
-void unused_use(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t end, bool fresh);
+void pgtsim_unused_use(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t end, bool fresh);
 
 /* [start, end) of a block is used no more. Returns whether all of the block is unused now. */
-bool unused_drop(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t end);
+bool pgtsim_unused_drop(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t end);
 
 /* A block is gone: nothing is known of it any more. */
-void unused_forget(struct pgtsim_vmemmap *vmemmap, uint64_t va);
+void pgtsim_unused_forget(struct pgtsim_vmemmap *vmemmap, uint64_t va);
 
-void unused_free(struct pgtsim_unused *unused);
+void pgtsim_unused_free(struct pgtsim_unused *unused);
 
 #endif

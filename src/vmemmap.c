@@ -9,18 +9,19 @@
 /* Leaves that one populate has mapped, for taking them back. */
 struct built {
 	uint64_t va, size; /* bytes */
+	bool shared;       /* part of a block that was there: used from now on, not mapped */
 };
 
 struct populating {
 	struct pgtsim_vmemmap *vmemmap;
 	struct pgtsim_altmap *altmap;
 	bool blocks;
-	uint64_t fallback;  /* the pmd that gets base pages as no block was to be had */
-	struct built *log;  /* NULL if nothing is ever taken back */
+	uint64_t fallback; /* the pmd that gets base pages as no block was to be had */
+	struct built *log; /* NULL if nothing is ever taken back */
 	size_t logged, room;
 	bool log_wanted;
 	uint64_t start, end; /* as asked for */
-	uint32_t mark; /* tables linked since are this populate's */
+	uint32_t mark;       /* tables linked since are this populate's */
 };
 
 /* ---- the log ---- */
@@ -47,10 +48,10 @@ static void log_add(struct populating *p, uint64_t va, uint64_t size)
 
 	if (!p->log_wanted)
 		return;
-	if (last && last->va + last->size == va)
+	if (last && !last->shared && last->va + last->size == va)
 		last->size += size;
 	else
-		p->log[p->logged++] = (struct built){ va, size };
+		p->log[p->logged++] = (struct built){ .va = va, .size = size };
 }
 
 static bool tracks(const struct pgtsim_vmemmap *vmemmap)
@@ -63,7 +64,7 @@ static void forget_blocks(struct pgtsim_vmemmap *vmemmap, uint64_t va, uint64_t 
 	uint64_t block = pgtsim_entry_size(&vmemmap->pgt->geo, PGTSIM_PMD);
 
 	for (uint64_t done = 0; done < size; done += block)
-		unused_forget(vmemmap, va + done);
+		pgtsim_unused_forget(vmemmap, va + done);
 }
 
 static void take_back(struct populating *p, uint64_t va, uint64_t last)
@@ -78,6 +79,10 @@ static void take_back(struct populating *p, uint64_t va, uint64_t last)
 			.memory = p->vmemmap->memory,
 		};
 
+		if (built->shared) {
+			pgtsim_unused_drop(p->vmemmap, built->va, built->va + built->size);
+			continue;
+		}
 		if (tracks(p->vmemmap) && p->vmemmap->unused && p->blocks)
 			forget_blocks(p->vmemmap, built->va, built->size);
 		pgtsim_unmap_range(p->vmemmap->pgt, &unmap);
@@ -179,8 +184,7 @@ static int link_table(struct populating *p, const struct pgtsim_run *run)
 }
 
 /* An altmap that fails with room left has lost it to alignment. */
-static void report_padding(const struct populating *p, const struct pgtsim_run *run,
-			   uint64_t pages)
+static void report_padding(const struct populating *p, const struct pgtsim_run *run, uint64_t pages)
 {
 	if (p->altmap && pgtsim_altmap_lost_padding(p->altmap, pages))
 		pgtsim_tlb_violation(p->vmemmap->pgt->tlb, PGTSIM_V_ALTMAP_LOST_PADDING, run->va,
@@ -203,6 +207,13 @@ static int without_block(struct populating *p, const struct pgtsim_run *run)
 	return link_table(p, run);
 }
 
+static void use_block(struct populating *p, uint64_t start, uint64_t end, bool fresh)
+{
+	pgtsim_unused_use(p->vmemmap, start, end, fresh);
+	if (!fresh && p->log_wanted)
+		p->log[p->logged++] = (struct built){ start, end - start, true };
+}
+
 /* One pmd at a time: each block is an allocation of its own, anywhere. */
 static int populate_block(struct populating *p, struct pgtsim_run *run)
 {
@@ -212,7 +223,7 @@ static int populate_block(struct populating *p, struct pgtsim_run *run)
 
 	bool fresh = !pgtsim_entry(pgt, run->table, run->index);
 
-	if (log_reserve(p) || (tracks(p->vmemmap) && unused_prepare(p->vmemmap, base)))
+	if (log_reserve(p) || (tracks(p->vmemmap) && pgtsim_unused_prepare(p->vmemmap, base)))
 		return -ENOMEM;
 	if (fresh) {
 		const struct pgtsim_run one = pgtsim_run_part(pgt, run, base, base + size - 1);
@@ -223,8 +234,8 @@ static int populate_block(struct populating *p, struct pgtsim_run *run)
 		map_run(p, &one, pfn, pgt->policy->vmemmap_block);
 	}
 	if (tracks(p->vmemmap))
-		unused_use(p->vmemmap, run->va > p->start ? run->va : p->start,
-			   base + size - 1 < p->end - 1 ? base + size : p->end, fresh);
+		use_block(p, run->va > p->start ? run->va : p->start,
+			  base + size - 1 < p->end - 1 ? base + size : p->end, fresh);
 	if (run->count == 1)
 		return 0;
 	run->va = base + size;
@@ -348,8 +359,8 @@ static void drop_unused(struct pgtsim_vmemmap *vmemmap, uint64_t *start, uint64_
 
 		if (!in_block(vmemmap, va))
 			continue;
-		if (whole || unused_drop(vmemmap, va, next)) {
-			unused_forget(vmemmap, va);
+		if (whole || pgtsim_unused_drop(vmemmap, va, next)) {
+			pgtsim_unused_forget(vmemmap, va);
 			*start = base < *start ? base : *start;
 			*end = base + size > *end ? base + size : *end;
 		} else if (va == from) {
@@ -362,7 +373,7 @@ static void drop_unused(struct pgtsim_vmemmap *vmemmap, uint64_t *start, uint64_
 
 void pgtsim_vmemmap_fini(struct pgtsim_vmemmap *vmemmap)
 {
-	unused_free(vmemmap->unused);
+	pgtsim_unused_free(vmemmap->unused);
 	vmemmap->unused = NULL;
 }
 

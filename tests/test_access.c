@@ -62,11 +62,11 @@ static void reading_modes_agree(void **state)
 			     mode++) {
 				enum pgtsim_access access = (enum pgtsim_access)mode;
 
-				assert_int_equal(access_read(access, run), run[0]);
-				assert_int_equal(access_live(access, run, n), live);
-				assert_int_equal(access_zeros(access, run, n), zeros);
-				assert_int_equal(access_uniform(access, run, n, 4096), same);
-				assert_int_equal(access_no_tables(access, run, n), plain);
+				assert_int_equal(pgtsim_access_read(access, run), run[0]);
+				assert_int_equal(pgtsim_access_live(access, run, n), live);
+				assert_int_equal(pgtsim_access_zeros(access, run, n), zeros);
+				assert_int_equal(pgtsim_access_uniform(access, run, n, 4096), same);
+				assert_int_equal(pgtsim_access_no_tables(access, run, n), plain);
 			}
 		}
 	}
@@ -83,15 +83,15 @@ static void writing_modes_agree(void **state)
 			uint64_t table[ENTRIES + 2 * GUARD];
 
 			memset(table, 0xa5, sizeof(table));
-			access_fill(access, &table[GUARD], n, 0x00e8000080000707, 4096);
+			pgtsim_access_fill(access, &table[GUARD], n, 0x00e8000080000707, 4096);
 			for (unsigned i = 0; i < COUNT(table); i++)
 				assert_int_equal(table[i],
 						 i < GUARD || i >= GUARD + n ?
 							 UINT64_C(0xa5a5a5a5a5a5a5a5) :
 							 0x00e8000080000707 +
 								 (i - GUARD) * UINT64_C(4096));
-			access_write(access, &table[1], 7);
-			access_clear(access, &table[GUARD], n);
+			pgtsim_access_write(access, &table[1], 7);
+			pgtsim_access_clear(access, &table[GUARD], n);
 			assert_int_equal(table[1], 7);
 			for (unsigned i = 2; i < COUNT(table); i++)
 				assert_int_equal(table[i], i < GUARD || i >= GUARD + n ?
@@ -109,11 +109,11 @@ static void steps_are_64_bits_wide(void **state)
 		enum pgtsim_access access = (enum pgtsim_access)mode;
 		uint64_t table[4];
 
-		access_fill(access, table, 4, 1, UINT64_C(1) << 42);
+		pgtsim_access_fill(access, table, 4, 1, UINT64_C(1) << 42);
 		assert_int_equal(table[3], (UINT64_C(3) << 42) + 1);
-		assert_int_equal(access_uniform(access, table, 4, UINT64_C(1) << 42), 4);
-		assert_int_equal(access_uniform(access, table, 4, UINT64_C(1) << 41), 1);
-		assert_int_equal(access_uniform(access, table, 1, 0), 1);
+		assert_int_equal(pgtsim_access_uniform(access, table, 4, UINT64_C(1) << 42), 4);
+		assert_int_equal(pgtsim_access_uniform(access, table, 4, UINT64_C(1) << 41), 1);
+		assert_int_equal(pgtsim_access_uniform(access, table, 1, 0), 1);
 	}
 }
 
@@ -126,9 +126,9 @@ static void empty_runs(void **state)
 	for (int mode = PGTSIM_ACCESS_PRIVATE; mode <= PGTSIM_ACCESS_SHARED; mode++) {
 		enum pgtsim_access access = (enum pgtsim_access)mode;
 
-		assert_int_equal(access_live(access, &entry, 0), 0);
-		assert_int_equal(access_zeros(access, &entry, 0), 0);
-		assert_int_equal(access_no_tables(access, &entry, 0), 0);
+		assert_int_equal(pgtsim_access_live(access, &entry, 0), 0);
+		assert_int_equal(pgtsim_access_zeros(access, &entry, 0), 0);
+		assert_int_equal(pgtsim_access_no_tables(access, &entry, 0), 0);
 	}
 }
 

@@ -138,6 +138,7 @@ static void lost_padding(void **state)
 		{ 0x80000, 1024, 513, 511, 512, true },  { 0x80000, 1023, 1, 511, 512, true },
 		{ 0x80000, 1022, 1, 511, 512, false },   { 0x80000, 1024, 0, 512, 513, false },
 		{ 0x80000, 1024, 512, 600, 512, false }, { 0x80000, 10, 5, 20, 1, false },
+		{ 0x80000, 1024, 0, 0, 512, false }, /* it did not fail */
 	};
 
 	(void)state;

@@ -127,15 +127,24 @@ static const struct good good[] = {
 	  "machine\nfail alloc nth=70\nexpect-error ENOMEM add 0x80000000+256M\n"
 	  "expect tables.pte == 0\nadd 0x80000000+256M\ncheck\n",
 	  "" },
+	{ "a failed populate gives the part of a shared block back",
+	  "machine vmemmap-partial=track-unused block-failure=fail\n"
+	  "vmemmap-populate vmemmap+0 vmemmap+1M\nfail alloc nth=1\n"
+	  "expect-error ENOMEM vmemmap-populate vmemmap+1M vmemmap+4M\n"
+	  "vmemmap-free vmemmap+0 vmemmap+1M\nexpect pages.freed == 512\ncheck\n",
+	  "" },
 	{ "what other rules for freeing tables leak",
 	  "machine free-tables=never\nadd 0x80000000+128M\nremove 0x80000000+128M\n"
-	  "expect tables.kept == 65\nexpect tables.freed == 0\n", "" },
+	  "expect tables.kept == 65\nexpect tables.freed == 0\n",
+	  "" },
 	{ "a test for the KASAN shadow that is turned round",
 	  "machine free-tables=kasan-inverted\nadd 0x80000000+128M\nremove 0x80000000+128M\n"
-	  "expect tables.kept == 65\nexpect tables.freed == 0\n", "" },
+	  "expect tables.kept == 65\nexpect tables.freed == 0\n",
+	  "" },
 	{ "tables stay when the root is shared with another region",
 	  "machine free-tables=skip-when-regions-overlap\nadd 0x80000000+128M\n"
-	  "remove 0x80000000+128M\nexpect tables.freed == 66\nexpect tables.kept == 1\n", "" },
+	  "remove 0x80000000+128M\nexpect tables.freed == 66\nexpect tables.kept == 1\n",
+	  "" },
 	{ "bounds keep a table until wider ones free it",
 	  "machine\nmap linear+0 0x40000000 4K\nbounds linear+2M linear+1G\nunmap linear+0 4K\n"
 	  "expect tables.pte == 1\nbounds default\nfree-tables linear+0 4K\n"
@@ -276,14 +285,25 @@ static void profile_can_be_overridden(void **state)
 static void one_scenario_for_every_geometry(void **state)
 {
 	static const char *const machines[] = {
-		"granule=4K va=39",  "granule=4K va=48",  "granule=4K va=52",
-		"granule=4K va=52 va-actual=48",	  "granule=16K va=36",
-		"granule=16K va=47", "granule=16K va=48", "granule=16K va=52",
-		"granule=16K va=52 va-actual=47",	  "granule=64K va=42",
-		"granule=64K va=48", "granule=64K va=52", "granule=64K va=52 va-actual=48",
-		"granule=4K va=48 blocks=on cont=on",	  "granule=64K va=48 blocks=on cont=on",
-		"granule=4K va=48 struct-page=56",	  "granule=16K va=47 struct-page=56",
-		"granule=64K va=48 tlbi-range=on",	  "granule=4K va=48 block=1G",
+		"granule=4K va=39",
+		"granule=4K va=48",
+		"granule=4K va=52",
+		"granule=4K va=52 va-actual=48",
+		"granule=16K va=36",
+		"granule=16K va=47",
+		"granule=16K va=48",
+		"granule=16K va=52",
+		"granule=16K va=52 va-actual=47",
+		"granule=64K va=42",
+		"granule=64K va=48",
+		"granule=64K va=52",
+		"granule=64K va=52 va-actual=48",
+		"granule=4K va=48 blocks=on cont=on",
+		"granule=64K va=48 blocks=on cont=on",
+		"granule=4K va=48 struct-page=56",
+		"granule=16K va=47 struct-page=56",
+		"granule=64K va=48 tlbi-range=on",
+		"granule=4K va=48 block=1G",
 	};
 	static struct output output;
 	struct run_error error;

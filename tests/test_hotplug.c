@@ -107,7 +107,8 @@ static void tables_come_back(void **state)
 
 			assert_int_equal(pgtsim_add_memory(&machine->hotplug, base, G), 0);
 			assert_int_equal(pgtsim_online_memory(&machine->hotplug, base, G,
-							      PGTSIM_ZONE_MOVABLE), 0);
+							      PGTSIM_ZONE_MOVABLE),
+					 0);
 			assert_int_equal(pgtsim_offline_memory(&machine->hotplug, base, G), 0);
 			assert_int_equal(pgtsim_remove_memory(&machine->hotplug, base, G), 0);
 			after = dump_of(machine);
@@ -133,8 +134,8 @@ static void online_changes_no_table(void **state)
 	assert_int_equal(pgtsim_add_memory(&machine->hotplug, base, 128 * M), 0);
 	before = dump_of(machine);
 	counts = machine->tlb.counts;
-	assert_int_equal(pgtsim_online_memory(&machine->hotplug, base, 128 * M,
-					      PGTSIM_ZONE_NORMAL), 0);
+	assert_int_equal(pgtsim_online_memory(&machine->hotplug, base, 128 * M, PGTSIM_ZONE_NORMAL),
+			 0);
 	assert_true(pgtsim_section_state(&machine->hotplug, base).online);
 	assert_int_equal(pgtsim_offline_memory(&machine->hotplug, base, 128 * M), 0);
 	after = dump_of(machine);
@@ -198,8 +199,9 @@ static void add_failure_keep(void **state)
 	assert_int_equal(pgtsim_add_memory(&machine->hotplug, base, 256 * M), -ENOMEM);
 	assert_true(pgtsim_section_state(&machine->hotplug, base).present);
 	assert_false(pgtsim_section_state(&machine->hotplug, base + 128 * M).present);
-	assert_int_equal(pgtsim_translate(&machine->pgt, pgtsim_linear(&machine->layout, base), &at),
-			 -EFAULT);
+	assert_int_equal(
+		pgtsim_translate(&machine->pgt, pgtsim_linear(&machine->layout, base), &at),
+		-EFAULT);
 	assert_int_equal(pgtsim_translate(&machine->pgt,
 					  pgtsim_page_of_pfn(&machine->vmemmap, base >> 12), &at),
 			 0);
@@ -269,7 +271,8 @@ static void offline_inside_a_leaf(void **state)
 
 		/* 1 GiB in one pud block; its first 128 MiB go. */
 		assert_int_equal(pgtsim_add_memory(hotplug, base, G), 0);
-		assert_int_equal(pgtsim_online_memory(hotplug, base, 128 * M, PGTSIM_ZONE_NORMAL), 0);
+		assert_int_equal(pgtsim_online_memory(hotplug, base, 128 * M, PGTSIM_ZONE_NORMAL),
+				 0);
 		assert_int_equal(pgtsim_offline_memory(hotplug, base, 128 * M), rows[i].result);
 		if (!rows[i].result)
 			assert_int_equal(pgtsim_remove_memory(hotplug, base, 128 * M), 0);
@@ -291,8 +294,8 @@ static void removal_is_not_quadratic(void **state)
 	for (unsigned i = 0; i < 511; i++) {
 		uint64_t work = counts->work_entries, read = counts->entries_read;
 
-		assert_int_equal(pgtsim_remove_memory(&machine->hotplug, base + i * 128 * M,
-						      128 * M), 0);
+		assert_int_equal(
+			pgtsim_remove_memory(&machine->hotplug, base + i * 128 * M, 128 * M), 0);
 		work = counts->work_entries - work;
 		read = counts->entries_read - read;
 		if (i == 0) {

@@ -83,7 +83,8 @@ static void memmap_of_one_subsection(void **state)
 		unsigned kib, struct_page;
 		uint64_t pages;
 	} rows[] = {
-		{ 4, 64, 8 }, { 4, 56, 7 }, { 16, 64, 1 }, { 16, 56, 1 }, { 64, 64, 1 }, { 64, 56, 1 },
+		{ 4, 64, 8 },  { 4, 56, 7 },  { 16, 64, 1 },
+		{ 16, 56, 1 }, { 64, 64, 1 }, { 64, 56, 1 },
 	};
 
 	(void)state;
@@ -278,7 +279,7 @@ static void altmap_that_is_used_up(void **state)
 		uint64_t pages;
 		int ret;
 	} rows[] = {
-		{ "linux-5.7", 0, 0 },         { "linux-5.10", 1023, -ENOMEM },
+		{ "linux-5.7", 0, 0 },           { "linux-5.10", 1023, -ENOMEM },
 		{ "linux-5.14", 1023, -ENOMEM }, { "linux-6.1", 1023, -ENOMEM },
 		{ "linux-6.12", 1023, -ENOMEM }, { "latest", 1023, -ENOMEM },
 		{ "linux-6.12", 1024, 0 },
@@ -333,7 +334,8 @@ static void altmap_in_base_pages(void **state)
 		struct pgtsim_altmap altmap = altmap_over(machine, base, 1, 512);
 		bool pages = !later_than(profiles[i], "linux-6.1");
 
-		assert_int_equal(add_device(machine, base, 128 * MIB, &altmap), pages ? 0 : -ENOMEM);
+		assert_int_equal(add_device(machine, base, 128 * MIB, &altmap),
+				 pages ? 0 : -ENOMEM);
 		assert_int_equal(altmap.alloc, pages ? 512 : 0);
 		if (pages) {
 			assert_int_equal(memmap_at(machine, base).pa, base + 4 * KIB);
@@ -507,8 +509,8 @@ static void device_in_an_early_section_is_in_no_zone(void **state)
 	machine = machine_of(&config);
 	assert_int_equal(add_device(machine, ram.end, 2 * MIB, NULL), 0);
 	assert_int_equal(pgtsim_add_memory(&machine->hotplug, base, 128 * MIB), 0);
-	assert_int_equal(pgtsim_online_memory(&machine->hotplug, base, 128 * MIB,
-					      PGTSIM_ZONE_NORMAL), 0);
+	assert_int_equal(
+		pgtsim_online_memory(&machine->hotplug, base, 128 * MIB, PGTSIM_ZONE_NORMAL), 0);
 	assert_int_equal(pgtsim_offline_memory(&machine->hotplug, base, 128 * MIB), 0);
 	zone = pgtsim_zone_state(&machine->hotplug, 0, PGTSIM_ZONE_NORMAL);
 	assert_int_equal(zone.start_pfn, RAM_START >> 12);

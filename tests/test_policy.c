@@ -71,8 +71,7 @@ static const struct {
 	{ "early-memmap", { ALWAYS("shared") } },
 	{ "boot-guard", { ALWAYS("on") } },
 	{ "memmap-on-memory-check", { ALWAYS("full") } },
-	{ "memmap-on-memory-lock",
-	  { "held", "held", "not-held", "held", "held", "held", "held" } },
+	{ "memmap-on-memory-lock", { "held", "held", "not-held", "held", "held", "held", "held" } },
 	{ "barriers", { SINCE_6_12("every-leaf", "deferred") } },
 };
 

@@ -154,10 +154,10 @@ PGTSIM_API void pgtsim_notifier_remove(struct pgtsim_hotplug *hotplug,
 				       struct pgtsim_notifier *notifier);
 
 /*
- * Brings offline memory blocks into a zone. Changes no page table. Returns 0, -EINVAL (empty,
- * not aligned, not there, online already, boot memory; no such zone), or what a notifier vetoed with: then
- * none of the blocks is online. Models memory_block_online(): pages that hold the memmap join the
- * zone first and are present, but are never managed.
+ * Brings offline memory blocks into a zone. Changes no page table. Returns 0; -EINVAL (empty, not
+ * aligned, not there, online already, boot memory; no such zone); or what a notifier vetoed with:
+ * then none of the blocks is online. Models memory_block_online(): pages that hold the memmap
+ * join the zone first and are present, but are never managed.
  */
 PGTSIM_API int pgtsim_online_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size,
 				    enum pgtsim_zone zone);

@@ -166,8 +166,8 @@ PGTSIM_API void pgtsim_tables_release(struct pgtsim_pgtable *pgt, struct pgtsim_
 
 /*
  * Takes the first table of a list and links it under the entry that translates run->va, which
- * must be zero, with the barriers of the profile: before it DSB ISHST for the linear map, after it DSB ISHST and ISB but for the root
- * up to 6.1. Models p?d_populate().
+ * must be zero, with the barriers of the profile: before it DSB ISHST for the linear map, after
+ * it DSB ISHST and ISB, but not for the root up to 6.1. Models p?d_populate().
  */
 PGTSIM_API void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 				  struct pgtsim_table **list, uint64_t attrs,

@@ -163,7 +163,7 @@ enum { PGTSIM_VIOLATIONS_KEPT = 256 }; /* the first ones are kept; all are count
 struct pgtsim_tlb {
 	struct pgtsim_counts counts;
 	struct pgtsim_observer *observers;
-	struct pgtsim_violation *violations; /* the first PGTSIM_VIOLATIONS_KEPT; NULL until there is one */
+	struct pgtsim_violation *violations; /* the first ones; NULL until there is one */
 	size_t violation_count;              /* of those kept */
 	bool quiet;                          /* nothing is counted, shown or kept: somebody only looks */
 	bool range_operations;               /* the CPU has them (FEAT_TLBIRANGE) */

@@ -207,14 +207,18 @@ static int parse_run(int argc, char **argv, struct run_arguments *arguments)
 		else if ((value = value_of(argv[i], "--junit=")))
 			arguments->junit = value;
 		else if ((argv[i][0] == '-' && argv[i][1]) || arguments->file)
-			return fprintf(stderr, "pgtsim run: unexpected '%s'; see pgtsim run --help\n",
-				       argv[i]), -EINVAL;
+			return fprintf(stderr,
+				       "pgtsim run: unexpected '%s'; see pgtsim run --help\n",
+				       argv[i]),
+			       -EINVAL;
 		else
 			arguments->file = argv[i];
 	}
 	if (arguments->profile && !profile_exists(arguments->profile))
-		return fprintf(stderr, "pgtsim run: there is no profile '%s'; see pgtsim profiles\n",
-			       arguments->profile), -EINVAL;
+		return fprintf(stderr,
+			       "pgtsim run: there is no profile '%s'; see pgtsim profiles\n",
+			       arguments->profile),
+		       -EINVAL;
 	if (!arguments->file)
 		return fprintf(stderr, "pgtsim run: which scenario? see pgtsim run --help\n"),
 		       -EINVAL;
@@ -308,8 +312,7 @@ static const struct {
 	{ "run", "run a scenario: build a machine, hot-add memory, tear it down", command_run },
 	{ "replay", "replay recordings of live kernels and compare every descriptor",
 	  command_replay },
-	{ "profiles", "the kernels that can be modelled, and where they differ",
-	  command_profiles },
+	{ "profiles", "the kernels that can be modelled, and where they differ", command_profiles },
 	{ "decode", "what each bit of a descriptor means", command_decode },
 	{ "geometry", "how a virtual address splits into indices", command_geometry },
 	{ "--help", NULL, command_help },

@@ -14,8 +14,8 @@
  * Returns RUN_OK, RUN_FAILED if anything differs, RUN_BAD_SCENARIO for a recording that is none
  * or that cannot be replayed.
  */
-int replay_text(const char *name, const char *text, size_t length,
-		const struct pgtsim_printer *out, const struct pgtsim_printer *errors);
+int replay_text(const char *name, const char *text, size_t length, const struct pgtsim_printer *out,
+		const struct pgtsim_printer *errors);
 
 /* `pgtsim replay FILE...`; argv[0] is "replay". Returns the exit status: the worst of the files. */
 int command_replay(int argc, char **argv);

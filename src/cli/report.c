@@ -69,7 +69,10 @@ struct amount {
 	const char *one, *many;
 };
 
-#define AMOUNT(field, one, many) { offsetof(struct pgtsim_counts, field), one, many }
+#define AMOUNT(field, one, many)                                 \
+	{                                                        \
+		offsetof(struct pgtsim_counts, field), one, many \
+	}
 
 static const struct amount amounts[] = {
 	AMOUNT(leaves_mapped, "leaf mapped", "leaves mapped"),
@@ -185,8 +188,8 @@ static void print_machine(const struct report *report)
 		      "%s%s%s: %uK pages, %u-bit VA, %u levels\n"
 		      "  linear map from 0x%016" PRIx64 ", vmemmap from 0x%016" PRIx64 "\n",
 		      style(report, BOLD), report->machine->policy.profile, style(report, PLAIN),
-		      1u << (geo->page_shift - 10), geo->va_bits, geo->levels,
-		      layout->linear_start, layout->vmemmap_start);
+		      1u << (geo->page_shift - 10), geo->va_bits, geo->levels, layout->linear_start,
+		      layout->vmemmap_start);
 }
 
 static void print_outcome(const struct report *report, const struct scenario_command *command,

@@ -21,7 +21,7 @@ struct report {
 	struct pgtsim_observer observer;
 	struct pgtsim_printer out;
 	bool colour;
-	bool started;              /* the observer is on a machine */
+	bool started; /* the observer is on a machine */
 	struct pgtsim_machine *machine;
 	struct pgtsim_counts begin; /* when the command began */
 	struct pgtsim_counts mark;  /* when the current part began */

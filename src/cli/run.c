@@ -69,8 +69,8 @@ static int address(const struct run *run, const struct scenario_value *value, ui
 }
 
 /* args[0] VA and args[1] SIZE as [*start, *end); an end of 0 is the end of the address space. */
-static int va_range(const struct run *run, const struct scenario_command *command,
-		    uint64_t *start, uint64_t *end)
+static int va_range(const struct run *run, const struct scenario_command *command, uint64_t *start,
+		    uint64_t *end)
 {
 	uint64_t size = command->args[1].number;
 	int ret = address(run, &command->args[0], start);
@@ -147,8 +147,8 @@ static int create_machine(struct run *run, const struct scenario_command *comman
 	struct pgtsim_ram ram[RAM_MAX];
 	const char *name = profile ? profile->word : "latest";
 	uint64_t granule = number_or(command, SCENARIO_KEY_GRANULE, 4096);
-	int ret = pgtsim_machine_config_init(&config, run->options->profile ?
-							      run->options->profile : name);
+	int ret = pgtsim_machine_config_init(&config,
+					     run->options->profile ? run->options->profile : name);
 
 	if (ret || granule > UINT32_MAX)
 		return -EINVAL;
@@ -272,8 +272,9 @@ static int do_poke(struct run *run, const struct scenario_command *command)
 	uint64_t va;
 	int ret = address(run, &command->args[1], &va);
 
-	return ret ? ret : pgtsim_poke(&run->machine->pgt, level_of(run, &command->args[0]), va,
-				       command->args[2].number);
+	return ret ? ret :
+		     pgtsim_poke(&run->machine->pgt, level_of(run, &command->args[0]), va,
+				 command->args[2].number);
 }
 
 /* ---- vmemmap and hotplug commands ---- */
@@ -297,8 +298,9 @@ static int do_populate(struct run *run, const struct scenario_command *command)
 
 	if (!ret)
 		ret = address(run, &command->args[1], &end);
-	return ret ? ret : pgtsim_vmemmap_populate(&run->machine->vmemmap, start, end,
-						   altmap_of(run, command), flags);
+	return ret ? ret :
+		     pgtsim_vmemmap_populate(&run->machine->vmemmap, start, end,
+					     altmap_of(run, command), flags);
 }
 
 static int do_vmemmap_free(struct run *run, const struct scenario_command *command)
@@ -308,8 +310,9 @@ static int do_vmemmap_free(struct run *run, const struct scenario_command *comma
 
 	if (!ret)
 		ret = address(run, &command->args[1], &end);
-	return ret ? ret : pgtsim_vmemmap_free(&run->machine->vmemmap, start, end,
-					       altmap_of(run, command));
+	return ret ? ret :
+		     pgtsim_vmemmap_free(&run->machine->vmemmap, start, end,
+					 altmap_of(run, command));
 }
 
 static int do_add(struct run *run, const struct scenario_command *command)
@@ -509,14 +512,12 @@ static bool compare(enum scenario_compare how, uint64_t a, uint64_t b)
 	return false;
 }
 
-static int expect(struct run *run, const struct scenario_command *command,
-		  struct run_error *error)
+static int expect(struct run *run, const struct scenario_command *command, struct run_error *error)
 {
 	const struct pgtsim_counter *counter = command->args[0].counter;
 	uint64_t value = pgtsim_counter_value(&run->machine->tlb.counts, counter);
 
-	if (compare((enum scenario_compare)command->args[1].choice, value,
-		    command->args[2].number))
+	if (compare((enum scenario_compare)command->args[1].choice, value, command->args[2].number))
 		return RUN_OK;
 	return fail(error, command, "%s: it is %" PRIu64, command->source, value);
 }
@@ -536,8 +537,7 @@ static int judge(const struct scenario_command *command, int result, struct run_
 	return fail(error, command, "%s: %s (%s)", command->source, name, strerror(-result));
 }
 
-static int execute(struct run *run, const struct scenario_command *command,
-		   struct run_error *error)
+static int execute(struct run *run, const struct scenario_command *command, struct run_error *error)
 {
 	int result = 0, status;
 

@@ -53,7 +53,8 @@ struct run {
 enum { RUN_OK = 0, RUN_FAILED = 1, RUN_BAD_SCENARIO = 2 };
 
 /*
- * Starts a run: creates the machine. The scenario and the options must live as long. Returns a status, *error is set unless RUN_OK.
+ * Starts a run: creates the machine. The scenario and the options must live as long. Returns a
+ * status; *error is set unless it is RUN_OK.
  */
 int run_start(struct run *run, const struct scenario *scenario, const struct run_options *options,
 	      struct run_error *error);
