@@ -122,14 +122,28 @@ static int cover_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, voi
 	return 0;
 }
 
+/* What is wrong with tables has been said already. */
+static int walk_quietly(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last,
+			const struct pgtsim_visitor *visitor, void *arg)
+{
+	bool quiet = pgt->tlb->quiet;
+	int ret;
+
+	pgt->tlb->quiet = true;
+	ret = pgtsim_walk(pgt, va, last, visitor, arg);
+	pgt->tlb->quiet = quiet;
+	return ret;
+}
+
 /* The first address of [va, last] that is not mapped as it should be; last + 1 if all is. */
 static uint64_t first_hole(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last, bool linear,
 			   uint64_t delta)
 {
 	static const struct pgtsim_visitor visitor = { .entries = cover_entries };
 	struct coverage coverage = { .next = va, .delta = delta, .linear = linear };
+	int ret = walk_quietly(pgt, va, last, &visitor, &coverage);
 
-	if (pgtsim_walk(pgt, va, last, &visitor, &coverage) == 0 && coverage.next - 1 >= last)
+	if (!ret && coverage.next - 1 >= last)
 		return last + 1;
 	return coverage.next;
 }
@@ -216,7 +230,7 @@ static int add_backing(struct backings *backings, const struct backing *run)
 static int collect_backing(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
 {
 	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level);
-	unsigned pages = 1u << (pgt->geo.shift[pgtsim_slot(run->level)] - pgt->geo.page_shift);
+	unsigned order = pgt->geo.shift[pgtsim_slot(run->level)] - pgt->geo.page_shift;
 	unsigned end = run->index + run->count, count;
 
 	for (unsigned i = run->index; i < end; i += count) {
@@ -229,7 +243,7 @@ static int collect_backing(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, v
 
 		count = desc ? pgtsim_run_uniform(pgt, run->table, i, end - i, size) :
 			       pgtsim_run_zeros(pgt, run->table, i, end - i);
-		backing.pages = (uint64_t)count * pages;
+		backing.pages = (uint64_t)count << order;
 		if ((desc & PGTSIM_DESC_VALID) && add_backing(arg, &backing))
 			return -1;
 	}
@@ -250,7 +264,7 @@ static void check_backing(struct pgtsim_machine *machine)
 	const struct pgtsim_vmemmap *vmemmap = &machine->vmemmap;
 	struct backings backings = { 0 };
 
-	if (!pgtsim_walk(&machine->pgt, vmemmap->start, vmemmap->end - 1, &visitor, &backings) &&
+	if (!walk_quietly(&machine->pgt, vmemmap->start, vmemmap->end - 1, &visitor, &backings) &&
 	    backings.count)
 		qsort(backings.run, backings.count, sizeof(*backings.run), by_pfn);
 	else

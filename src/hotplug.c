@@ -58,11 +58,13 @@ void pgtsim_hotplug_fini(struct pgtsim_hotplug *hotplug)
 int pgtsim_add_boot_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
 {
 	struct pgtsim_zone_state *zone = &hotplug->zones[0][PGTSIM_ZONE_NORMAL];
-	uint64_t section = hotplug->config.section_size;
+	uint64_t section = hotplug->config.section_size, block = hotplug->config.block_size - 1;
 
 	if (!size || !mappable(hotplug, start, size))
 		return -EINVAL;
-	if (pgtsim_sections_prepare(hotplug->sections, start, start + size))
+	/* Whole memory blocks, as online and offline look at those. */
+	if (pgtsim_sections_prepare(hotplug->sections, start & ~block,
+				    ((start + size - 1) | block) + 1))
 		return -ENOMEM;
 	pgtsim_sections_mark(hotplug->sections, start, start + size, true);
 	for (uint64_t pa = start & ~(section - 1); pa < start + size; pa += section)
@@ -217,8 +219,7 @@ static void undo_parts(struct pgtsim_hotplug *hotplug, const struct coming *comi
 	for_each_part(hotplug, pa, part_end, coming->start, end)
 	{
 		pgtsim_sections_mark(hotplug->sections, pa, part_end, false);
-		if (!section_at(hotplug, pa)->early)
-			free_own_memmap(hotplug, coming, pa, part_end, altmap);
+		free_own_memmap(hotplug, coming, pa, part_end, altmap);
 	}
 }
 

@@ -1073,6 +1073,21 @@ uint64_t pgtsim_memory_ram_count(const struct pgtsim_memory *memory)
 	return memory->ram_count;
 }
 
+uint64_t pgtsim_memory_ram_in(const struct pgtsim_memory *memory, uint64_t pa, uint64_t size)
+{
+	uint64_t start = pa >> memory->page_shift, end = start + (size >> memory->page_shift);
+	uint64_t pages = 0;
+
+	for (size_t i = 0; i < memory->range_count; i++) {
+		const struct pfn_range *ram = &memory->range[i];
+		uint64_t from = ram->start > start ? ram->start : start;
+		uint64_t to = ram->end < end ? ram->end : end;
+
+		pages += from < to ? to - from : 0;
+	}
+	return pages;
+}
+
 bool pgtsim_memory_is_ram(const struct pgtsim_memory *memory, uint64_t pa, uint64_t size)
 {
 	const struct pfn_range *range = find_ram(memory, pa >> memory->page_shift);

@@ -49,12 +49,14 @@ static uint64_t last_in_zone(const struct pgtsim_hotplug *hotplug, unsigned node
 			     enum pgtsim_zone zone, uint64_t start, uint64_t end)
 {
 	const uint64_t step = UINT64_C(1) << PGTSIM_SUBSECTION_SHIFT;
+	uint64_t size = hotplug->config.section_size, pa = end;
 
-	for (uint64_t pa = end; pa > start; pa = (pa - 1) & ~(step - 1)) {
-		const struct section *section = section_at(hotplug, pa - 1);
+	while ((pa = pgtsim_sections_previous(hotplug->sections, start, pa)) > start) {
+		bool online = online_in(section_at(hotplug, pa - 1), node, zone);
 
-		if (section && online_in(section, node, zone) && is_systems(hotplug, pa - 1))
+		if (online && is_systems(hotplug, pa - 1))
 			return pa;
+		pa = (pa - 1) & ~((online ? step : size) - 1);
 	}
 	return start;
 }
@@ -475,20 +477,18 @@ static void offline_block(struct pgtsim_hotplug *hotplug, struct memory_block *b
 static void offline_boot_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
 {
 	struct pgtsim_zone_state *zone = &hotplug->zones[0][PGTSIM_ZONE_NORMAL];
-	const uint64_t step = UINT64_C(1) << PGTSIM_SUBSECTION_SHIFT;
 
 	for_each_part(hotplug, pa, part_end, start, start + size)
 	{
+		uint64_t ram = pgtsim_memory_ram_in(hotplug->config.memory, pa, part_end - pa);
+
+		if (!section_at(hotplug, pa)->early)
+			continue;
 		section_at(hotplug, pa)->offline = true;
 		zone_shrink(hotplug, 0, PGTSIM_ZONE_NORMAL, zone, pages_of(hotplug, pa),
 			    pages_of(hotplug, part_end - pa));
-	}
-	for (uint64_t pa = start; pa < start + size; pa += step) {
-		if (!pgtsim_sections_any(hotplug->sections, pa, pa + step))
-			continue;
-		zone->present -= pages_of(hotplug, step);
-		zone->managed -= zone->managed < pages_of(hotplug, step) ? zone->managed :
-									   pages_of(hotplug, step);
+		zone->present -= ram;
+		zone->managed -= zone->managed < ram ? zone->managed : ram;
 	}
 }
 
@@ -597,7 +597,8 @@ int pgtsim_offline_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64
 	if (!all_blocks(hotplug, start, size, true))
 		return -EINVAL;
 	migration.pages = used_in(hotplug->used, pfn, end, &unmovable);
-	if (unmovable)
+	/* Pages move to boot memory: those that are there stay. */
+	if (unmovable || (migration.pages && is_boot_memory(hotplug, start, size)))
 		return -EBUSY;
 	if (refused(hotplug, start, size))
 		return -EPERM;

@@ -102,6 +102,21 @@ uint64_t pgtsim_sections_next(const struct pgtsim_sections *sections, uint64_t p
 	return end;
 }
 
+uint64_t pgtsim_sections_previous(const struct pgtsim_sections *sections, uint64_t start,
+				  uint64_t end)
+{
+	const uint64_t size = UINT64_C(1) << sections->shift, part = size << PART_SHIFT;
+
+	while (end > start) {
+		const struct section *section = pgtsim_sections_find(sections, end - 1);
+
+		if (section && pgtsim_section_present(section))
+			return end;
+		end = (end - 1) & ~((section ? size : part) - 1);
+	}
+	return start;
+}
+
 /* Sub-sections of one section that one word holds. */
 struct word {
 	uint64_t *bits; /* NULL: nothing near was ever added */

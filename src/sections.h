@@ -41,6 +41,10 @@ int pgtsim_sections_prepare(struct pgtsim_sections *sections, uint64_t start, ui
 /* The address of the first section from pa on, below end, that has memory; end if there is none. */
 uint64_t pgtsim_sections_next(const struct pgtsim_sections *sections, uint64_t pa, uint64_t end);
 
+/* The end, at most `end`, of the last section above start that has memory; start if there is none. */
+uint64_t pgtsim_sections_previous(const struct pgtsim_sections *sections, uint64_t start,
+				  uint64_t end);
+
 /* Sets or clears the sub-sections that [start, end) touches, in whatever sections. */
 void pgtsim_sections_mark(struct pgtsim_sections *sections, uint64_t start, uint64_t end,
 			  bool there);

@@ -369,6 +369,7 @@ void pgtsim_tlb_reset_counts(struct pgtsim_tlb *tlb)
 		.tables_pud = tlb->counts.tables_pud,
 		.tables_pmd = tlb->counts.tables_pmd,
 		.tables_pte = tlb->counts.tables_pte,
+		.violations = tlb->counts.violations,
 	};
 
 	tlb->counts = fresh;

@@ -30,6 +30,7 @@ static uint64_t block_start(uint64_t va)
 	return va >> BLOCK_SHIFT << BLOCK_SHIFT;
 }
 
+/* NULL where nothing was ever populated. */
 static struct record *find_record(const struct pgtsim_unused *unused, uint64_t va)
 {
 	uint64_t number = (va >> BLOCK_SHIFT) - unused->first;
@@ -153,6 +154,8 @@ bool pgtsim_unused_drop(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t
 	struct record *record = find_record(vmemmap->unused, start);
 	uint64_t all = UINT64_MAX;
 
+	if (!record)
+		return true;
 	mark_tail(vmemmap);
 	set_units(record->used, start, end, false);
 	mark(vmemmap, start, end);

@@ -17,7 +17,10 @@ int pgtsim_unused_prepare(struct pgtsim_vmemmap *vmemmap, uint64_t va);
 /* [start, end) of a block is used from now on; `fresh`: the block has just been allocated. */
 void pgtsim_unused_use(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t end, bool fresh);
 
-/* [start, end) of a block is used no more. Returns whether all of the block is unused now. */
+/*
+ * [start, end) of a block is used no more. Returns whether all of the block is unused now; so is a
+ * block that was never populated.
+ */
 bool pgtsim_unused_drop(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t end);
 
 /* A block is gone: nothing is known of it any more. */

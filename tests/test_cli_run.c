@@ -133,6 +133,18 @@ static const struct good good[] = {
 	  "expect-error ENOMEM vmemmap-populate vmemmap+1M vmemmap+4M\n"
 	  "vmemmap-free vmemmap+0 vmemmap+1M\nexpect pages.freed == 512\ncheck\n",
 	  "" },
+	{ "a memory block that boot memory fills in part goes offline",
+	  "machine section=2M block=1G ram=0x40000000+256M boot-guard=off\n"
+	  "offline 0x40000000+1G\n",
+	  "" },
+	{ "a block that populate did not make, where unused parts are tracked",
+	  "machine vmemmap-partial=track-unused\nvmemmap-populate vmemmap+0 vmemmap+1M\n"
+	  "map vmemmap+64G 0x80000000 2M\nvmemmap-free vmemmap+64G vmemmap+0x1000001000\n",
+	  "" },
+	{ "zones shrink over a hole of petabytes",
+	  "machine va=52\nadd 0xE000000000000+128M\nonline 0xE000000000000+128M\n"
+	  "offline 0xE000000000000+128M\nremove 0xE000000000000+128M\ncheck\n",
+	  "" },
 	{ "what other rules for freeing tables leak",
 	  "machine free-tables=never\nadd 0x80000000+128M\nremove 0x80000000+128M\n"
 	  "expect tables.kept == 65\nexpect tables.freed == 0\n",
@@ -228,6 +240,8 @@ static const struct bad bad[] = {
 	{ "machine\npoke pmd linear+0 0\n", 1, 2, "ENOENT" },
 	{ "machine va=39\npoke pud linear+0 0\n", 1, 2, "EINVAL" },
 	{ "machine va=39\npoke pgd linear+0 0x123003\ncheck\n", 1, 3, "check: 1 violation" },
+	{ "machine\nadd 0x80000000+128M\npoke pmd linear+1G 3\ncheck\n", 1, 4,
+	  "check: 3 violations" },
 	{ "machine\nuse 0x80000000+4K movable\n", 1, 2, "EINVAL" },
 	{ "machine\nunuse 0x80000000+4K\n", 1, 2, "EINVAL" },
 	{ "machine\nadd 0x80000000+128M node=16\n", 1, 2, "EINVAL" },

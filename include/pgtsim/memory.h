@@ -148,6 +148,10 @@ PGTSIM_API uint64_t pgtsim_memory_ram_count(const struct pgtsim_memory *memory);
 /* Whether two memories have the same RAM, and every frame the same owner, in the same blocks. */
 PGTSIM_API bool pgtsim_memory_equal(const struct pgtsim_memory *a, const struct pgtsim_memory *b);
 
+/* How many pages of [pa, pa + size), bytes, are RAM of this memory. */
+PGTSIM_API uint64_t pgtsim_memory_ram_in(const struct pgtsim_memory *memory, uint64_t pa,
+					 uint64_t size);
+
 /* Whether [pa, pa + size), bytes, is RAM of this memory as a whole; false if size is 0. */
 PGTSIM_API bool pgtsim_memory_is_ram(const struct pgtsim_memory *memory, uint64_t pa,
 				     uint64_t size);

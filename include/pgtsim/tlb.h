@@ -115,7 +115,7 @@ struct pgtsim_observer {
 	struct pgtsim_observer *next;
 };
 
-/* Names of violations, with what they mean and what to do instead: pgtsim_violation_kinds(). */
+/* Names of violations, with what they mean and what to do instead: pgtsim_violation_kind(). */
 enum pgtsim_violation_name {
 	PGTSIM_V_DOUBLE_FREE,
 	PGTSIM_V_WRONG_ORDER,
@@ -213,7 +213,7 @@ PGTSIM_API void pgtsim_tlb_violation(struct pgtsim_tlb *tlb, enum pgtsim_violati
 #endif
 	;
 
-/* Starts all counters again but those of live tables. Violations kept so far stay. */
+/* Starts all counters again but those of live tables and of violations, which are kept. */
 PGTSIM_API void pgtsim_tlb_reset_counts(struct pgtsim_tlb *tlb);
 
 /* The counters by name; *count receives their number. The table is constant. */

@@ -487,8 +487,11 @@ static int check(struct run *run, const struct scenario_command *command, struct
 			      kind->name, v->va, level_name(run, v->level), kind->meaning, v->text,
 			      kind->instead);
 	}
-	if (!tlb->violation_count)
+	if (!tlb->counts.violations)
 		return RUN_OK;
+	if (tlb->counts.violations > tlb->violation_count)
+		return fail(error, command, "check: %" PRIu64 " violations, the first %zu shown",
+			    tlb->counts.violations, tlb->violation_count);
 	return fail(error, command, "check: %zu violation%s", tlb->violation_count,
 		    tlb->violation_count == 1 ? "" : "s");
 }
