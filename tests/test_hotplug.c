@@ -309,6 +309,134 @@ static void removal_is_not_quadratic(void **state)
 	pgtsim_machine_free(&machine);
 }
 
+/* A notifier that keeps what it is told, and vetoes one action. */
+struct watcher {
+	struct pgtsim_notifier notifier;
+	enum pgtsim_memory_action veto; /* with -EBUSY; ONLINE: none */
+	char *log;                      /* shared by all, a letter an action */
+};
+
+static int watch(struct pgtsim_notifier *self, const struct pgtsim_memory_notify *notify)
+{
+	struct watcher *watcher = (struct watcher *)(void *)self;
+	static const char letters[] = {
+		[PGTSIM_GOING_ONLINE] = 'g',  [PGTSIM_ONLINE] = 'N',  [PGTSIM_CANCEL_ONLINE] = 'c',
+		[PGTSIM_GOING_OFFLINE] = 'h', [PGTSIM_OFFLINE] = 'F', [PGTSIM_CANCEL_OFFLINE] = 'd',
+	};
+	size_t length = strlen(watcher->log);
+
+	assert_int_equal(notify->pages, 32768);
+	watcher->log[length] = letters[notify->action];
+	watcher->log[length + 1] = '\0';
+	return notify->action == watcher->veto && watcher->veto != PGTSIM_ONLINE ? -EBUSY : 0;
+}
+
+/* Each notifier in turn vetoes; the blocks stay as they were, and all are told that it is off. */
+static void notifiers_veto(void **state)
+{
+	struct pgtsim_machine *machine = machine_of("latest", 4096, 48, false);
+	struct pgtsim_machine *twin = machine_of("latest", 4096, 48, false);
+	struct pgtsim_hotplug *hotplug = &machine->hotplug;
+	struct watcher watchers[3];
+	char log[64] = "";
+
+	(void)state;
+	assert_int_equal(pgtsim_add_memory(hotplug, base, 256 * M), 0);
+	assert_int_equal(pgtsim_add_memory(&twin->hotplug, base, 256 * M), 0);
+	for (size_t i = 0; i < 3; i++) {
+		watchers[i] = (struct watcher){ { .notify = watch }, PGTSIM_ONLINE, log };
+		pgtsim_notifier_add(hotplug, &watchers[i].notifier);
+	}
+	for (size_t i = 0; i < 3; i++) {
+		watchers[i].veto = PGTSIM_GOING_ONLINE;
+		log[0] = '\0';
+		assert_int_equal(pgtsim_online_memory(hotplug, base, 256 * M, PGTSIM_ZONE_MOVABLE),
+				 -EBUSY);
+		assert_string_equal(log, &"gggccc"[2 - i]);
+		assert_null(pgtsim_machine_difference(machine, twin));
+		watchers[i].veto = PGTSIM_ONLINE;
+	}
+	log[0] = '\0';
+	assert_int_equal(pgtsim_online_memory(hotplug, base, 256 * M, PGTSIM_ZONE_MOVABLE), 0);
+	assert_string_equal(log, "ggggggNNNNNN");
+	pgtsim_online_memory(&twin->hotplug, base, 256 * M, PGTSIM_ZONE_MOVABLE);
+	assert_int_equal(pgtsim_use_memory(hotplug, base, 8 * M, true), 0);
+	assert_int_equal(pgtsim_use_memory(&twin->hotplug, base, 8 * M, true), 0);
+	for (size_t i = 0; i < 3; i++) {
+		watchers[i].veto = PGTSIM_GOING_OFFLINE;
+		log[0] = '\0';
+		assert_int_equal(pgtsim_offline_memory(hotplug, base, 256 * M), -EBUSY);
+		assert_string_equal(log, &"hhhddd"[2 - i]);
+		assert_null(pgtsim_machine_difference(machine, twin));
+		watchers[i].veto = PGTSIM_ONLINE;
+	}
+	log[0] = '\0';
+	pgtsim_notifier_remove(hotplug, &watchers[1].notifier);
+	assert_int_equal(pgtsim_offline_memory(hotplug, base, 256 * M), 0);
+	assert_string_equal(log, "hhhhFFFF");
+	assert_int_equal(machine->tlb.counts.pages_migrated, 2048);
+	pgtsim_machine_free(&machine);
+	pgtsim_machine_free(&twin);
+}
+
+/* Pages in use: what cannot move keeps a block online, what can is found where it went. */
+static void pages_in_use(void **state)
+{
+	struct pgtsim_machine *machine = machine_of("latest", 4096, 48, false);
+	struct pgtsim_hotplug *hotplug = &machine->hotplug;
+	uint64_t free_pages;
+
+	(void)state;
+	assert_int_equal(pgtsim_use_memory(hotplug, base, 4096, true), -EINVAL);
+	assert_int_equal(pgtsim_add_memory(hotplug, base, 128 * M), 0);
+	assert_int_equal(pgtsim_use_memory(hotplug, base, 4096, true), -EINVAL);
+	assert_int_equal(pgtsim_online_memory(hotplug, base, 128 * M, PGTSIM_ZONE_NORMAL), 0);
+	assert_int_equal(pgtsim_use_memory(hotplug, base, 0, true), -EINVAL);
+	assert_int_equal(pgtsim_use_memory(hotplug, base + 1, 4096, true), -EINVAL);
+	assert_int_equal(pgtsim_use_memory(hotplug, base, 16 * M, true), 0);
+	assert_int_equal(pgtsim_use_memory(hotplug, base + 8 * M, 4096, true), -EEXIST);
+	assert_int_equal(pgtsim_unuse_memory(hotplug, base + 4 * M, 4 * M), 0);
+	assert_int_equal(pgtsim_unuse_memory(hotplug, base + 4 * M, 8 * M), -EINVAL);
+	assert_int_equal(pgtsim_use_memory(hotplug, base + 64 * M, 4096, false), 0);
+	assert_int_equal(pgtsim_offline_memory(hotplug, base, 128 * M), -EBUSY);
+	assert_int_equal(pgtsim_unuse_memory(hotplug, base + 64 * M, 4096), 0);
+	free_pages = pgtsim_memory_free_count(machine->memory);
+	pgtsim_memory_fail(machine->memory, 1, false);
+	assert_int_equal(pgtsim_offline_memory(hotplug, base, 128 * M), -EBUSY);
+	assert_int_equal(pgtsim_memory_free_count(machine->memory), free_pages);
+	assert_int_equal(pgtsim_offline_memory(hotplug, base, 128 * M), 0);
+	assert_int_equal(pgtsim_memory_free_count(machine->memory), free_pages - 3072);
+	assert_int_equal(pgtsim_unuse_memory(hotplug, base, 4096), -EINVAL);
+	assert_int_equal(pgtsim_remove_memory(hotplug, base, 128 * M), 0);
+	assert_int_equal(pgtsim_check_machine(machine), 0);
+	pgtsim_machine_free(&machine);
+}
+
+/* A frame's struct page may be looked at while it is online, but not that of a memmap page. */
+static void online_pages(void **state)
+{
+	const uint64_t pfn = base >> 12;
+	struct pgtsim_machine_config config;
+	struct pgtsim_machine *machine;
+	const struct pgtsim_add add = { .start = base, .size = 128 * M, .memmap_on_memory = true };
+
+	(void)state;
+	assert_int_equal(pgtsim_machine_config_init(&config, "latest"), 0);
+	config.memmap_on_memory = PGTSIM_MEMMAP_ON;
+	assert_int_equal(pgtsim_machine_new(&machine, &config), 0);
+	assert_int_equal(pgtsim_add_range(&machine->hotplug, &add), 0);
+	assert_false(pgtsim_pfn_is_online(&machine->hotplug, pfn + 512));
+	assert_int_equal(
+		pgtsim_online_memory(&machine->hotplug, base, 128 * M, PGTSIM_ZONE_MOVABLE), 0);
+	assert_false(pgtsim_pfn_is_online(&machine->hotplug, pfn));
+	assert_false(pgtsim_pfn_is_online(&machine->hotplug, pfn + 511));
+	assert_true(pgtsim_pfn_is_online(&machine->hotplug, pfn + 512));
+	assert_true(pgtsim_pfn_is_online(&machine->hotplug, pfn + 32767));
+	assert_false(pgtsim_pfn_is_online(&machine->hotplug, pfn + 32768));
+	assert_true(pgtsim_pfn_is_online(&machine->hotplug, 0x40000));
+	pgtsim_machine_free(&machine);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,6 +449,9 @@ int main(void)
 		cmocka_unit_test(errors),
 		cmocka_unit_test(last_block_of_the_linear_map),
 		cmocka_unit_test(offline_inside_a_leaf),
+		cmocka_unit_test(notifiers_veto),
+		cmocka_unit_test(pages_in_use),
+		cmocka_unit_test(online_pages),
 		cmocka_unit_test(removal_is_not_quadratic),
 	};
 
