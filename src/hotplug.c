@@ -159,6 +159,21 @@ static void free_memmap(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t
 }
 
 /*
+ * Whether the leaf that maps this part of the memmap is there, for a neighbour, and would go with
+ * any part of it: not a block whose unused part is tracked.
+ */
+static bool neighbours_leaf(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t *mask)
+{
+	struct pgtsim_translation at;
+
+	if (pgtsim_translate(pgt, va, &at) ||
+	    (at.level < PGTSIM_PTE && pgt->policy->vmemmap_partial == PGTSIM_PARTIAL_TRACK_UNUSED))
+		return false;
+	*mask = at.size - 1;
+	return true;
+}
+
+/*
  * The leaves at both ends of a range's memmap may be there already, for a neighbour: an add that
  * fails must leave those alone. Early sections, which can only be at its ends, have theirs.
  */
@@ -166,7 +181,7 @@ static void find_own_memmap(struct pgtsim_hotplug *hotplug, struct coming *comin
 {
 	const struct pgtsim_pgtable *pgt = hotplug->config.pgt;
 	uint64_t start = coming->start, end = start + coming->size;
-	struct pgtsim_translation at;
+	uint64_t mask;
 
 	if (section_at(hotplug, start)->early)
 		start = next_part(hotplug, start, end);
@@ -176,10 +191,10 @@ static void find_own_memmap(struct pgtsim_hotplug *hotplug, struct coming *comin
 	coming->own_end = memmap_of(hotplug, end);
 	if (start >= end)
 		return;
-	if (!pgtsim_translate(pgt, coming->own_start, &at))
-		coming->own_start = (coming->own_start & ~(at.size - 1)) + at.size;
-	if (!pgtsim_translate(pgt, coming->own_end - 1, &at))
-		coming->own_end = (coming->own_end - 1) & ~(at.size - 1);
+	if (neighbours_leaf(pgt, coming->own_start, &mask))
+		coming->own_start = (coming->own_start | mask) + 1;
+	if (neighbours_leaf(pgt, coming->own_end - 1, &mask))
+		coming->own_end = (coming->own_end - 1) & ~mask;
 }
 
 /* Frees what an add has built of the memmap of [start, end), and nothing that was there before. */
@@ -216,8 +231,7 @@ static int add_part(struct pgtsim_hotplug *hotplug, const struct coming *coming,
 static void undo_parts(struct pgtsim_hotplug *hotplug, const struct coming *coming, uint64_t end,
 		       struct pgtsim_altmap *altmap)
 {
-	for_each_part(hotplug, pa, part_end, coming->start, end)
-	{
+	for_each_part (hotplug, pa, part_end, coming->start, end) {
 		pgtsim_sections_mark(hotplug->sections, pa, part_end, false);
 		free_own_memmap(hotplug, coming, pa, part_end, altmap);
 	}
@@ -227,8 +241,7 @@ static void undo_parts(struct pgtsim_hotplug *hotplug, const struct coming *comi
 static void remove_parts(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t end,
 			 struct pgtsim_altmap *altmap)
 {
-	for_each_part(hotplug, pa, part_end, start, end)
-	{
+	for_each_part (hotplug, pa, part_end, start, end) {
 		struct section *section = section_at(hotplug, pa);
 
 		pgtsim_sections_mark(hotplug->sections, pa, part_end, false);
@@ -281,8 +294,7 @@ static int add_range(struct pgtsim_hotplug *hotplug, struct coming *coming, uint
 	if (ret)
 		return ret;
 	find_own_memmap(hotplug, coming);
-	for_each_part(hotplug, pa, part_end, coming->start, coming->start + coming->size)
-	{
+	for_each_part (hotplug, pa, part_end, coming->start, coming->start + coming->size) {
 		ret = add_part(hotplug, coming, pa, part_end);
 		if (!ret)
 			continue;
@@ -310,9 +322,8 @@ static int add_block(struct pgtsim_hotplug *hotplug, uint64_t start, unsigned no
 	block->memmap_pages = memmap_pages;
 	if (altmap)
 		block->altmap = *altmap;
-	for_each_part(hotplug, pa, part_end, start, start + hotplug->config.block_size)
-		section_at(hotplug, pa)
-			->block = block;
+	for_each_part (hotplug, pa, part_end, start, start + hotplug->config.block_size)
+		section_at(hotplug, pa)->block = block;
 	return 0;
 }
 
@@ -334,8 +345,7 @@ static void free_blocks(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t
 
 static int add_blocks(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size, unsigned node)
 {
-	for_each_block(hotplug, pa, start, size)
-	{
+	for_each_block (hotplug, pa, start, size) {
 		if (add_block(hotplug, pa, node, NULL, 0)) {
 			free_blocks(hotplug, start, size);
 			return -ENOMEM;
@@ -406,8 +416,7 @@ static int add_self_hosted_block(struct pgtsim_hotplug *hotplug, uint64_t start,
 
 static void remove_self_hosted_blocks(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
 {
-	for_each_block(hotplug, pa, start, size)
-	{
+	for_each_block (hotplug, pa, start, size) {
 		struct pgtsim_altmap altmap = block_at(hotplug, pa)->altmap;
 
 		free_blocks(hotplug, pa, hotplug->config.block_size);
@@ -421,8 +430,7 @@ static int add_self_hosted(struct pgtsim_hotplug *hotplug, const struct pgtsim_a
 {
 	struct pgtsim_pgtable *pgt = hotplug->config.pgt;
 
-	for_each_block(hotplug, pa, add->start, add->size)
-	{
+	for_each_block (hotplug, pa, add->start, add->size) {
 		int ret = add_self_hosted_block(hotplug, pa, add->node, reserved, mark);
 
 		if (!ret)
@@ -583,8 +591,7 @@ static int check_blocks(const struct pgtsim_hotplug *hotplug, uint64_t start, ui
 	bool busy = false;
 
 	*self_hosted = 0;
-	for_each_block(hotplug, pa, start, size)
-	{
+	for_each_block (hotplug, pa, start, size) {
 		const struct section *section = section_at(hotplug, pa);
 
 		if (!section || !(section->early || section->block))

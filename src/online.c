@@ -321,14 +321,13 @@ static int notify(struct pgtsim_hotplug *hotplug, const struct memory_block *blo
 static int notify_going(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size,
 			enum pgtsim_memory_action going, enum pgtsim_memory_action cancel)
 {
-	for_each_block(hotplug, pa, start, size)
-	{
+	for_each_block (hotplug, pa, start, size) {
 		const struct memory_block *block = block_at(hotplug, pa);
 		int ret = block ? notify(hotplug, block, going) : 0;
 
 		if (!ret)
 			continue;
-		for_each_block(hotplug, told, start, pa + 1 - start)
+		for_each_block (hotplug, told, start, pa + 1 - start)
 			notify(hotplug, block_at(hotplug, told), cancel);
 		return ret;
 	}
@@ -342,8 +341,7 @@ static bool all_blocks(const struct pgtsim_hotplug *hotplug, uint64_t start, uin
 {
 	if (!block_aligned(hotplug, start, size) || !mappable(hotplug, start, size))
 		return false;
-	for_each_block(hotplug, pa, start, size)
-	{
+	for_each_block (hotplug, pa, start, size) {
 		const struct section *section = section_at(hotplug, pa);
 
 		if (!section ||
@@ -356,8 +354,9 @@ static bool all_blocks(const struct pgtsim_hotplug *hotplug, uint64_t start, uin
 
 static bool is_boot_memory(const struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
 {
-	for_each_part(hotplug, pa, part_end, start,
-		      start + size) if (section_at(hotplug, pa)->early) return true;
+	for_each_part (hotplug, pa, part_end, start, start + size)
+		if (section_at(hotplug, pa)->early)
+			return true;
 	return false;
 }
 
@@ -435,7 +434,8 @@ int pgtsim_online_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_
 	ret = notify_going(hotplug, start, size, PGTSIM_GOING_ONLINE, PGTSIM_CANCEL_ONLINE);
 	if (ret)
 		return ret;
-	for_each_block(hotplug, pa, start, size) online_block(hotplug, block_at(hotplug, pa), zone);
+	for_each_block (hotplug, pa, start, size)
+		online_block(hotplug, block_at(hotplug, pa), zone);
 	return 0;
 }
 
@@ -478,8 +478,7 @@ static void offline_boot_memory(struct pgtsim_hotplug *hotplug, uint64_t start, 
 {
 	struct pgtsim_zone_state *zone = &hotplug->zones[0][PGTSIM_ZONE_NORMAL];
 
-	for_each_part(hotplug, pa, part_end, start, start + size)
-	{
+	for_each_part (hotplug, pa, part_end, start, start + size) {
 		uint64_t ram = pgtsim_memory_ram_in(hotplug->config.memory, pa, part_end - pa);
 
 		if (!section_at(hotplug, pa)->early)
@@ -611,8 +610,7 @@ int pgtsim_offline_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64
 		return ret;
 	}
 	migrate(hotplug, pfn, end, &migration);
-	for_each_block(hotplug, pa, start, size)
-	{
+	for_each_block (hotplug, pa, start, size) {
 		if (block_at(hotplug, pa))
 			offline_block(hotplug, block_at(hotplug, pa));
 		else

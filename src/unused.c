@@ -77,8 +77,7 @@ void pgtsim_unused_free(struct pgtsim_unused *unused)
 
 static void set_units(uint64_t *words, uint64_t start, uint64_t end, bool on)
 {
-	for_each_unit(unit, start, end)
-	{
+	for_each_unit (unit, start, end) {
 		uint64_t bit = UINT64_C(1) << unit % 64;
 
 		words[unit / 64] = on ? words[unit / 64] | bit : words[unit / 64] & ~bit;
@@ -90,14 +89,14 @@ static void mark(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t end)
 {
 	struct record *record = find_record(vmemmap->unused, start);
 
-	for_each_unit(unit, start, end) if (record->used[unit / 64] >> unit % 64 & 1)
-	{
-		pgtsim_tlb_violation(vmemmap->pgt->tlb, PGTSIM_V_MARKED_IN_USE,
-				     block_start(start) + ((uint64_t)unit << UNIT_SHIFT),
-				     PGTSIM_PMD, "marked 0x%llx to 0x%llx",
-				     (unsigned long long)start, (unsigned long long)end);
-		break;
-	}
+	for_each_unit (unit, start, end)
+		if (record->used[unit / 64] >> unit % 64 & 1) {
+			pgtsim_tlb_violation(vmemmap->pgt->tlb, PGTSIM_V_MARKED_IN_USE,
+					     block_start(start) + ((uint64_t)unit << UNIT_SHIFT),
+					     PGTSIM_PMD, "marked 0x%llx to 0x%llx",
+					     (unsigned long long)start, (unsigned long long)end);
+			break;
+		}
 	set_units(record->marked, start, end, true);
 	if (!vmemmap->pgt->tlb->quiet)
 		vmemmap->pgt->tlb->counts.memmap_marked += end - start;

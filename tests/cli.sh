@@ -130,7 +130,7 @@ rm in
 for file in "$pgtsim" /dev/urandom; do
 	head -c 4096 "$file" >binary
 	run 2 run binary
-	has err 'binary:1: '
+	grep -qE '^binary:[0-9]+: .' err || fail "pgtsim run binary: $(head -n 3 err)"
 	empty out
 done
 : >nothing

@@ -130,8 +130,8 @@ static void struct_pages_of_56_bytes(void **state)
 }
 
 /*
- * quirk: with 56 bytes two sections share a block. 6.1 and 6.12 populate part of a section with base
- * pages, find their table where the next, whole section wants the block, and leave it at that.
+ * quirk: with 56 bytes two sections share a block. 6.1 and 6.12 populate part of a section with
+ * base pages, find their table where the next, whole section wants the block, and leave it at that.
  */
 static void quirk_whole_section_over_base_pages(void **state)
 {
@@ -276,20 +276,23 @@ static void altmap_that_is_used_up(void **state)
 {
 	static const struct {
 		const char *profile;
-		uint64_t pages;
+		uint64_t reserve, pages; /* the first block takes up to a boundary, and 512 pages */
 		int ret;
 	} rows[] = {
-		{ "linux-5.7", 0, 0 },           { "linux-5.10", 1023, -ENOMEM },
-		{ "linux-5.14", 1023, -ENOMEM }, { "linux-6.1", 1023, -ENOMEM },
-		{ "linux-6.12", 1023, -ENOMEM }, { "latest", 1023, -ENOMEM },
-		{ "linux-6.12", 1024, 0 },
+		{ "linux-5.7", 0, 0, 0 },           { "linux-5.10", 0, 1023, -ENOMEM },
+		{ "linux-5.14", 0, 1023, -ENOMEM }, { "linux-6.1", 0, 1023, -ENOMEM },
+		{ "linux-6.12", 0, 1023, -ENOMEM }, { "latest", 0, 1023, -ENOMEM },
+		{ "linux-5.10", 1, 1534, -ENOMEM }, { "linux-6.1", 1, 1534, -ENOMEM },
+		{ "linux-6.12", 1, 1534, -ENOMEM }, { "latest", 1, 1534, -ENOMEM },
+		{ "linux-6.12", 0, 1024, 0 },       { "linux-6.12", 1, 1535, 0 },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct pgtsim_machine *machine = simple_machine(rows[i].profile, 4);
 		struct pgtsim_machine *twin = simple_machine(rows[i].profile, 4);
-		struct pgtsim_altmap altmap = altmap_over(machine, base, 0, rows[i].pages);
+		struct pgtsim_altmap altmap =
+			altmap_over(machine, base, rows[i].reserve, rows[i].pages);
 		struct pgtsim_altmap before = altmap;
 
 		/* The error path of 5.14 has a defect of its own: B7. */
@@ -299,7 +302,10 @@ static void altmap_that_is_used_up(void **state)
 			assert_memory_equal(&altmap, &before, sizeof(altmap));
 			assert_same(machine, twin);
 		}
-		assert_clean(machine);
+		if (rows[i].reserve && rows[i].ret)
+			assert_true(found(machine, PGTSIM_V_ALTMAP_LOST_PADDING));
+		else
+			assert_clean(machine);
 		pgtsim_machine_free(&machine);
 		pgtsim_machine_free(&twin);
 	}
@@ -323,7 +329,7 @@ static void error_path_frees_to_the_page_allocator(void **state)
 	}
 }
 
-/* With 5.14 and 6.1 a misaligned altmap that no block fits into gives base pages, to the last one. */
+/* With 5.14 and 6.1 an altmap that no aligned block fits into gives base pages, to the last. */
 static void altmap_in_base_pages(void **state)
 {
 	static const char *const profiles[] = { "linux-5.14", "linux-6.1", "linux-6.12" };
@@ -496,7 +502,54 @@ static void from_an_early_section_on(void **state)
 	pgtsim_machine_free(&twin);
 }
 
-/* A device's pages in an early section are not online, and no part of the zone, though boot's are. */
+/* Adds a device with each allocation failing in turn, on one of two machines that are the same. */
+static void fail_device(struct pgtsim_machine *machine, const struct pgtsim_machine *twin,
+			uint64_t start, uint64_t size)
+{
+	int ret = -ENOMEM;
+
+	for (uint64_t nth = 1; ret; nth++) {
+		pgtsim_memory_fail(machine->memory, nth, true);
+		ret = add_device(machine, start, size, NULL);
+		pgtsim_memory_fail(machine->memory, 0, false);
+		if (ret)
+			assert_same(machine, twin);
+	}
+	assert_clean(machine);
+}
+
+/* A device with an end in an early section that fails to be added leaves boot's memmap alone. */
+static void failure_spares_early_sections(void **state)
+{
+	static const struct pgtsim_ram two[] = { { RAM_START, RAM_START + 64 * MIB },
+						 { 5 * GIB + 64 * MIB, 5 * GIB + 128 * MIB } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(all_profiles) * COUNT(granules) * 2; i++) {
+		struct pgtsim_machine_config config =
+			config_of(all_profiles[i / 6], granules[i / 2 % 3], 48);
+		struct pgtsim_machine *machine, *twin;
+		uint64_t section;
+
+		config.ram = two;
+		config.ram_count = COUNT(two);
+		config.boot = config.blocks = true;
+		config.struct_page = i % 2 ? 56 : 64;
+		machine = machine_of(&config);
+		twin = machine_of(&config);
+		section = machine->hotplug.config.section_size;
+		fail_device(machine, twin, two[0].end, 2 * section - 64 * MIB);
+		assert_true(memmap_is_mapped(machine, RAM_START + section - 1));
+		pgtsim_machine_free(&machine);
+		machine = machine_of(&config);
+		fail_device(machine, twin, 5 * GIB - section, section + 64 * MIB);
+		assert_true(memmap_is_mapped(machine, 5 * GIB));
+		pgtsim_machine_free(&machine);
+		pgtsim_machine_free(&twin);
+	}
+}
+
+/* A device's pages in an early section are not online, and no part of the zone as boot's are. */
 static void device_in_an_early_section_is_in_no_zone(void **state)
 {
 	static const struct pgtsim_ram ram = { RAM_START, RAM_START + 64 * MIB };
@@ -508,6 +561,8 @@ static void device_in_an_early_section_is_in_no_zone(void **state)
 	config.ram = &ram;
 	machine = machine_of(&config);
 	assert_int_equal(add_device(machine, ram.end, 2 * MIB, NULL), 0);
+	assert_int_equal(machine->tlb.counts.pages_allocated, 0);
+	assert_false(memmap_is_mapped(machine, ram.end)); /* nothing was built at boot */
 	assert_int_equal(pgtsim_add_memory(&machine->hotplug, base, 128 * MIB), 0);
 	assert_int_equal(
 		pgtsim_online_memory(&machine->hotplug, base, 128 * MIB, PGTSIM_ZONE_NORMAL), 0);
@@ -580,6 +635,7 @@ int main(void)
 		cmocka_unit_test(failure_spares_the_neighbour),
 		cmocka_unit_test(rest_of_an_early_section),
 		cmocka_unit_test(from_an_early_section_on),
+		cmocka_unit_test(failure_spares_early_sections),
 		cmocka_unit_test(device_in_an_early_section_is_in_no_zone),
 		cmocka_unit_test(refusals),
 	};

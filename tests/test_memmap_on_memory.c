@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hotplug: memmap on memory. Who may use it, where the memmap goes, how its pages are accounted for,
- * and what may be removed.
+ * hotplug: memmap on memory. Who may use it, where the memmap goes, how its pages are accounted
+ * for, and what may be removed.
  */
 #include "hotplug.h"
 
@@ -286,7 +286,7 @@ static void pages_that_are_online(void **state)
 
 /* ---- remove ---- */
 
-/* Several blocks of which one or all hold their memmap: up to 6.7 one by one only, then all alike. */
+/* Several blocks of which some hold their memmap: up to 6.7 one by one only, then all alike. */
 static void removal_rules(void **state)
 {
 	static const struct {

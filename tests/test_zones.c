@@ -394,7 +394,7 @@ static void offline(struct pgtsim_machine *machine, uint64_t slot)
 		pgtsim_offline_memory(&machine->hotplug, base + slot * 128 * MIB, 128 * MIB), 0);
 }
 
-/* The movable zone of node 2 spans `pages` blocks from block `first` on, `present` of them there. */
+/* The movable zone of node 2 spans some blocks from block `first` on, `present` of them there. */
 static void assert_spans(const struct pgtsim_machine *machine, uint64_t first, uint64_t spanned,
 			 uint64_t present)
 {
