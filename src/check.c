@@ -281,6 +281,45 @@ static void check_backing(struct pgtsim_machine *machine)
 	free(backings.run);
 }
 
+/* ---- tables that nobody needs ---- */
+
+/* Empty tables of a region are noted as violations when the walk is over: it is a quiet one. */
+struct emptiness {
+	uint64_t start, last; /* of the region */
+	uint64_t va;          /* of the first empty table */
+	uint64_t count;
+	int level;
+};
+
+static int count_empty(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
+		       struct pgtsim_table *child, void *arg)
+{
+	struct emptiness *empty = arg;
+	uint64_t mask = pgtsim_entry_size(&pgt->geo, run->level) - 1;
+
+	if (child->live || child->region == PGTSIM_REGION_OTHER ||
+	    (run->va & ~mask) < empty->start || (run->va | mask) > empty->last)
+		return 0;
+	if (!empty->count++) {
+		empty->va = run->va & ~mask;
+		empty->level = child->level;
+	}
+	return 0;
+}
+
+/* A table wholly inside its region that a removal has emptied should have been freed by it. */
+static void check_empty_tables(struct pgtsim_machine *machine, uint64_t start, uint64_t end)
+{
+	static const struct pgtsim_visitor visitor = { .table = count_empty };
+	struct emptiness empty = { .start = start, .last = end - 1 };
+	uint64_t first = pgtsim_va_start(&machine->geo);
+
+	walk_quietly(&machine->pgt, start > first ? start : first, end - 1, &visitor, &empty);
+	if (empty.count)
+		pgtsim_tlb_violation(&machine->tlb, PGTSIM_V_EMPTY_TABLE, empty.va, empty.level,
+				     "the first of %llu", (unsigned long long)empty.count);
+}
+
 uint64_t pgtsim_check_machine(struct pgtsim_machine *machine)
 {
 	struct pgtsim_counts *counts = &machine->tlb.counts;
@@ -289,6 +328,8 @@ uint64_t pgtsim_check_machine(struct pgtsim_machine *machine)
 	pgtsim_check(&machine->pgt);
 	check_sections(machine);
 	check_backing(machine);
+	check_empty_tables(machine, machine->layout.page_offset, machine->layout.page_end);
+	check_empty_tables(machine, machine->vmemmap.start, machine->vmemmap.end);
 	counts->work_entries = work;
 	return counts->violations - before;
 }

@@ -86,6 +86,9 @@ static const struct pgtsim_violation_kind kinds[PGTSIM_V_COUNT] = {
 	[PGTSIM_V_FREED_WHILE_MAPPED] = { "freed-while-mapped",
 					  "memory is freed while an entry still maps it",
 					  "clear the entry, invalidate, then free" },
+	[PGTSIM_V_EMPTY_TABLE] = { "empty-table",
+				   "a table of hot-added memory is empty and was never freed",
+				   "free the tables that a removal empties, within floor and ceiling" },
 };
 
 static const char *const op_names[PGTSIM_OP_COUNT] = {

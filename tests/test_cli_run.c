@@ -427,6 +427,10 @@ static const struct defect defects[] = {
 	  "machine\naltmap a base=0x80000 reserve=0 free=512 align=0\n"
 	  "vmemmap-populate vmemmap+0 vmemmap+2M altmap=a\n"
 	  "vmemmap-free vmemmap+0 vmemmap+2M altmap=a\ncheck\n" },
+	{ "empty tables are never freed", "empty-table",
+	  "machine free-tables=kasan-inverted\nadd 0x80000000+128M\nremove 0x80000000+128M\n"
+	  "check\n",
+	  "machine\nadd 0x80000000+128M\nremove 0x80000000+128M\ncheck\n" },
 	{ "an altmap where nothing is freed", "altmap-without-free",
 	  "machine\naltmap a base=0x80000 reserve=0 free=512 align=0\n"
 	  "unmap-range linear+0 4K altmap=a\ncheck\n",

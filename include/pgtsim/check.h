@@ -20,8 +20,9 @@ PGTSIM_API uint64_t pgtsim_check(struct pgtsim_pgtable *pgt);
 /*
  * Checks a whole machine: its page table, and that all memory that was hot-added has its linear
  * mapping and its struct pages mapped (unmapped by a neighbour's removal they are not), that no
- * frame backs two leaves of the vmemmap (not looked at if the host has no memory for it), and
- * that boot memory is online. Returns how many violations it added to machine->tlb.
+ * frame backs two leaves of the vmemmap (not looked at if the host has no memory for it), that
+ * boot memory is online, and that no empty table is left which removal could have freed.
+ * Returns how many violations it added to machine->tlb.
  */
 PGTSIM_API uint64_t pgtsim_check_machine(struct pgtsim_machine *machine);
 
