@@ -331,48 +331,60 @@ static int watch(struct pgtsim_notifier *self, const struct pgtsim_memory_notify
 	return notify->action == watcher->veto && watcher->veto != PGTSIM_ONLINE ? -EBUSY : 0;
 }
 
-/* Each notifier in turn vetoes; the blocks stay as they were, and all are told that it is off. */
+enum { WATCHERS = 3 };
+
+/* Each watcher in turn vetoes: nothing has changed, and all are told that it is off. */
+static void veto_in_turn(struct pgtsim_machine *machine, const struct pgtsim_machine *twin,
+			 struct watcher *watchers, enum pgtsim_memory_action veto, const char *told)
+{
+	for (size_t i = 0; i < WATCHERS; i++) {
+		int ret;
+
+		watchers[i].veto = veto;
+		watchers[i].log[0] = '\0';
+		if (veto == PGTSIM_GOING_ONLINE)
+			ret = pgtsim_online_memory(&machine->hotplug, base, 256 * M,
+						   PGTSIM_ZONE_MOVABLE);
+		else
+			ret = pgtsim_offline_memory(&machine->hotplug, base, 256 * M);
+		assert_int_equal(ret, -EBUSY);
+		assert_string_equal(watchers[i].log, told + WATCHERS - 1 - i);
+		assert_null(pgtsim_machine_difference(machine, twin));
+		watchers[i].veto = PGTSIM_ONLINE;
+	}
+}
+
+static void bring_online(struct pgtsim_machine *machine)
+{
+	assert_int_equal(
+		pgtsim_online_memory(&machine->hotplug, base, 256 * M, PGTSIM_ZONE_MOVABLE), 0);
+	assert_int_equal(pgtsim_use_memory(&machine->hotplug, base, 8 * M, true), 0);
+}
+
+/* A veto of any notifier keeps all blocks as they are; without one each is told in order. */
 static void notifiers_veto(void **state)
 {
 	struct pgtsim_machine *machine = machine_of("latest", 4096, 48, false);
 	struct pgtsim_machine *twin = machine_of("latest", 4096, 48, false);
-	struct pgtsim_hotplug *hotplug = &machine->hotplug;
-	struct watcher watchers[3];
+	struct watcher watchers[WATCHERS];
 	char log[64] = "";
 
 	(void)state;
-	assert_int_equal(pgtsim_add_memory(hotplug, base, 256 * M), 0);
+	assert_int_equal(pgtsim_add_memory(&machine->hotplug, base, 256 * M), 0);
 	assert_int_equal(pgtsim_add_memory(&twin->hotplug, base, 256 * M), 0);
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < WATCHERS; i++) {
 		watchers[i] = (struct watcher){ { .notify = watch }, PGTSIM_ONLINE, log };
-		pgtsim_notifier_add(hotplug, &watchers[i].notifier);
+		pgtsim_notifier_add(&machine->hotplug, &watchers[i].notifier);
 	}
-	for (size_t i = 0; i < 3; i++) {
-		watchers[i].veto = PGTSIM_GOING_ONLINE;
-		log[0] = '\0';
-		assert_int_equal(pgtsim_online_memory(hotplug, base, 256 * M, PGTSIM_ZONE_MOVABLE),
-				 -EBUSY);
-		assert_string_equal(log, &"gggccc"[2 - i]);
-		assert_null(pgtsim_machine_difference(machine, twin));
-		watchers[i].veto = PGTSIM_ONLINE;
-	}
+	veto_in_turn(machine, twin, watchers, PGTSIM_GOING_ONLINE, "gggccc");
 	log[0] = '\0';
-	assert_int_equal(pgtsim_online_memory(hotplug, base, 256 * M, PGTSIM_ZONE_MOVABLE), 0);
+	bring_online(machine);
+	bring_online(twin);
 	assert_string_equal(log, "ggggggNNNNNN");
-	pgtsim_online_memory(&twin->hotplug, base, 256 * M, PGTSIM_ZONE_MOVABLE);
-	assert_int_equal(pgtsim_use_memory(hotplug, base, 8 * M, true), 0);
-	assert_int_equal(pgtsim_use_memory(&twin->hotplug, base, 8 * M, true), 0);
-	for (size_t i = 0; i < 3; i++) {
-		watchers[i].veto = PGTSIM_GOING_OFFLINE;
-		log[0] = '\0';
-		assert_int_equal(pgtsim_offline_memory(hotplug, base, 256 * M), -EBUSY);
-		assert_string_equal(log, &"hhhddd"[2 - i]);
-		assert_null(pgtsim_machine_difference(machine, twin));
-		watchers[i].veto = PGTSIM_ONLINE;
-	}
+	veto_in_turn(machine, twin, watchers, PGTSIM_GOING_OFFLINE, "hhhddd");
 	log[0] = '\0';
-	pgtsim_notifier_remove(hotplug, &watchers[1].notifier);
-	assert_int_equal(pgtsim_offline_memory(hotplug, base, 256 * M), 0);
+	pgtsim_notifier_remove(&machine->hotplug, &watchers[1].notifier);
+	assert_int_equal(pgtsim_offline_memory(&machine->hotplug, base, 256 * M), 0);
 	assert_string_equal(log, "hhhhFFFF");
 	assert_int_equal(machine->tlb.counts.pages_migrated, 2048);
 	pgtsim_machine_free(&machine);
