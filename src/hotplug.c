@@ -624,3 +624,23 @@ int pgtsim_remove_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_
 	remove_range(hotplug, start, size, NULL);
 	return 0;
 }
+
+/* ---- owners ---- */
+
+static bool handed_out(const struct pgtsim_altmap *altmap, uint64_t pfn)
+{
+	return altmap && pfn - (altmap->base + altmap->reserve) < altmap->alloc + altmap->align;
+}
+
+enum pgtsim_owner pgtsim_frame_owner(const struct pgtsim_hotplug *hotplug, uint64_t pfn)
+{
+	uint64_t pa = pfn << hotplug->config.pgt->geo.page_shift;
+	const struct memory_block *block = block_at(hotplug, pa);
+
+	if (block && block->memmap_pages && handed_out(&block->altmap, pfn))
+		return PGTSIM_OWNER_ALTMAP;
+	for (const struct pgtsim_device *d = hotplug->devices; d; d = d->next)
+		if (pa - d->start < d->size && handed_out(d->altmap, pfn))
+			return PGTSIM_OWNER_ALTMAP;
+	return pgtsim_memory_owner(hotplug->config.memory, pfn);
+}

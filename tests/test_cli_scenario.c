@@ -404,6 +404,18 @@ static void names_of_errors(void **state)
 	assert_null(scenario_errno_name(-100000));
 }
 
+/* Where the commands of the next test stand, and what is kept of them. */
+static const struct {
+	unsigned line;
+	const char *source;
+} sources[] = {
+	{ 3, "machine  va=48" },
+	{ 5, "try  add 1G+1G device" },
+	{ 6, "expect-error EBUSY remove 1G+1G" },
+	{ 7, "echo # no comment" },
+	{ 8, "echo" },
+};
+
 /* A byte-order mark, CRLF, comments and blank lines count as lines only; sources are kept. */
 static void lines_and_sources(void **state)
 {
@@ -417,16 +429,6 @@ static void lines_and_sources(void **state)
 				   "\techo\t\n"
 				   "stats#1";
 	static const char last[] = "#stats";
-	static const struct {
-		unsigned line;
-		const char *source;
-	} rows[] = {
-		{ 3, "machine  va=48" },
-		{ 5, "try  add 1G+1G device" },
-		{ 6, "expect-error EBUSY remove 1G+1G" },
-		{ 7, "echo # no comment" },
-		{ 8, "echo" },
-	};
 	struct scenario scenario;
 	struct scenario_error error;
 
@@ -435,10 +437,10 @@ static void lines_and_sources(void **state)
 	assert_int_equal(-EINVAL, parse(&scenario, text, strlen(text), &error));
 	assert_int_equal(9, error.line);
 	assert_int_equal(0, parse(&scenario, text, strlen(text) - strlen("stats#1"), &error));
-	assert_int_equal(COUNT(rows), scenario.command_count);
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		assert_int_equal(rows[i].line, scenario.commands[i].line);
-		assert_string_equal(rows[i].source, scenario.commands[i].source);
+	assert_int_equal(COUNT(sources), scenario.command_count);
+	for (size_t i = 0; i < COUNT(sources); i++) {
+		assert_int_equal(sources[i].line, scenario.commands[i].line);
+		assert_string_equal(sources[i].source, scenario.commands[i].source);
 	}
 	assert_string_equal("# no comment", scenario.commands[3].text);
 	assert_null(scenario.commands[0].text);

@@ -424,6 +424,34 @@ static void pages_in_use(void **state)
 	pgtsim_machine_free(&machine);
 }
 
+/* Frames that an altmap has handed out are its own; all others are what the memory says. */
+static void frame_owners(void **state)
+{
+	struct pgtsim_machine *machine = machine_of("latest", 4096, 48, false);
+	struct pgtsim_altmap altmap = { .base = base >> 12, .reserve = 512, .free = 1024 };
+	const struct pgtsim_add add = {
+		.start = base,
+		.size = 128 * M,
+		.device = true,
+		.altmap = &altmap,
+	};
+	const struct pgtsim_hotplug *hotplug = &machine->hotplug;
+	const uint64_t pfn = base >> 12;
+
+	(void)state;
+	assert_int_equal(pgtsim_frame_owner(hotplug, pfn + 512), PGTSIM_OWNER_NOT_RAM);
+	assert_int_equal(pgtsim_add_range(&machine->hotplug, &add), 0);
+	assert_int_equal(pgtsim_frame_owner(hotplug, pfn + 511), PGTSIM_OWNER_NOT_RAM);
+	assert_int_equal(pgtsim_frame_owner(hotplug, pfn + 512), PGTSIM_OWNER_ALTMAP);
+	assert_int_equal(pgtsim_frame_owner(hotplug, pfn + 1023), PGTSIM_OWNER_ALTMAP);
+	assert_int_equal(pgtsim_frame_owner(hotplug, pfn + 1024), PGTSIM_OWNER_NOT_RAM);
+	assert_int_equal(pgtsim_frame_owner(hotplug, machine->pgt.root->pa >> 12),
+			 PGTSIM_OWNER_TABLE);
+	assert_int_equal(pgtsim_remove_memory(&machine->hotplug, base, 128 * M), 0);
+	assert_int_equal(pgtsim_frame_owner(hotplug, pfn + 512), PGTSIM_OWNER_NOT_RAM);
+	pgtsim_machine_free(&machine);
+}
+
 /* A frame's struct page may be looked at while it is online, but not that of a memmap page. */
 static void online_pages(void **state)
 {
@@ -443,6 +471,8 @@ static void online_pages(void **state)
 	assert_false(pgtsim_pfn_is_online(&machine->hotplug, pfn));
 	assert_false(pgtsim_pfn_is_online(&machine->hotplug, pfn + 511));
 	assert_true(pgtsim_pfn_is_online(&machine->hotplug, pfn + 512));
+	assert_int_equal(pgtsim_frame_owner(&machine->hotplug, pfn + 511), PGTSIM_OWNER_ALTMAP);
+	assert_int_equal(pgtsim_frame_owner(&machine->hotplug, pfn + 512), PGTSIM_OWNER_NOT_RAM);
 	assert_true(pgtsim_pfn_is_online(&machine->hotplug, pfn + 32767));
 	assert_false(pgtsim_pfn_is_online(&machine->hotplug, pfn + 32768));
 	assert_true(pgtsim_pfn_is_online(&machine->hotplug, 0x40000));
@@ -463,6 +493,7 @@ int main(void)
 		cmocka_unit_test(offline_inside_a_leaf),
 		cmocka_unit_test(notifiers_veto),
 		cmocka_unit_test(pages_in_use),
+		cmocka_unit_test(frame_owners),
 		cmocka_unit_test(online_pages),
 		cmocka_unit_test(removal_is_not_quadratic),
 	};

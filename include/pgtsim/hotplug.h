@@ -203,6 +203,12 @@ PGTSIM_API struct pgtsim_zone_state pgtsim_zone_state(const struct pgtsim_hotplu
 PGTSIM_API struct pgtsim_zone_state pgtsim_node_state(const struct pgtsim_hotplug *hotplug,
 						      unsigned node);
 
+/*
+ * Who holds a frame of the machine: of boot memory what pgtsim_memory_owner() says; of memory that
+ * was added, its altmap if that has handed the frame out, as far as its counter knows.
+ */
+PGTSIM_API enum pgtsim_owner pgtsim_frame_owner(const struct pgtsim_hotplug *hotplug, uint64_t pfn);
+
 /* What is known of the section that holds this address. */
 PGTSIM_API struct pgtsim_section_state pgtsim_section_state(const struct pgtsim_hotplug *hotplug,
 							    uint64_t pa);

@@ -29,7 +29,7 @@ enum pgtsim_owner {
 	PGTSIM_OWNER_BOOT,  /* reserved at boot (memblock); the kernel's PageReserved */
 	PGTSIM_OWNER_PAGES, /* handed out by the page allocator */
 	PGTSIM_OWNER_TABLE, /* a table page */
-	PGTSIM_OWNER_ALTMAP, /* a device's own memory, handed out by its altmap; never in this room */
+	PGTSIM_OWNER_ALTMAP, /* handed out by an altmap: pgtsim_frame_owner(), never this room */
 };
 
 /* What is wrong with a free. */
