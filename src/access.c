@@ -28,81 +28,103 @@ static void store(uint64_t *entry, uint64_t desc)
 }
 #endif
 
-uint64_t pgtsim_access_read(enum pgtsim_access mode, const uint64_t *entry)
+static bool is_private(const struct pgtsim_pgtable *pgt)
 {
-	return mode == PGTSIM_ACCESS_PRIVATE ? *entry : load(entry);
+	return pgt->access == PGTSIM_ACCESS_PRIVATE;
 }
 
-void pgtsim_access_write(enum pgtsim_access mode, uint64_t *entry, uint64_t desc)
+/* One access of a table that is not private. */
+static uint64_t careful_load(const struct pgtsim_pgtable *pgt, const uint64_t *entry)
 {
-	if (mode == PGTSIM_ACCESS_PRIVATE)
+	if (pgt->access == PGTSIM_ACCESS_HOOKED && pgt->hook)
+		pgt->hook->before(pgt->hook, entry, false);
+	return load(entry);
+}
+
+static void careful_store(const struct pgtsim_pgtable *pgt, uint64_t *entry, uint64_t desc)
+{
+	if (pgt->access == PGTSIM_ACCESS_HOOKED && pgt->hook)
+		pgt->hook->before(pgt->hook, entry, true);
+	store(entry, desc);
+}
+
+uint64_t pgtsim_access_read(const struct pgtsim_pgtable *pgt, const uint64_t *entry)
+{
+	return is_private(pgt) ? *entry : careful_load(pgt, entry);
+}
+
+void pgtsim_access_write(const struct pgtsim_pgtable *pgt, uint64_t *entry, uint64_t desc)
+{
+	if (is_private(pgt))
 		*entry = desc;
 	else
-		store(entry, desc);
+		careful_store(pgt, entry, desc);
 }
 
-void pgtsim_access_fill(enum pgtsim_access mode, uint64_t *entries, unsigned count, uint64_t first,
-			uint64_t step)
+void pgtsim_access_fill(const struct pgtsim_pgtable *pgt, uint64_t *entries, unsigned count,
+			uint64_t first, uint64_t step)
 {
-	if (mode == PGTSIM_ACCESS_PRIVATE) {
+	if (is_private(pgt)) {
 		for (unsigned i = 0; i < count; i++)
 			entries[i] = first + i * step;
 		return;
 	}
 	for (unsigned i = 0; i < count; i++)
-		store(&entries[i], first + i * step);
+		careful_store(pgt, &entries[i], first + i * step);
 }
 
-void pgtsim_access_clear(enum pgtsim_access mode, uint64_t *entries, unsigned count)
+void pgtsim_access_clear(const struct pgtsim_pgtable *pgt, uint64_t *entries, unsigned count)
 {
-	if (mode == PGTSIM_ACCESS_PRIVATE) {
+	if (is_private(pgt)) {
 		memset(entries, 0, count * sizeof(*entries));
 		return;
 	}
 	for (unsigned i = 0; i < count; i++)
-		store(&entries[i], 0);
+		careful_store(pgt, &entries[i], 0);
 }
 
-unsigned pgtsim_access_live(enum pgtsim_access mode, const uint64_t *entries, unsigned count)
+unsigned pgtsim_access_live(const struct pgtsim_pgtable *pgt, const uint64_t *entries,
+			    unsigned count)
 {
 	unsigned live = 0;
 
-	if (mode == PGTSIM_ACCESS_PRIVATE) {
+	if (is_private(pgt)) {
 		for (unsigned i = 0; i < count; i++)
 			live += entries[i] != 0;
 		return live;
 	}
 	for (unsigned i = 0; i < count; i++)
-		live += load(&entries[i]) != 0;
+		live += careful_load(pgt, &entries[i]) != 0;
 	return live;
 }
 
-unsigned pgtsim_access_zeros(enum pgtsim_access mode, const uint64_t *entries, unsigned count)
+unsigned pgtsim_access_zeros(const struct pgtsim_pgtable *pgt, const uint64_t *entries,
+			     unsigned count)
 {
 	unsigned i = 0;
 
-	while (i < count && !pgtsim_access_read(mode, &entries[i]))
+	while (i < count && !pgtsim_access_read(pgt, &entries[i]))
 		i++;
 	return i;
 }
 
-unsigned pgtsim_access_uniform(enum pgtsim_access mode, const uint64_t *entries, unsigned count,
-			       uint64_t step)
+unsigned pgtsim_access_uniform(const struct pgtsim_pgtable *pgt, const uint64_t *entries,
+			       unsigned count, uint64_t step)
 {
-	uint64_t desc = pgtsim_access_read(mode, &entries[0]);
+	uint64_t desc = pgtsim_access_read(pgt, &entries[0]);
 	unsigned i = 1;
 
-	while (i < count && pgtsim_access_read(mode, &entries[i]) == (desc += step))
+	while (i < count && pgtsim_access_read(pgt, &entries[i]) == (desc += step))
 		i++;
 	return i;
 }
 
-unsigned pgtsim_access_no_tables(enum pgtsim_access mode, const uint64_t *entries, unsigned count)
+unsigned pgtsim_access_no_tables(const struct pgtsim_pgtable *pgt, const uint64_t *entries,
+				 unsigned count)
 {
 	unsigned i = 0;
 
-	while (i < count &&
-	       !pgtsim_desc_is_table(PGTSIM_PMD, pgtsim_access_read(mode, &entries[i])))
+	while (i < count && !pgtsim_desc_is_table(PGTSIM_PMD, pgtsim_access_read(pgt, &entries[i])))
 		i++;
 	return i;
 }

@@ -3,7 +3,8 @@
  * Table access: the only code that reads or writes entries of table memory.
  *
  * Each primitive works on a run of entries of one table. Tables of one thread get plain loops
- * that the compiler vectorises; shared ones get one atomic access an entry. The counts in the
+ * that the compiler vectorises; shared ones get one atomic access an entry, hooked ones a call
+ * before each. The counts in the
  * side record are kept by the callers in pgtable.c.
  */
 #ifndef PGTSIM_ACCESS_H
@@ -11,26 +12,26 @@
 
 #include <pgtsim/pgtable.h>
 
-uint64_t pgtsim_access_read(enum pgtsim_access mode, const uint64_t *entry);
-void pgtsim_access_write(enum pgtsim_access mode, uint64_t *entry, uint64_t desc);
+uint64_t pgtsim_access_read(const struct pgtsim_pgtable *pgt, const uint64_t *entry);
+void pgtsim_access_write(const struct pgtsim_pgtable *pgt, uint64_t *entry, uint64_t desc);
 
 /* Writes first, first + step, … */
-void pgtsim_access_fill(enum pgtsim_access mode, uint64_t *entries, unsigned count, uint64_t first,
+void pgtsim_access_fill(const struct pgtsim_pgtable *pgt, uint64_t *entries, unsigned count, uint64_t first,
 			uint64_t step);
 
-void pgtsim_access_clear(enum pgtsim_access mode, uint64_t *entries, unsigned count);
+void pgtsim_access_clear(const struct pgtsim_pgtable *pgt, uint64_t *entries, unsigned count);
 
 /* How many of the entries are not zero. */
-unsigned pgtsim_access_live(enum pgtsim_access mode, const uint64_t *entries, unsigned count);
+unsigned pgtsim_access_live(const struct pgtsim_pgtable *pgt, const uint64_t *entries, unsigned count);
 
 /* How many entries from the first on are zero. */
-unsigned pgtsim_access_zeros(enum pgtsim_access mode, const uint64_t *entries, unsigned count);
+unsigned pgtsim_access_zeros(const struct pgtsim_pgtable *pgt, const uint64_t *entries, unsigned count);
 
 /* How many entries from the first on grow by step, at least 1 of count. */
-unsigned pgtsim_access_uniform(enum pgtsim_access mode, const uint64_t *entries, unsigned count,
+unsigned pgtsim_access_uniform(const struct pgtsim_pgtable *pgt, const uint64_t *entries, unsigned count,
 			       uint64_t step);
 
 /* How many entries from the first on are no tables; the level is not the last one. */
-unsigned pgtsim_access_no_tables(enum pgtsim_access mode, const uint64_t *entries, unsigned count);
+unsigned pgtsim_access_no_tables(const struct pgtsim_pgtable *pgt, const uint64_t *entries, unsigned count);
 
 #endif

@@ -12,6 +12,12 @@ static void count_work(const struct pgtsim_pgtable *pgt, uint64_t entries)
 		pgt->tlb->counts.work_entries += entries;
 }
 
+/* Whether the side record may be believed without a look at the entries: nobody else writes. */
+static bool is_private(const struct pgtsim_pgtable *pgt)
+{
+	return pgt->access == PGTSIM_ACCESS_PRIVATE;
+}
+
 /* ---- creation ---- */
 
 static uint64_t memory_alloc(void *ctx, uint64_t count, struct pgtsim_table ***tail)
@@ -127,8 +133,8 @@ static unsigned count_no_tables(const struct pgtsim_pgtable *pgt, const struct p
 				unsigned *known)
 {
 	const uint64_t *entries = &run->table->entries[run->index];
-	bool trusted = run->index < *known && pgt->access == PGTSIM_ACCESS_PRIVATE;
-	unsigned count = pgtsim_access_no_tables(pgt->access, entries, trusted ? 1 : run->count);
+	bool trusted = run->index < *known && is_private(pgt);
+	unsigned count = pgtsim_access_no_tables(pgt, entries, trusted ? 1 : run->count);
 
 	count_work(pgt, count + 1);
 	if (!trusted)
@@ -148,7 +154,7 @@ static struct pgtsim_run next_run(const struct pgtsim_pgtable *pgt, struct pgtsi
 	run.count = pgtsim_index(&pgt->geo, level, last) - run.index + 1;
 	if (level == PGTSIM_PTE)
 		return run;
-	if (table->live)
+	if (table->live || !is_private(pgt))
 		run.count = count_no_tables(pgt, &run, known);
 	else
 		*known = run.index + run.count;
@@ -158,7 +164,7 @@ static struct pgtsim_run next_run(const struct pgtsim_pgtable *pgt, struct pgtsi
 /* The table that an entry points to, or NULL, noted as a violation. */
 static struct pgtsim_table *child_of(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run)
 {
-	uint64_t desc = pgtsim_access_read(pgt->access, &run->table->entries[run->index]);
+	uint64_t desc = pgtsim_access_read(pgt, &run->table->entries[run->index]);
 	uint64_t pa = pgtsim_desc_address(&pgt->geo, run->level, desc);
 	struct pgtsim_table *child = pgt->ops.find(pgt->ops.ctx, pa);
 
@@ -254,29 +260,29 @@ static void record_cleared(struct pgtsim_table *table, unsigned index, unsigned 
 uint64_t pgtsim_entry(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
 		      unsigned index)
 {
-	return pgtsim_access_read(pgt->access, &table->entries[index]);
+	return pgtsim_access_read(pgt, &table->entries[index]);
 }
 
 unsigned pgtsim_run_live(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run)
 {
-	if (!run->table->live)
+	if (is_private(pgt) && !run->table->live)
 		return 0;
-	if (run->table->live == table_entries(pgt, run->table))
+	if (is_private(pgt) && run->table->live == table_entries(pgt, run->table))
 		return run->count;
 	count_work(pgt, run->count);
-	return pgtsim_access_live(pgt->access, &run->table->entries[run->index], run->count);
+	return pgtsim_access_live(pgt, &run->table->entries[run->index], run->count);
 }
 
 unsigned pgtsim_run_uniform(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
 			    unsigned index, unsigned count, uint64_t step)
 {
-	return pgtsim_access_uniform(pgt->access, &table->entries[index], count, step);
+	return pgtsim_access_uniform(pgt, &table->entries[index], count, step);
 }
 
 unsigned pgtsim_run_zeros(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
 			  unsigned index, unsigned count)
 {
-	return pgtsim_access_zeros(pgt->access, &table->entries[index], count);
+	return pgtsim_access_zeros(pgt, &table->entries[index], count);
 }
 
 struct pgtsim_run pgtsim_run_part(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
@@ -308,7 +314,7 @@ void pgtsim_run_map(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, ui
 	for (; index < end; index += (unsigned)event.count) {
 		event.count = pgtsim_desc_run(&pgt->geo, run->level, event.pa, end - index);
 		event.new_desc = pgtsim_desc_leaf(&pgt->geo, run->level, event.pa, attrs);
-		pgtsim_access_fill(pgt->access, &run->table->entries[index], (unsigned)event.count,
+		pgtsim_access_fill(pgt, &run->table->entries[index], (unsigned)event.count,
 				   event.new_desc, event.step);
 		pgtsim_tlb_event(pgt->tlb, &event);
 		event.va += event.count * event.size;
@@ -327,12 +333,12 @@ static void clear_events(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 	uint64_t base = event->va;
 
 	for (; index < end; index += (unsigned)event->count) {
-		index += pgtsim_access_zeros(pgt->access, &entries[index], end - index);
+		index += pgtsim_access_zeros(pgt, &entries[index], end - index);
 		if (index == end)
 			break;
-		event->old_desc = pgtsim_access_read(pgt->access, &entries[index]);
-		event->count = pgtsim_access_uniform(pgt->access, &entries[index], end - index,
-						     event->step);
+		event->old_desc = pgtsim_access_read(pgt, &entries[index]);
+		event->count =
+			pgtsim_access_uniform(pgt, &entries[index], end - index, event->step);
 		event->va = base + (index - run->index) * event->size;
 		event->pa = pgtsim_desc_address(&pgt->geo, run->level, event->old_desc);
 		pgtsim_tlb_event(pgt->tlb, event);
@@ -358,7 +364,7 @@ void pgtsim_run_clear(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, 
 		clear_events(pgt, run, &event);
 	else
 		pgtsim_tlb_event(pgt->tlb, &event);
-	pgtsim_access_clear(pgt->access, &run->table->entries[run->index], run->count);
+	pgtsim_access_clear(pgt, &run->table->entries[run->index], run->count);
 	record_cleared(run->table, run->index, run->count, live);
 	count_work(pgt, run->count);
 }
@@ -367,9 +373,13 @@ unsigned pgtsim_table_first(struct pgtsim_pgtable *pgt, struct pgtsim_table *tab
 {
 	unsigned end = table_entries(pgt, table);
 
+	if (!is_private(pgt)) {
+		count_work(pgt, end);
+		return pgtsim_access_zeros(pgt, table->entries, end);
+	}
 	if (table->live) {
-		unsigned zeros = pgtsim_access_zeros(pgt->access, &table->entries[table->first],
-						     end - table->first);
+		unsigned zeros =
+			pgtsim_access_zeros(pgt, &table->entries[table->first], end - table->first);
 
 		count_work(pgt, zeros + 1);
 		table->first += zeros;
@@ -436,7 +446,7 @@ void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 	table_event(pgt, PGTSIM_OP_TABLE_ALLOC, child, run->va);
 	if (region != PGTSIM_REGION_VMEMMAP)
 		pgtsim_tlb_publish(pgt->tlb);
-	pgtsim_access_write(pgt->access, &run->table->entries[index], desc);
+	pgtsim_access_write(pgt, &run->table->entries[index], desc);
 	record_filled(run->table, index, 1);
 	count_work(pgt, 1);
 	entry_event(pgt, PGTSIM_OP_LINK, run, 0, desc);
@@ -453,9 +463,9 @@ static bool sync_after_unlink(const struct pgtsim_pgtable *pgt, const struct pgt
 void pgtsim_table_unlink(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 			 struct pgtsim_table *child)
 {
-	uint64_t desc = pgtsim_access_read(pgt->access, &run->table->entries[run->index]);
+	uint64_t desc = pgtsim_access_read(pgt, &run->table->entries[run->index]);
 
-	pgtsim_access_write(pgt->access, &run->table->entries[run->index], 0);
+	pgtsim_access_write(pgt, &run->table->entries[run->index], 0);
 	record_cleared(run->table, run->index, 1, 1);
 	count_work(pgt, 1);
 	entry_event(pgt, PGTSIM_OP_UNLINK, run, desc, 0);
@@ -743,7 +753,7 @@ int pgtsim_translate(const struct pgtsim_pgtable *pgt, uint64_t va, struct pgtsi
 		unsigned index = pgtsim_index(&pgt->geo, out->level, va);
 		bool is_table;
 
-		out->desc = pgtsim_access_read(pgt->access, &table->entries[index]);
+		out->desc = pgtsim_access_read(pgt, &table->entries[index]);
 		out->step[out->steps++] = (struct pgtsim_step){ out->level, index, out->desc };
 		out->fault = entry_fault(&pgt->geo, out->level, out->desc);
 		if (out->fault)
@@ -785,7 +795,7 @@ int pgtsim_poke(struct pgtsim_pgtable *pgt, int level, uint64_t va, uint64_t des
 		return -EINVAL;
 	for (;; run.level++) {
 		run.index = pgtsim_index(&pgt->geo, run.level, va);
-		old = pgtsim_access_read(pgt->access, &run.table->entries[run.index]);
+		old = pgtsim_access_read(pgt, &run.table->entries[run.index]);
 		if (run.level == level)
 			break;
 		if (!pgtsim_desc_is_table(run.level, old))
@@ -794,7 +804,7 @@ int pgtsim_poke(struct pgtsim_pgtable *pgt, int level, uint64_t va, uint64_t des
 		if (!run.table)
 			return -ENOENT;
 	}
-	pgtsim_access_write(pgt->access, &run.table->entries[run.index], desc);
+	pgtsim_access_write(pgt, &run.table->entries[run.index], desc);
 	if (old && !desc)
 		record_cleared(run.table, run.index, 1, 1);
 	else if (!old && desc)

@@ -5,6 +5,35 @@
 
 enum { ENTRIES = 67, GUARD = 3 };
 
+/* Counts the accesses, and remembers the last one. */
+struct counting {
+	struct pgtsim_access_hook hook;
+	const uint64_t *entry;
+	unsigned reads, writes;
+};
+
+static void count_access(struct pgtsim_access_hook *self, const uint64_t *entry, bool write)
+{
+	struct counting *counting = (struct counting *)(void *)self;
+
+	counting->entry = entry;
+	if (write)
+		counting->writes++;
+	else
+		counting->reads++;
+}
+
+static struct counting counting = { .hook = { .before = count_access } };
+
+/* As much of a page table as table access looks at. */
+static struct pgtsim_pgtable in_mode(int mode)
+{
+	return (struct pgtsim_pgtable){
+		.access = (enum pgtsim_access)mode,
+		.hook = &counting.hook,
+	};
+}
+
 /* What tables hold: nothing, tables, blocks and pages, invalid ones, and runs of leaves. */
 static uint64_t any_entry(uint32_t *seed)
 {
@@ -37,7 +66,7 @@ static void fill_table(uint64_t *entries, uint32_t seed)
 	}
 }
 
-/* Private and shared tables answer every question about a run alike, and as the plain rule says. */
+/* Private, shared and hooked tables answer every question about a run alike, and as the plain rule says. */
 static void reading_modes_agree(void **state)
 {
 	uint64_t table[ENTRIES];
@@ -58,40 +87,40 @@ static void reading_modes_agree(void **state)
 				same++;
 			while (plain < n && (run[plain] & 3) != 3)
 				plain++;
-			for (int mode = PGTSIM_ACCESS_PRIVATE; mode <= PGTSIM_ACCESS_SHARED;
+			for (int mode = PGTSIM_ACCESS_PRIVATE; mode <= PGTSIM_ACCESS_HOOKED;
 			     mode++) {
-				enum pgtsim_access access = (enum pgtsim_access)mode;
+				const struct pgtsim_pgtable pgt = in_mode(mode);
 
-				assert_int_equal(pgtsim_access_read(access, run), run[0]);
-				assert_int_equal(pgtsim_access_live(access, run, n), live);
-				assert_int_equal(pgtsim_access_zeros(access, run, n), zeros);
-				assert_int_equal(pgtsim_access_uniform(access, run, n, 4096), same);
-				assert_int_equal(pgtsim_access_no_tables(access, run, n), plain);
+				assert_int_equal(pgtsim_access_read(&pgt, run), run[0]);
+				assert_int_equal(pgtsim_access_live(&pgt, run, n), live);
+				assert_int_equal(pgtsim_access_zeros(&pgt, run, n), zeros);
+				assert_int_equal(pgtsim_access_uniform(&pgt, run, n, 4096), same);
+				assert_int_equal(pgtsim_access_no_tables(&pgt, run, n), plain);
 			}
 		}
 	}
 }
 
-/* Both modes write the same entries and none beside them. */
+/* All modes write the same entries and none beside them. */
 static void writing_modes_agree(void **state)
 {
 	(void)state;
-	for (int mode = PGTSIM_ACCESS_PRIVATE; mode <= PGTSIM_ACCESS_SHARED; mode++) {
-		enum pgtsim_access access = (enum pgtsim_access)mode;
+	for (int mode = PGTSIM_ACCESS_PRIVATE; mode <= PGTSIM_ACCESS_HOOKED; mode++) {
+		const struct pgtsim_pgtable pgt = in_mode(mode);
 
 		for (unsigned n = 0; n <= ENTRIES; n++) {
 			uint64_t table[ENTRIES + 2 * GUARD];
 
 			memset(table, 0xa5, sizeof(table));
-			pgtsim_access_fill(access, &table[GUARD], n, 0x00e8000080000707, 4096);
+			pgtsim_access_fill(&pgt, &table[GUARD], n, 0x00e8000080000707, 4096);
 			for (unsigned i = 0; i < COUNT(table); i++)
 				assert_int_equal(table[i],
 						 i < GUARD || i >= GUARD + n ?
 							 UINT64_C(0xa5a5a5a5a5a5a5a5) :
 							 0x00e8000080000707 +
 								 (i - GUARD) * UINT64_C(4096));
-			pgtsim_access_write(access, &table[1], 7);
-			pgtsim_access_clear(access, &table[GUARD], n);
+			pgtsim_access_write(&pgt, &table[1], 7);
+			pgtsim_access_clear(&pgt, &table[GUARD], n);
 			assert_int_equal(table[1], 7);
 			for (unsigned i = 2; i < COUNT(table); i++)
 				assert_int_equal(table[i], i < GUARD || i >= GUARD + n ?
@@ -105,15 +134,15 @@ static void writing_modes_agree(void **state)
 static void steps_are_64_bits_wide(void **state)
 {
 	(void)state;
-	for (int mode = PGTSIM_ACCESS_PRIVATE; mode <= PGTSIM_ACCESS_SHARED; mode++) {
-		enum pgtsim_access access = (enum pgtsim_access)mode;
+	for (int mode = PGTSIM_ACCESS_PRIVATE; mode <= PGTSIM_ACCESS_HOOKED; mode++) {
+		const struct pgtsim_pgtable pgt = in_mode(mode);
 		uint64_t table[4];
 
-		pgtsim_access_fill(access, table, 4, 1, UINT64_C(1) << 42);
+		pgtsim_access_fill(&pgt, table, 4, 1, UINT64_C(1) << 42);
 		assert_int_equal(table[3], (UINT64_C(3) << 42) + 1);
-		assert_int_equal(pgtsim_access_uniform(access, table, 4, UINT64_C(1) << 42), 4);
-		assert_int_equal(pgtsim_access_uniform(access, table, 4, UINT64_C(1) << 41), 1);
-		assert_int_equal(pgtsim_access_uniform(access, table, 1, 0), 1);
+		assert_int_equal(pgtsim_access_uniform(&pgt, table, 4, UINT64_C(1) << 42), 4);
+		assert_int_equal(pgtsim_access_uniform(&pgt, table, 4, UINT64_C(1) << 41), 1);
+		assert_int_equal(pgtsim_access_uniform(&pgt, table, 1, 0), 1);
 	}
 }
 
@@ -123,12 +152,12 @@ static void empty_runs(void **state)
 	const uint64_t entry = 3;
 
 	(void)state;
-	for (int mode = PGTSIM_ACCESS_PRIVATE; mode <= PGTSIM_ACCESS_SHARED; mode++) {
-		enum pgtsim_access access = (enum pgtsim_access)mode;
+	for (int mode = PGTSIM_ACCESS_PRIVATE; mode <= PGTSIM_ACCESS_HOOKED; mode++) {
+		const struct pgtsim_pgtable pgt = in_mode(mode);
 
-		assert_int_equal(pgtsim_access_live(access, &entry, 0), 0);
-		assert_int_equal(pgtsim_access_zeros(access, &entry, 0), 0);
-		assert_int_equal(pgtsim_access_no_tables(access, &entry, 0), 0);
+		assert_int_equal(pgtsim_access_live(&pgt, &entry, 0), 0);
+		assert_int_equal(pgtsim_access_zeros(&pgt, &entry, 0), 0);
+		assert_int_equal(pgtsim_access_no_tables(&pgt, &entry, 0), 0);
 	}
 }
 
@@ -138,6 +167,30 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(steps_are_64_bits_wide),
 	cmocka_unit_test(empty_runs),
 };
+
+/* In a hooked table each access of an entry is announced before it happens, and nothing else is. */
+static void hook_sees_each_access(void **state)
+{
+	const struct pgtsim_pgtable pgt = in_mode(PGTSIM_ACCESS_HOOKED);
+	uint64_t table[8] = { 0, 0, 1 };
+
+	(void)state;
+	counting.reads = counting.writes = 0;
+	pgtsim_access_read(&pgt, &table[5]);
+	assert_ptr_equal(counting.entry, &table[5]);
+	assert_int_equal(counting.reads, 1);
+	assert_int_equal(pgtsim_access_zeros(&pgt, table, 8), 2);
+	assert_ptr_equal(counting.entry, &table[2]);
+	assert_int_equal(counting.reads, 4);
+	assert_int_equal(counting.writes, 0);
+	pgtsim_access_fill(&pgt, table, 3, 7, 0);
+	assert_ptr_equal(counting.entry, &table[2]);
+	pgtsim_access_clear(&pgt, table, 8);
+	pgtsim_access_write(&pgt, &table[1], 1);
+	assert_ptr_equal(counting.entry, &table[1]);
+	assert_int_equal(counting.writes, 12);
+	assert_int_equal(counting.reads, 4);
+}
 
 int main(void)
 {

@@ -38,6 +38,12 @@ struct pgtsim_table_ops {
 enum pgtsim_access {
 	PGTSIM_ACCESS_PRIVATE, /* by one thread: plain loops */
 	PGTSIM_ACCESS_SHARED,  /* by several: one atomic access an entry, acquire and release */
+	PGTSIM_ACCESS_HOOKED,  /* by one; the hook, if any, is called before each access */
+};
+
+/* Called before one entry is read or written: where another actor may run (explore). */
+struct pgtsim_access_hook {
+	void (*before)(struct pgtsim_access_hook *self, const uint64_t *entry, bool write);
 };
 
 /* What a table was made for: struct pgtsim_table's `region`. */
@@ -54,6 +60,7 @@ struct pgtsim_pgtable {
 	struct pgtsim_table_ops ops;
 	struct pgtsim_table *root;
 	enum pgtsim_access access;
+	struct pgtsim_access_hook *hook; /* of PGTSIM_ACCESS_HOOKED, the caller's; else NULL */
 	uint32_t epoch; /* of the tables linked from now on */
 	bool poked;     /* entries may hold anything: look at each before it is cleared */
 };
