@@ -87,6 +87,7 @@ uint64_t pgtsim_check(struct pgtsim_pgtable *pgt)
 				     (unsigned long long)live_tables(counts),
 				     (unsigned long long)checking.reached);
 	counts->work_entries = work;
+	pgtsim_tlb_end(pgt->tlb, va, UINT64_MAX);
 	return counts->violations - before;
 }
 

@@ -13,6 +13,7 @@ int pgtsim_machine_config_init(struct pgtsim_machine_config *config, const char 
 		.granule = 4096,
 		.va_bits = 48,
 		.struct_page = 64,
+		.checker = true,
 	};
 	return pgtsim_policy_init(&config->policy, profile);
 }
@@ -219,6 +220,11 @@ static int build(struct pgtsim_machine *machine, const struct pgtsim_machine_con
 	pgtsim_layout_init(&machine->layout, &machine->geo, machine->policy.layout,
 			   lowest_ram(config), config->struct_page);
 	machine->tlb.range_operations = config->tlbi_range;
+	machine->tlb.bbml2 = config->bbml2;
+	if (config->checker && config->access != PGTSIM_ACCESS_SHARED)
+		ret = pgtsim_checker_start(&machine->tlb, &machine->geo, &machine->policy);
+	if (ret)
+		return ret;
 	ret = pgtsim_memory_new(&machine->memory, machine->geo.page_shift,
 				largest_table(&machine->geo), config->ram, config->ram_count);
 	if (!ret)

@@ -360,7 +360,7 @@ void pgtsim_run_clear(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, 
 
 	if (!live)
 		return;
-	if (pgt->tlb->observers)
+	if (pgt->tlb->observers || pgt->tlb->cached)
 		clear_events(pgt, run, &event);
 	else
 		pgtsim_tlb_event(pgt->tlb, &event);
@@ -497,6 +497,7 @@ void pgtsim_tables_undo(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last, 
 	static const struct pgtsim_visitor visitor = { .table_done = undo_table };
 
 	pgtsim_walk(pgt, va, last, &visitor, &mark);
+	pgtsim_tlb_end(pgt->tlb, va, last);
 }
 
 /* ---- map ---- */

@@ -103,6 +103,7 @@ static void linux_7_3(struct pgtsim_policy *policy)
 	policy->block_over_table = PGTSIM_OVER_TABLE_FILL;
 	policy->tlbi_range = true;
 	policy->flush_rounds_out = true;
+	policy->cont_rewrite = true;
 	policy->vmemmap_block |= PGTSIM_DESC_DIRTY;
 	policy->linear_table |= PGTSIM_DESC_AF;
 	policy->vmemmap_table |= PGTSIM_DESC_AF;

@@ -148,7 +148,7 @@ static void free_backing(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 	uint64_t pages = (uint64_t)run->count
 			 << (pgt->geo.shift[pgtsim_slot(run->level)] - pgt->geo.page_shift);
 
-	if (pgt->policy->free_order == PGTSIM_FREE_BEFORE_CLEAR)
+	if (pgt->policy->free_order == PGTSIM_FREE_BEFORE_CLEAR || pgt->tlb->cached)
 		check_unmapped(pgt, run, pfn);
 	if (unmap->altmap) {
 		free_to_altmap(pgt, run, pfn, pages, unmap->altmap);
@@ -278,6 +278,7 @@ int pgtsim_unmap_range(struct pgtsim_pgtable *pgt, const struct pgtsim_unmap *un
 	pgtsim_walk(pgt, pass.start, pass.end - 1, &visitor, &pass);
 	if (pass.free_mapped ? flush == PGTSIM_FLUSH_AT_END : flush != PGTSIM_FLUSH_PER_LEAF)
 		pgtsim_tlb_flush_range(pgt->tlb, &pgt->geo, pgt->policy, pass.start, pass.end);
+	pgtsim_tlb_end(pgt->tlb, pass.start, pass.end - 1);
 	return 0;
 }
 
@@ -415,5 +416,7 @@ int pgtsim_free_tables(struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end,
 		return -EINVAL;
 	bounds.shared = shares_root(pgt, start, end - 1, &bounds);
 	pgtsim_tlb_begin(pgt->tlb, PGTSIM_OP_BEGIN_PASS_2, start, end - 1);
-	return pgtsim_walk(pgt, start, end - 1, &visitor, &bounds);
+	pgtsim_walk(pgt, start, end - 1, &visitor, &bounds);
+	pgtsim_tlb_end(pgt->tlb, start, end - 1);
+	return 0;
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cached.h"
+
 /* TLBI operands hold VA[55:12] whatever the granule. */
 enum { TLBI_SHIFT = 12 };
 
@@ -89,6 +91,33 @@ static const struct pgtsim_violation_kind kinds[PGTSIM_V_COUNT] = {
 	[PGTSIM_V_EMPTY_TABLE] = { "empty-table",
 				   "a table of hot-added memory is empty and was never freed",
 				   "free the tables that a removal empties, within floor and ceiling" },
+	[PGTSIM_V_STALE_LEAF] = { "stale-leaf",
+				  "a translation that is gone from the tables may still be cached",
+				  "clear all of it first, then invalidate, then DSB ISH" },
+	[PGTSIM_V_STALE_TABLE] = { "stale-table",
+				   "a walk cache may still hold a table that is gone",
+				   "invalidate all levels (VAAE1IS) after the entry is cleared" },
+	[PGTSIM_V_FREED_WHILE_CACHED] = { "freed-while-cached",
+					  "memory is freed while a translation to it may be cached",
+					  "clear, invalidate, DSB ISH, and only then free" },
+	[PGTSIM_V_TABLE_FREED_WHILE_CACHED] = { "table-freed-while-cached",
+						"a table is freed while a walk cache may hold it",
+						"clear its entry, invalidate all levels, DSB ISH, "
+						"then free" },
+	[PGTSIM_V_MISSING_BARRIER] = { "missing-barrier",
+				       "a barrier is missing or stands in the wrong place",
+				       "store, DSB ISHST, invalidate, DSB ISH, ISB" },
+	[PGTSIM_V_WRONG_INVALIDATE] = { "wrong-invalidate",
+					"an invalidate of the last level, where a table went",
+					"invalidate all levels (VAAE1IS)" },
+	[PGTSIM_V_NO_BREAK] = { "no-break", "a valid entry is replaced without break-before-make",
+				"clear it, invalidate, DSB ISH, then write the new one" },
+	[PGTSIM_V_OVERLAPPING_SIZES] = { "overlapping-sizes",
+					 "an address may be cached in two sizes at once",
+					 "invalidate the old size before the new one is written" },
+	[PGTSIM_V_UNCHECKED] = { "unchecked",
+				 "host memory ran out: what may be cached is not known any more",
+				 "run it again with more memory" },
 };
 
 static const char *const op_names[PGTSIM_OP_COUNT] = {
@@ -126,6 +155,7 @@ void pgtsim_tlb_init(struct pgtsim_tlb *tlb)
 
 void pgtsim_tlb_fini(struct pgtsim_tlb *tlb)
 {
+	pgtsim_checker_stop(tlb);
 	free(tlb->violations);
 	tlb->violations = NULL;
 	tlb->violation_count = 0;
@@ -220,6 +250,8 @@ static void count(struct pgtsim_counts *counts, const struct pgtsim_event *event
 
 void pgtsim_tlb_event(struct pgtsim_tlb *tlb, const struct pgtsim_event *event)
 {
+	if (tlb->cached)
+		pgtsim_cached_event(tlb->cached, event);
 	if (tlb->quiet)
 		return;
 	count(&tlb->counts, event);
@@ -240,6 +272,12 @@ void pgtsim_tlb_begin(struct pgtsim_tlb *tlb, enum pgtsim_op op, uint64_t va, ui
 	};
 
 	pgtsim_tlb_event(tlb, &event);
+}
+
+void pgtsim_tlb_end(struct pgtsim_tlb *tlb, uint64_t va, uint64_t last)
+{
+	if (tlb->cached)
+		pgtsim_cached_report(tlb->cached, va, last);
 }
 
 static void barrier(struct pgtsim_tlb *tlb, enum pgtsim_op op)

@@ -161,13 +161,6 @@ static void empty_runs(void **state)
 	}
 }
 
-static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(reading_modes_agree),
-	cmocka_unit_test(writing_modes_agree),
-	cmocka_unit_test(steps_are_64_bits_wide),
-	cmocka_unit_test(empty_runs),
-};
-
 /* In a hooked table each access of an entry is announced before it happens, and nothing else is. */
 static void hook_sees_each_access(void **state)
 {
@@ -191,6 +184,14 @@ static void hook_sees_each_access(void **state)
 	assert_int_equal(counting.writes, 12);
 	assert_int_equal(counting.reads, 4);
 }
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(reading_modes_agree),
+	cmocka_unit_test(writing_modes_agree),
+	cmocka_unit_test(hook_sees_each_access),
+	cmocka_unit_test(steps_are_64_bits_wide),
+	cmocka_unit_test(empty_runs),
+};
 
 int main(void)
 {

@@ -73,6 +73,7 @@ static const char option_types[] = {
 	[SCENARIO_KEY_PROT] = 'c',    [SCENARIO_KEY_TABLES] = 'c',     [SCENARIO_KEY_ZONE] = 'c',
 	[SCENARIO_KEY_ALTMAP] = 'm',  [SCENARIO_KEY_FREE] = 'f',       [SCENARIO_KEY_PAGES] = 'f',
 	[SCENARIO_KEY_DEVICE] = 'f',  [SCENARIO_KEY_EVERY] = 'f',      [SCENARIO_KEY_DEFAULT] = 'f',
+	[SCENARIO_KEY_BBML2] = 'c',
 };
 
 struct shown {

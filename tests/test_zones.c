@@ -366,7 +366,8 @@ static void random_operations(void **state)
 		struct world w;
 
 		config.ram = &ram;
-		config.blocks = config.cont = true;
+		config.blocks = true;
+		config.cont = config.policy.flush != PGTSIM_FLUSH_PER_LEAF;
 		config.block_size = rows[i].block;
 		config.memmap_on_memory = rows[i].mode;
 		world_init(&w, &config, rows[i].memmap_pages, rows[i].seed);

@@ -29,6 +29,8 @@ struct pgtsim_machine_config {
 	bool tlbi_range;             /* [false] the CPU has TLB range operations */
 	bool boot;                   /* [false] build boot memory's linear map and memmap first */
 	enum pgtsim_access access;   /* [private] */
+	bool checker;                /* [true] track what may still be cached; not if access is shared */
+	bool bbml2;                  /* [false] the CPU has FEAT_BBM, level 2 */
 };
 
 /* Read its rooms freely; change them through their own functions. */

@@ -170,6 +170,7 @@ struct pgtsim_policy {
 	bool tlbi_range;       /* TLB range operations serve kernel ranges */
 	bool flush_rounds_out; /* a flush rounds its range outwards to pages (7.3) */
 	bool oa_keeps_49_48;   /* see struct pgtsim_geometry */
+	bool cont_rewrite;     /* a live contiguous entry may be written again as it is (7.3) */
 
 	/* Attribute bits include SH, which LPA2 lacks, but not bits 1:0 or the contiguous bit. */
 	uint64_t prot[PGTSIM_PROT_COUNT]; /* attribute bits of linear-map leaves */

@@ -143,6 +143,15 @@ enum pgtsim_violation_name {
 	PGTSIM_V_PAGE_BLOCK,
 	PGTSIM_V_FREED_WHILE_MAPPED,
 	PGTSIM_V_EMPTY_TABLE,
+	PGTSIM_V_STALE_LEAF,
+	PGTSIM_V_STALE_TABLE,
+	PGTSIM_V_FREED_WHILE_CACHED,
+	PGTSIM_V_TABLE_FREED_WHILE_CACHED,
+	PGTSIM_V_MISSING_BARRIER,
+	PGTSIM_V_WRONG_INVALIDATE,
+	PGTSIM_V_NO_BREAK,
+	PGTSIM_V_OVERLAPPING_SIZES,
+	PGTSIM_V_UNCHECKED,
 	PGTSIM_V_COUNT,
 };
 
@@ -161,6 +170,8 @@ struct pgtsim_violation {
 
 enum { PGTSIM_VIOLATIONS_KEPT = 256 }; /* the first ones are kept; all are counted */
 
+struct pgtsim_cached; /* what may still be cached; pgtsim_checker_start() */
+
 struct pgtsim_tlb {
 	struct pgtsim_counts counts;
 	struct pgtsim_observer *observers;
@@ -168,6 +179,8 @@ struct pgtsim_tlb {
 	size_t violation_count;              /* of those kept */
 	bool quiet;                          /* nothing is counted, shown or kept: somebody only looks */
 	bool range_operations;               /* the CPU has them (FEAT_TLBIRANGE) */
+	bool bbml2;                          /* … and FEAT_BBM, level 2 */
+	struct pgtsim_cached *cached;        /* NULL: not checked */
 };
 
 /* Prepares an empty one; it needs no memory until there is a violation. */
@@ -205,6 +218,46 @@ PGTSIM_API void pgtsim_tlb_flush_range(struct pgtsim_tlb *tlb, const struct pgts
 
 /* __flush_tlb_kernel_pgtable(): DSB ISHST, one all-level invalidate by VA, DSB ISH, ISB. */
 PGTSIM_API void pgtsim_tlb_flush_table(struct pgtsim_tlb *tlb, uint64_t va);
+
+/*
+ * Starts to keep track of what TLBs and walk caches of any CPU may still hold although the tables
+ * say otherwise (behaviour of Arm ARM D8.16, D8.17): whatever can be walked may be cached, at any
+ * time; a store is certain to be seen after DSB ISHST only, an invalidate certain to be complete
+ * after DSB ISH only; and a contiguous group may be cached again as long as one member with the
+ * hint can be walked. No schedule is searched: what is possible is found.
+ * Start it before anything is mapped. geo and policy stay the caller's. Events of one thread only.
+ * Takes host memory for entries that are stale or carry the hint, at most an eighth of their
+ * tables' unless frames are scattered. Returns 0, -EEXIST (started already) or -ENOMEM.
+ */
+PGTSIM_API int pgtsim_checker_start(struct pgtsim_tlb *tlb, const struct pgtsim_geometry *geo,
+				    const struct pgtsim_policy *policy);
+
+/* Ends that and frees what it took; pgtsim_tlb_fini() does it too. */
+PGTSIM_API void pgtsim_checker_stop(struct pgtsim_tlb *tlb);
+
+/* The most host memory that the checker has used so far, bytes; 0 if it is off. */
+PGTSIM_API uint64_t pgtsim_checker_bytes(const struct pgtsim_tlb *tlb);
+
+/*
+ * The end of an operation on [va, last]: what may still be cached there should not be. Notes a
+ * violation for each run of entries that none was noted for. Nothing happens without a checker.
+ */
+PGTSIM_API void pgtsim_tlb_end(struct pgtsim_tlb *tlb, uint64_t va, uint64_t last);
+
+/* A translation, or the entry of a walk cache, that the tables no longer give. */
+struct pgtsim_stale {
+	int level;
+	uint64_t va;    /* the first address that it translates */
+	uint64_t desc;  /* the old descriptor */
+	uint64_t since; /* the event that took it from the tables, 1 the first */
+};
+
+/*
+ * Whether a translation or walk-cache entry for va that is no longer in the tables may be in use;
+ * the one of the lowest level in *out. Always false without a checker.
+ */
+PGTSIM_API bool pgtsim_may_be_stale(const struct pgtsim_tlb *tlb, uint64_t va,
+				    struct pgtsim_stale *out);
 
 /* Notes a violation: `text` in printf's way says what is wrong here. */
 PGTSIM_API void pgtsim_tlb_violation(struct pgtsim_tlb *tlb, enum pgtsim_violation_name name,

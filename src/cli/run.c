@@ -166,6 +166,8 @@ static int create_machine(struct run *run, const struct scenario_command *comman
 	config.memmap_on_memory = (enum pgtsim_memmap_on_memory)choice_or(
 		command, SCENARIO_KEY_MEMMAP_ON_MEMORY, PGTSIM_MEMMAP_OFF);
 	config.tlbi_range = choice_or(command, SCENARIO_KEY_TLBI_RANGE, 0);
+	config.checker = choice_or(command, SCENARIO_KEY_CHECKER, 1);
+	config.bbml2 = choice_or(command, SCENARIO_KEY_BBML2, 0);
 	config.boot = choice_or(command, SCENARIO_KEY_BOOT, 0);
 	set_knobs(command, &config.policy);
 	ret = collect_ram(run, command, &config, ram);

@@ -594,6 +594,7 @@ static const struct slot machine_options[] = {
 	CHOICE("tlbi-range", TLBI_RANGE, ON_OFF),
 	CHOICE("boot", BOOT, ON_OFF),
 	CHOICE("checker", CHECKER, ON_OFF),
+	CHOICE("bbml2", BBML2, ON_OFF),
 	{ .name = NULL },
 };
 

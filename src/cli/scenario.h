@@ -70,6 +70,7 @@ enum scenario_key {
 	SCENARIO_KEY_TLBI_RANGE,       /* choice: 0 off, 1 on, as all on-off keys */
 	SCENARIO_KEY_BOOT,
 	SCENARIO_KEY_CHECKER,
+	SCENARIO_KEY_BBML2,
 
 	/* machine and map */
 	SCENARIO_KEY_BLOCKS, /* choice: 0 off, 1 on */

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* bits: ranges [lo, hi) of a bitmap of 64-bit words. */
+#ifndef PGTSIM_BITS_H
+#define PGTSIM_BITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The bits of word `w` that lie in [lo, hi). */
+static inline uint64_t pgtsim_bits_word(unsigned w, unsigned lo, unsigned hi)
+{
+	unsigned from = lo > w * 64 ? lo - w * 64 : 0;
+	unsigned to = hi < w * 64 + 64 ? hi - w * 64 : 64;
+
+	if (lo >= w * 64 + 64 || hi <= w * 64 || from >= to)
+		return 0;
+	return ~UINT64_C(0) >> (64 - (to - from)) << from;
+}
+
+static inline void pgtsim_bits_set(uint64_t *bits, unsigned lo, unsigned hi)
+{
+	for (unsigned w = lo / 64; w * 64 < hi; w++)
+		bits[w] |= pgtsim_bits_word(w, lo, hi);
+}
+
+static inline void pgtsim_bits_clear(uint64_t *bits, unsigned lo, unsigned hi)
+{
+	for (unsigned w = lo / 64; w * 64 < hi; w++)
+		bits[w] &= ~pgtsim_bits_word(w, lo, hi);
+}
+
+static inline bool pgtsim_bits_any(const uint64_t *bits, unsigned lo, unsigned hi)
+{
+	for (unsigned w = lo / 64; w * 64 < hi; w++)
+		if (bits[w] & pgtsim_bits_word(w, lo, hi))
+			return true;
+	return false;
+}
+
+static inline bool pgtsim_bit(const uint64_t *bits, unsigned i)
+{
+	return bits[i / 64] >> i % 64 & 1;
+}
+
+#endif

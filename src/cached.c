@@ -1,0 +1,1094 @@
+/* SPDX-License-Identifier: MIT */
+#include "cached.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <pgtsim/desc.h>
+
+#include "bits.h"
+
+/* Bits of each entry of a record's table. */
+enum plane {
+	STALE,    /* an old value may be in use */
+	UNSYNCED, /* … and be cached again: its store is not yet certain to be seen */
+	PENDING,  /* an invalidate has removed it, once that is complete */
+	HINTED,   /* a walk may meet the contiguous hint here */
+	TOLD,     /* a violation was noted */
+	WALK,     /* the old value is a table: a walk cache holds it */
+	PLANES,
+};
+
+/* Why entries of a record stayed. */
+enum {
+	WHY_EARLY = 1, /* an invalidate came before the store was certain to be seen */
+	WHY_HINT = 2,  /* … or while a member of the contiguous group could be walked */
+	WHY_KIND = 4,  /* … or was for leaves, where a table went */
+};
+
+/*
+ * One table's stale entries. Most are one interval in one state, and need no bits: then `bits` is
+ * NULL, [lo, hi) is STALE, and `state` says what else it is. One without a stale entry is kept
+ * for its hints.
+ */
+struct record {
+	struct record *next, **link; /* the list it is in, if it has stale entries */
+	struct record *chain;        /* of its bucket */
+	uint64_t va;                 /* of entry 0 */
+	uint64_t base;               /* the old value of entry 0, were all alike … */
+	uint64_t *old;               /* … or that of each entry */
+	uint64_t *bits;
+	uint64_t since;       /* the event that made the first one stale */
+	uint64_t pa, pa_last; /* bounds of what the stale leaves map */
+	uint32_t lo, hi;
+	int8_t level;
+	uint8_t state; /* UNSYNCED, PENDING or STALE: neither */
+	uint8_t why;
+	uint8_t by; /* enum pgtsim_op: the operation under way then */
+	bool walk;  /* of [lo, hi) */
+	bool fresh; /* in the list of those that the next barrier changes */
+};
+
+struct pgtsim_cached {
+	struct pgtsim_tlb *tlb;
+	const struct pgtsim_geometry *geo;
+	const struct pgtsim_policy *policy;
+	struct record **buckets;
+	unsigned bucket_bits;
+	size_t records;
+	struct record *fresh, *settled; /* those with stale entries */
+	size_t settled_count;
+	struct record *spare;
+	uint64_t now; /* events so far: the line of a trace */
+	uint64_t bytes, peak;
+	uint8_t by;
+	bool context; /* an invalidate is complete, but this CPU has not had its ISB */
+	bool lost;    /* host memory ran out */
+	const struct pgtsim_event *event; /* the one under way, for visits */
+};
+
+/* ---- records ---- */
+
+static unsigned entries_of(const struct pgtsim_cached *c, const struct record *r)
+{
+	return pgtsim_entries(c->geo, r->level);
+}
+
+static unsigned words_of(const struct pgtsim_cached *c, const struct record *r)
+{
+	return (entries_of(c, r) + 63) / 64;
+}
+
+/* Pages have no tables behind them. */
+static unsigned planes_of(const struct record *r)
+{
+	return r->level == PGTSIM_PTE ? WALK : PLANES;
+}
+
+static uint64_t *plane(const struct pgtsim_cached *c, const struct record *r, enum plane p)
+{
+	return r->bits + p * words_of(c, r);
+}
+
+static void *take(struct pgtsim_cached *c, size_t size)
+{
+	void *memory = calloc(1, size);
+
+	if (!memory) {
+		c->lost = true;
+		return NULL;
+	}
+	c->bytes += size;
+	if (c->bytes > c->peak)
+		c->peak = c->bytes;
+	return memory;
+}
+
+static void give(struct pgtsim_cached *c, void *memory, size_t size)
+{
+	if (memory)
+		c->bytes -= size;
+	free(memory);
+}
+
+static struct record **bucket(const struct pgtsim_cached *c, int level, uint64_t va)
+{
+	uint64_t key = (va >> c->geo->shift[pgtsim_slot(level)]) * 8 + (uint64_t)(level + 1);
+
+	return &c->buckets[key * UINT64_C(0x9e3779b97f4a7c15) >> (64 - c->bucket_bits)];
+}
+
+/* The address of entry 0 of the table that translates va at this level. */
+static uint64_t table_va(const struct pgtsim_cached *c, int level, uint64_t va)
+{
+	return pgtsim_entry_base(c->geo, level, va) -
+	       pgtsim_index(c->geo, level, va) * pgtsim_entry_size(c->geo, level);
+}
+
+static struct record *find(const struct pgtsim_cached *c, int level, uint64_t va)
+{
+	struct record *r;
+
+	if (!c->records)
+		return NULL;
+	va = table_va(c, level, va);
+	r = *bucket(c, level, va);
+	while (r && (r->va != va || r->level != level))
+		r = r->chain;
+	return r;
+}
+
+static void unlist(struct pgtsim_cached *c, struct record *r)
+{
+	if (!r->link)
+		return;
+	*r->link = r->next;
+	if (r->next)
+		r->next->link = r->link;
+	r->link = NULL;
+	if (!r->fresh)
+		c->settled_count--;
+}
+
+static void enlist(struct pgtsim_cached *c, struct record *r, bool fresh)
+{
+	struct record **list = fresh ? &c->fresh : &c->settled;
+
+	if (r->link && r->fresh == fresh)
+		return;
+	unlist(c, r);
+	r->fresh = fresh;
+	r->next = *list;
+	r->link = list;
+	if (r->next)
+		r->next->link = &r->next;
+	*list = r;
+	if (!fresh)
+		c->settled_count++;
+}
+
+static bool grow(struct pgtsim_cached *c)
+{
+	unsigned bits = c->bucket_bits + 2;
+	size_t before = sizeof(*c->buckets) << c->bucket_bits;
+	struct record **old = c->buckets, **fresh = take(c, sizeof(*fresh) << bits);
+
+	if (!fresh)
+		return false;
+	c->buckets = fresh;
+	c->bucket_bits = bits;
+	for (size_t i = 0; i < before / sizeof(*old); i++) {
+		while (old[i]) {
+			struct record *r = old[i], **at = bucket(c, r->level, r->va);
+
+			old[i] = r->chain;
+			r->chain = *at;
+			*at = r;
+		}
+	}
+	give(c, old, before);
+	return true;
+}
+
+/* The record of a table, made if there is none; NULL (and `lost`) if memory ran out. */
+static struct record *record_of(struct pgtsim_cached *c, int level, uint64_t va)
+{
+	struct record *r = find(c, level, va), **at;
+
+	if (r)
+		return r;
+	if (c->records >= (size_t)1 << c->bucket_bits && !grow(c))
+		return NULL;
+	r = c->spare;
+	if (r)
+		c->spare = r->next;
+	else
+		r = take(c, sizeof(*r));
+	if (!r)
+		return NULL;
+	*r = (struct record){ .level = (int8_t)level, .va = table_va(c, level, va) };
+	at = bucket(c, level, r->va);
+	r->chain = *at;
+	*at = r;
+	c->records++;
+	return r;
+}
+
+static void drop(struct pgtsim_cached *c, struct record *r)
+{
+	struct record **at = bucket(c, r->level, r->va);
+
+	while (*at != r)
+		at = &(*at)->chain;
+	*at = r->chain;
+	unlist(c, r);
+	give(c, r->bits, planes_of(r) * words_of(c, r) * sizeof(*r->bits));
+	give(c, r->old, entries_of(c, r) * sizeof(*r->old));
+	c->records--;
+	r->next = c->spare;
+	c->spare = r;
+}
+
+/* From an interval to bits. Returns false (and `lost`) if memory ran out. */
+static bool expand(struct pgtsim_cached *c, struct record *r)
+{
+	if (r->bits)
+		return true;
+	r->bits = take(c, planes_of(r) * words_of(c, r) * sizeof(*r->bits));
+	if (!r->bits)
+		return false;
+	pgtsim_bits_set(plane(c, r, STALE), r->lo, r->hi);
+	if (r->state != STALE)
+		pgtsim_bits_set(plane(c, r, (enum plane)r->state), r->lo, r->hi);
+	if (r->walk)
+		pgtsim_bits_set(plane(c, r, WALK), r->lo, r->hi);
+	return true;
+}
+
+/* A run of entries of a record: those of [va, last], as far as they are its own. */
+struct part {
+	unsigned lo, hi;
+};
+
+static struct part part_in(const struct pgtsim_cached *c, const struct record *r, uint64_t va,
+			   uint64_t last)
+{
+	uint64_t end = r->va + (entries_of(c, r) * pgtsim_entry_size(c->geo, r->level) - 1);
+	struct part part = { 0, 0 };
+
+	if (va > end || last < r->va)
+		return part;
+	if (va > r->va)
+		part.lo = pgtsim_index(c->geo, r->level, va);
+	part.hi = last < end ? pgtsim_index(c->geo, r->level, last) + 1 : entries_of(c, r);
+	return part;
+}
+
+typedef void visit_fn(struct pgtsim_cached *c, struct record *r, uint64_t va, uint64_t last);
+
+static void visit_list(struct pgtsim_cached *c, struct record *list, uint64_t va, uint64_t last,
+		       visit_fn *visit)
+{
+	for (struct record *r = list, *next; r; r = next) {
+		next = r->next;
+		visit(c, r, va, last);
+	}
+}
+
+/* The settled records of a level that have entries in [va, last]. */
+static void visit_level(struct pgtsim_cached *c, int level, uint64_t va, uint64_t last,
+			visit_fn *visit)
+{
+	uint64_t span = pgtsim_entries(c->geo, level) * pgtsim_entry_size(c->geo, level);
+	uint64_t tables = (last - table_va(c, level, va)) / span;
+
+	if (tables >= c->settled_count) {
+		for (struct record *r = c->settled, *next; r; r = next) {
+			next = r->next;
+			if (r->level == level)
+				visit(c, r, va, last);
+		}
+		return;
+	}
+	for (uint64_t i = 0; i <= tables; i++) {
+		struct record *r = find(c, level, table_va(c, level, va) + i * span);
+
+		if (r && r->link && !r->fresh)
+			visit(c, r, va, last);
+	}
+}
+
+/* Every record with stale entries that may lie in [va, last]; it may change lists meanwhile. */
+static void visit_stale(struct pgtsim_cached *c, uint64_t va, uint64_t last, visit_fn *visit)
+{
+	struct record *fresh = c->fresh;
+
+	if (va < pgtsim_va_start(c->geo))
+		va = pgtsim_va_start(c->geo);
+	if (last < va)
+		return;
+	if (c->settled_count)
+		for (int level = pgtsim_root_level(c->geo); level <= PGTSIM_PTE; level++)
+			visit_level(c, level, va, last, visit);
+	visit_list(c, fresh, va, last, visit);
+}
+
+/* ---- stores ---- */
+
+static bool hinted(const struct pgtsim_cached *c, const struct record *r, unsigned lo, unsigned hi)
+{
+	unsigned group = pgtsim_cont_entries(c->geo, r->level);
+
+	if (!r->bits || group == 1)
+		return false;
+	return pgtsim_bits_any(plane(c, r, HINTED), lo & ~(group - 1),
+			       (hi + group - 1) & ~(group - 1));
+}
+
+static uint64_t old_of(const struct pgtsim_cached *c, const struct record *r, unsigned index)
+{
+	return r->old ? r->old[index] : r->base + index * pgtsim_entry_size(c->geo, r->level);
+}
+
+/* Keeps what the entries held, `desc` the first. */
+static bool remember(struct pgtsim_cached *c, struct record *r, struct part part, uint64_t desc)
+{
+	uint64_t size = pgtsim_entry_size(c->geo, r->level);
+	uint64_t base = desc - part.lo * size;
+	unsigned entries = entries_of(c, r);
+
+	if (!r->link)
+		r->base = base;
+	else if (!r->old && r->base != base) {
+		r->old = take(c, entries * sizeof(*r->old));
+		if (!r->old)
+			return false;
+		for (unsigned i = 0; i < entries; i++)
+			r->old[i] = r->base + i * size;
+	}
+	if (r->old)
+		for (unsigned i = part.lo; i < part.hi; i++)
+			r->old[i] = base + i * size;
+	return true;
+}
+
+static void widen(struct pgtsim_cached *c, struct record *r, struct part part, uint64_t desc)
+{
+	uint64_t pa = pgtsim_desc_address(c->geo, r->level, desc);
+	uint64_t bytes = (part.hi - part.lo) * pgtsim_entry_size(c->geo, r->level);
+
+	if (!r->link || pa < r->pa)
+		r->pa = pa;
+	if (!r->link || pa + (bytes - 1) > r->pa_last)
+		r->pa_last = pa + (bytes - 1);
+}
+
+/* Whether the part only makes the record's interval longer. */
+static bool extends(const struct record *r, struct part part, bool walk)
+{
+	return !r->bits &&
+	       (!r->link || (r->state == UNSYNCED && r->hi == part.lo && r->walk == walk));
+}
+
+static void mark_bits(struct pgtsim_cached *c, struct record *r, struct part part, bool walk,
+		      bool unsynced)
+{
+	if (!expand(c, r))
+		return;
+	pgtsim_bits_set(plane(c, r, STALE), part.lo, part.hi);
+	if (unsynced)
+		pgtsim_bits_set(plane(c, r, UNSYNCED), part.lo, part.hi);
+	pgtsim_bits_clear(plane(c, r, PENDING), part.lo, part.hi);
+	pgtsim_bits_clear(plane(c, r, TOLD), part.lo, part.hi);
+	if (walk)
+		pgtsim_bits_set(plane(c, r, WALK), part.lo, part.hi);
+	else if (r->level < PGTSIM_PTE)
+		pgtsim_bits_clear(plane(c, r, WALK), part.lo, part.hi);
+}
+
+/* Entries whose old value, `desc` the first, is valid and now goes. */
+static void mark(struct pgtsim_cached *c, struct record *r, struct part part, uint64_t desc,
+		 bool unsynced)
+{
+	bool walk = pgtsim_desc_is_table(r->level, desc);
+
+	if (!remember(c, r, part, desc))
+		return;
+	widen(c, r, part, desc);
+	if (!r->link) {
+		r->since = c->now;
+		r->by = c->by;
+		r->why = 0;
+	}
+	if (unsynced && extends(r, part, walk)) {
+		if (!r->link)
+			r->lo = part.lo;
+		r->hi = part.hi;
+		r->state = UNSYNCED;
+		r->walk = walk;
+	} else {
+		if (!r->link && !r->bits)
+			r->lo = r->hi = 0;
+		mark_bits(c, r, part, walk, unsynced);
+	}
+	enlist(c, r, unsynced || r->fresh);
+}
+
+static struct part run_of(const struct pgtsim_cached *c, const struct pgtsim_event *event)
+{
+	unsigned lo = pgtsim_index(c->geo, event->level, event->va);
+
+	return (struct part){ lo, lo + (unsigned)event->count };
+}
+
+static void store(struct pgtsim_cached *c, const struct pgtsim_event *event)
+{
+	struct record *r;
+
+	if (!(event->old_desc & PGTSIM_DESC_VALID))
+		return;
+	r = record_of(c, event->level, event->va);
+	if (r)
+		mark(c, r, run_of(c, event), event->old_desc, true);
+}
+
+/* ---- barriers ---- */
+
+/* Back to the list it belongs to, or away with it if there is nothing left to know. */
+static void settle(struct pgtsim_cached *c, struct record *r)
+{
+	unsigned entries = entries_of(c, r);
+
+	if (r->bits && pgtsim_bits_any(plane(c, r, STALE), 0, entries)) {
+		enlist(c, r, false);
+		return;
+	}
+	if (!r->bits || !pgtsim_bits_any(plane(c, r, HINTED), 0, entries)) {
+		drop(c, r);
+		return;
+	}
+	unlist(c, r);
+	give(c, r->old, entries * sizeof(*r->old));
+	r->old = NULL;
+}
+
+/* The stores so far are seen: nothing is walked any more that they took away. */
+static void sync_record(struct pgtsim_cached *c, struct record *r)
+{
+	if (!r->bits) {
+		if (r->state == UNSYNCED)
+			r->state = STALE;
+		return;
+	}
+	for (unsigned w = 0; w < words_of(c, r); w++) {
+		plane(c, r, HINTED)[w] &= ~plane(c, r, UNSYNCED)[w];
+		plane(c, r, UNSYNCED)[w] = 0;
+	}
+}
+
+static bool is_pending(const struct pgtsim_cached *c, const struct record *r)
+{
+	return r->bits ? pgtsim_bits_any(plane(c, r, PENDING), 0, entries_of(c, r)) :
+			 r->state == PENDING;
+}
+
+/* DSB ISHST: after it walks see every store before it. */
+static void sync_stores(struct pgtsim_cached *c)
+{
+	for (struct record *r = c->fresh, *next; r; r = next) {
+		next = r->next;
+		sync_record(c, r);
+		if (!is_pending(c, r))
+			enlist(c, r, false);
+	}
+}
+
+/* DSB ISH: the invalidates before it are complete, and what DSB ISHST does. */
+static void complete(struct pgtsim_cached *c)
+{
+	for (struct record *r = c->fresh, *next; r; r = next) {
+		next = r->next;
+		sync_record(c, r);
+		if (is_pending(c, r))
+			c->context = true;
+		if (r->bits) {
+			for (unsigned w = 0; w < words_of(c, r); w++) {
+				plane(c, r, STALE)[w] &= ~plane(c, r, PENDING)[w];
+				plane(c, r, PENDING)[w] = 0;
+			}
+			settle(c, r);
+		} else if (r->state == PENDING) {
+			drop(c, r);
+		} else {
+			enlist(c, r, false);
+		}
+	}
+}
+
+/* ---- invalidates ---- */
+
+/* All entries of a word whose contiguous group has a member that can be walked. */
+static uint64_t hinted_word(const struct pgtsim_cached *c, const struct record *r, unsigned w)
+{
+	unsigned group = pgtsim_cont_entries(c->geo, r->level);
+	uint64_t all = 0;
+
+	if (group == 1)
+		return 0;
+	for (unsigned lo = w * 64; lo < w * 64 + 64; lo += group < 64 ? group : 64)
+		if (hinted(c, r, lo, lo + 1))
+			all |= pgtsim_bits_word(w, lo, lo + group);
+	return all;
+}
+
+static void invalidate_bits(struct pgtsim_cached *c, struct record *r, struct part part,
+			    bool leaves_only)
+{
+	for (unsigned w = part.lo / 64; w * 64 < part.hi; w++) {
+		uint64_t stale = plane(c, r, STALE)[w] & pgtsim_bits_word(w, part.lo, part.hi);
+		uint64_t unsynced = stale & plane(c, r, UNSYNCED)[w];
+		uint64_t walk = 0, again;
+
+		if (!stale)
+			continue;
+		if (leaves_only && r->level < PGTSIM_PTE)
+			walk = stale & plane(c, r, WALK)[w];
+		again = stale & ~unsynced & ~walk & hinted_word(c, r, w);
+		r->why |=
+			(unsynced ? WHY_EARLY : 0) | (walk ? WHY_KIND : 0) | (again ? WHY_HINT : 0);
+		plane(c, r, PENDING)[w] |= stale & ~unsynced & ~walk & ~again;
+	}
+	enlist(c, r, true);
+}
+
+static void invalidate(struct pgtsim_cached *c, struct record *r, uint64_t va, uint64_t last,
+		       bool leaves_only)
+{
+	struct part part = part_in(c, r, va, last);
+
+	if (part.lo >= part.hi)
+		return;
+	if (r->bits || (r->state == STALE && (part.lo > r->lo || part.hi < r->hi))) {
+		if (expand(c, r))
+			invalidate_bits(c, r, part, leaves_only);
+	} else if (r->state == UNSYNCED) {
+		r->why |= WHY_EARLY;
+	} else if (leaves_only && r->walk) {
+		r->why |= WHY_KIND;
+	} else {
+		r->state = PENDING;
+		enlist(c, r, true);
+	}
+}
+
+static void invalidate_leaves(struct pgtsim_cached *c, struct record *r, uint64_t va, uint64_t last)
+{
+	invalidate(c, r, va, last, true);
+}
+
+static void invalidate_walks(struct pgtsim_cached *c, struct record *r, uint64_t va, uint64_t last)
+{
+	invalidate(c, r, va, last, false);
+}
+
+/* `count` invalidates by VA, `size` bytes apart, no further than the entries they meet are long. */
+static void invalidate_by_va(struct pgtsim_cached *c, const struct pgtsim_event *event)
+{
+	uint64_t last = event->va + (event->count - 1) * event->size;
+
+	visit_stale(c, event->va, last,
+		    event->op == PGTSIM_OP_TLBI_WALK ? invalidate_walks : invalidate_leaves);
+}
+
+/* ---- leaves that are cleared and invalidated one by one ---- */
+
+/*
+ * One contiguous group's part of a run. As each entry is invalidated alone, all before the last
+ * can be cached again through those not yet cleared, and the last too if the group goes on.
+ */
+static void flush_group(struct pgtsim_cached *c, struct record *r, struct part part, uint64_t desc)
+{
+	struct part stale = part;
+
+	if (r->bits)
+		pgtsim_bits_clear(plane(c, r, HINTED), part.lo, part.hi);
+	if (!hinted(c, r, part.lo, part.hi))
+		stale.hi--;
+	if (stale.hi > stale.lo) {
+		mark(c, r, stale, desc, false);
+		r->why |= WHY_HINT;
+	}
+	if (stale.hi < part.hi && r->bits)
+		pgtsim_bits_clear(plane(c, r, STALE), stale.hi, part.hi);
+}
+
+static void flush_groups(struct pgtsim_cached *c, const struct pgtsim_event *event)
+{
+	unsigned group = pgtsim_cont_entries(c->geo, event->level);
+	uint64_t size = pgtsim_entry_size(c->geo, event->level);
+	struct record *r = record_of(c, event->level, event->va);
+	struct part run = run_of(c, event), part = run;
+
+	if (!r || !expand(c, r))
+		return;
+	for (; part.lo < run.hi; part.lo = part.hi) {
+		part.hi = (part.lo | (group - 1)) + 1;
+		if (part.hi > run.hi)
+			part.hi = run.hi;
+		flush_group(c, r, part, event->old_desc + (part.lo - run.lo) * size);
+	}
+	settle(c, r);
+}
+
+/* Each leaf: a store, DSB ISHST, an invalidate, DSB ISH, ISB. */
+static void clear_and_flush(struct pgtsim_cached *c, const struct pgtsim_event *event)
+{
+	struct record *r = find(c, event->level, event->va);
+	struct part run = run_of(c, event);
+	uint64_t last = event->va + (event->count * event->size - 1);
+
+	sync_stores(c);
+	visit_stale(c, event->va, last, invalidate_leaves);
+	complete(c);
+	c->context = false;
+	if (event->old_desc & PGTSIM_DESC_VALID && pgtsim_cont_entries(c->geo, event->level) > 1 &&
+	    (event->old_desc & PGTSIM_DESC_CONT || (r && hinted(c, r, run.lo, run.hi))))
+		flush_groups(c, event);
+}
+
+/* ---- new entries ---- */
+
+static void tell_making(struct pgtsim_cached *c, const struct pgtsim_event *event,
+			enum pgtsim_violation_name name, uint64_t va, uint64_t old)
+{
+	pgtsim_tlb_violation(c->tlb, name, va, event->level,
+			     "0x%016llx is written while 0x%016llx may still be cached",
+			     (unsigned long long)event->new_desc, (unsigned long long)old);
+}
+
+/* Entries that are written again before their old values are gone from every cache. */
+static void make_again(struct pgtsim_cached *c, struct record *r, const struct pgtsim_event *event)
+{
+	struct part run = run_of(c, event);
+	bool told = false;
+
+	if (!expand(c, r))
+		return;
+	for (unsigned i = run.lo; i < run.hi; i++) {
+		uint64_t offset = (i - run.lo) * event->size;
+		uint64_t old = old_of(c, r, i), made = event->new_desc + offset;
+
+		if (!pgtsim_bit(plane(c, r, STALE), i))
+			continue;
+		pgtsim_bits_clear(plane(c, r, UNSYNCED), i, i + 1);
+		if (old == made) {
+			pgtsim_bits_clear(plane(c, r, STALE), i, i + 1);
+			pgtsim_bits_clear(plane(c, r, PENDING), i, i + 1);
+		} else if (!told) {
+			told = true;
+			tell_making(c, event,
+				    (old ^ made) == PGTSIM_DESC_CONT ? PGTSIM_V_OVERLAPPING_SIZES :
+								       PGTSIM_V_NO_BREAK,
+				    event->va + offset, old);
+		}
+	}
+	if (!r->fresh)
+		settle(c, r);
+}
+
+/* The first stale leaf of a record in [va, last]; false if there is none. */
+static bool first_stale(const struct pgtsim_cached *c, const struct record *r, struct part part,
+			unsigned *index)
+{
+	for (unsigned i = part.lo; i < part.hi; i++) {
+		bool stale = r->bits ? pgtsim_bit(plane(c, r, STALE), i) &&
+					       !(r->level < PGTSIM_PTE &&
+						 pgtsim_bit(plane(c, r, WALK), i)) :
+				       i >= r->lo && i < r->hi && !r->walk;
+
+		*index = i;
+		if (stale)
+			return true;
+	}
+	return false;
+}
+
+static void tell_overlap(struct pgtsim_cached *c, struct record *r, uint64_t va, uint64_t last)
+{
+	unsigned index;
+
+	if (r->level != c->event->level && first_stale(c, r, part_in(c, r, va, last), &index))
+		tell_making(c, c->event, PGTSIM_V_OVERLAPPING_SIZES,
+			    r->level < c->event->level ?
+				    c->event->va :
+				    r->va + index * pgtsim_entry_size(c->geo, r->level),
+			    old_of(c, r, index));
+}
+
+static void set_hints(struct pgtsim_cached *c, const struct pgtsim_event *event)
+{
+	struct record *r = record_of(c, event->level, event->va);
+	struct part run = run_of(c, event);
+
+	if (!r || !expand(c, r))
+		return;
+	pgtsim_bits_set(plane(c, r, HINTED), run.lo, run.hi);
+	pgtsim_bits_clear(plane(c, r, UNSYNCED), run.lo, run.hi);
+}
+
+/* Entries that were none become leaves or tables. */
+static void make(struct pgtsim_cached *c, const struct pgtsim_event *event)
+{
+	uint64_t last = event->va + (event->count * event->size - 1);
+	bool leaf = !pgtsim_desc_is_table(event->level, event->new_desc);
+	struct record *r = find(c, event->level, event->va);
+	struct part run = run_of(c, event);
+
+	if (leaf && r && !(event->new_desc & PGTSIM_DESC_CONT) && hinted(c, r, run.lo, run.hi))
+		pgtsim_tlb_violation(
+			c->tlb, PGTSIM_V_OVERLAPPING_SIZES, event->va, event->level,
+			"0x%016llx is written in a contiguous group that may be cached "
+			"whole",
+			(unsigned long long)event->new_desc);
+	if (r && r->link)
+		make_again(c, r, event);
+	c->event = event;
+	if (leaf && (c->fresh || c->settled))
+		visit_stale(c, event->va, last, tell_overlap);
+	if (leaf && event->new_desc & PGTSIM_DESC_CONT &&
+	    pgtsim_cont_entries(c->geo, event->level) > 1)
+		set_hints(c, event);
+}
+
+/* Normal memory and normal tagged memory: either may become the other while it is in use. */
+static bool is_normal(const struct pgtsim_cached *c, uint64_t desc)
+{
+	uint64_t index = desc & PGTSIM_DESC_ATTRINDX_MASK;
+
+	return index == (c->policy->prot[PGTSIM_PROT_KERNEL] & PGTSIM_DESC_ATTRINDX_MASK) ||
+	       index == (c->policy->prot[PGTSIM_PROT_TAGGED] & PGTSIM_DESC_ATTRINDX_MASK);
+}
+
+/* pgattr_change_is_safe(), and for tables what Arm ARM D8.16.1 leaves out of its list. */
+static bool needs_break(const struct pgtsim_cached *c, int level, uint64_t old, uint64_t desc)
+{
+	const uint64_t software = UINT64_C(15) << 55;
+	uint64_t changed = old ^ desc, harmless;
+
+	if (pgtsim_desc_is_table(level, old) != pgtsim_desc_is_table(level, desc))
+		return !c->tlb->bbml2;
+	if (pgtsim_desc_is_table(level, old))
+		return changed & ~(software | UINT64_C(31) << 59);
+	if (!changed)
+		return old & PGTSIM_DESC_CONT && !c->policy->cont_rewrite;
+	harmless = PGTSIM_DESC_AP2 | PGTSIM_DESC_DBM | PGTSIM_DESC_PXN | software;
+	if (c->tlb->bbml2)
+		harmless |= PGTSIM_DESC_CONT;
+	else if ((old | desc) & PGTSIM_DESC_CONT)
+		return true;
+	if (desc & PGTSIM_DESC_NG)
+		harmless |= PGTSIM_DESC_NG;
+	if (is_normal(c, old) && is_normal(c, desc))
+		harmless |= PGTSIM_DESC_ATTRINDX_MASK;
+	return changed & ~harmless;
+}
+
+/* An entry overwritten by hand. */
+static void poke(struct pgtsim_cached *c, const struct pgtsim_event *event)
+{
+	bool was = event->old_desc & PGTSIM_DESC_VALID, is = event->new_desc & PGTSIM_DESC_VALID;
+	uint8_t by = c->by;
+
+	if (was && is && needs_break(c, event->level, event->old_desc, event->new_desc))
+		pgtsim_tlb_violation(c->tlb, PGTSIM_V_NO_BREAK, event->va, event->level,
+				     "0x%016llx is changed to 0x%016llx in place",
+				     (unsigned long long)event->old_desc,
+				     (unsigned long long)event->new_desc);
+	c->by = PGTSIM_OP_POKE;
+	if (was && event->old_desc != event->new_desc)
+		store(c, event);
+	c->by = by;
+	if (!is)
+		return;
+	if (!was)
+		make(c, event);
+	else if (event->new_desc & PGTSIM_DESC_CONT &&
+		 !pgtsim_desc_is_table(event->level, event->new_desc))
+		set_hints(c, event);
+}
+
+/* ---- memory that goes ---- */
+
+/* The first stale leaf that maps part of what the event frees. */
+static void tell_freed(struct pgtsim_cached *c, struct record *r, uint64_t pa, uint64_t pa_last)
+{
+	uint64_t size = pgtsim_entry_size(c->geo, r->level);
+	struct part part = { 0, entries_of(c, r) };
+	unsigned index;
+
+	if (pa > r->pa_last || pa_last < r->pa)
+		return;
+	for (; first_stale(c, r, part, &index); part.lo = index + 1) {
+		uint64_t desc = old_of(c, r, index);
+		uint64_t from = pgtsim_desc_address(c->geo, r->level, desc);
+
+		if (from > pa_last || from + (size - 1) < pa)
+			continue;
+		pgtsim_tlb_violation(c->tlb, PGTSIM_V_FREED_WHILE_CACHED, r->va + index * size,
+				     r->level,
+				     "PA 0x%llx is freed; 0x%016llx, cleared by event %llu, may "
+				     "still be cached",
+				     (unsigned long long)pa, (unsigned long long)desc,
+				     (unsigned long long)r->since);
+		return;
+	}
+}
+
+static void free_pages(struct pgtsim_cached *c, const struct pgtsim_event *event)
+{
+	uint64_t last = event->pa + (event->count << c->geo->page_shift) - 1;
+
+	visit_list(c, c->fresh, event->pa, last, tell_freed);
+	visit_list(c, c->settled, event->pa, last, tell_freed);
+}
+
+static void free_table(struct pgtsim_cached *c, const struct pgtsim_event *event)
+{
+	int level = event->level - 1;
+	struct record *r;
+	unsigned i;
+
+	if (level < pgtsim_root_level(c->geo))
+		return;
+	r = find(c, level, event->va);
+	i = pgtsim_index(c->geo, level, event->va);
+	if (!r || !r->link || !expand(c, r) || !pgtsim_bit(plane(c, r, STALE), i) ||
+	    !pgtsim_bit(plane(c, r, WALK), i) ||
+	    pgtsim_desc_address(c->geo, level, old_of(c, r, i)) != event->pa)
+		return;
+	pgtsim_tlb_violation(c->tlb, PGTSIM_V_TABLE_FREED_WHILE_CACHED, event->va, level,
+			     "the table at PA 0x%llx is freed; 0x%016llx, cleared by event %llu, "
+			     "may still be in a walk cache%s",
+			     (unsigned long long)event->pa, (unsigned long long)old_of(c, r, i),
+			     (unsigned long long)r->since,
+			     r->why & WHY_KIND ? ": the invalidate was for leaves only" : "");
+}
+
+/* ---- reports ---- */
+
+/* What is wrong with a stale entry, and in which words. */
+static enum pgtsim_violation_name reason(const struct pgtsim_cached *c, const struct record *r,
+					 unsigned i, const char **why)
+{
+	if (r->why & WHY_EARLY) {
+		*why = "no DSB ISHST between the store and the invalidate";
+		return PGTSIM_V_MISSING_BARRIER;
+	}
+	if (pgtsim_bit(plane(c, r, PENDING), i)) {
+		*why = "no DSB ISH after the invalidate";
+		return PGTSIM_V_MISSING_BARRIER;
+	}
+	if (r->why & WHY_KIND) {
+		*why = "the invalidate was for leaves, and a table went";
+		return PGTSIM_V_WRONG_INVALIDATE;
+	}
+	*why = "no invalidate covers it";
+	if (r->why & WHY_HINT)
+		*why = "its contiguous group could still be walked when it was invalidated";
+	return r->level < PGTSIM_PTE && pgtsim_bit(plane(c, r, WALK), i) ? PGTSIM_V_STALE_TABLE :
+									   PGTSIM_V_STALE_LEAF;
+}
+
+/* Entries alike from i on: stale, not told, one old value growing from entry to entry. */
+static unsigned alike(const struct pgtsim_cached *c, const struct record *r, unsigned i,
+		      unsigned hi)
+{
+	uint64_t size = pgtsim_entry_size(c->geo, r->level);
+	unsigned n = 1;
+
+	while (i + n < hi && pgtsim_bit(plane(c, r, STALE), i + n) &&
+	       !pgtsim_bit(plane(c, r, TOLD), i + n) &&
+	       pgtsim_bit(plane(c, r, UNSYNCED), i + n) == pgtsim_bit(plane(c, r, UNSYNCED), i) &&
+	       pgtsim_bit(plane(c, r, PENDING), i + n) == pgtsim_bit(plane(c, r, PENDING), i) &&
+	       old_of(c, r, i + n) == old_of(c, r, i) + n * size)
+		n++;
+	return n;
+}
+
+static const char *operation(uint8_t op)
+{
+	switch (op) {
+	case PGTSIM_OP_BEGIN_MAP:
+		return "map";
+	case PGTSIM_OP_BEGIN_POPULATE:
+		return "populate";
+	case PGTSIM_OP_BEGIN_PASS_1:
+		return "pass 1";
+	case PGTSIM_OP_BEGIN_PASS_2:
+		return "pass 2";
+	default:
+		return "hand";
+	}
+}
+
+static void tell_stale(struct pgtsim_cached *c, struct record *r, uint64_t va, uint64_t last)
+{
+	struct part part = part_in(c, r, va, last);
+	uint64_t size = pgtsim_entry_size(c->geo, r->level);
+
+	if (part.lo >= part.hi || !expand(c, r))
+		return;
+	for (unsigned i = part.lo, n; i < part.hi; i += n) {
+		enum pgtsim_violation_name name;
+		const char *why;
+
+		n = 1;
+		if (!pgtsim_bit(plane(c, r, STALE), i) || pgtsim_bit(plane(c, r, TOLD), i))
+			continue;
+		n = alike(c, r, i, part.hi);
+		name = reason(c, r, i, &why);
+		pgtsim_tlb_violation(c->tlb, name, r->va + i * size, r->level,
+				     "%u from here on may still be cached, 0x%016llx the first, "
+				     "cleared by %s at event %llu: %s",
+				     n, (unsigned long long)old_of(c, r, i), operation(r->by),
+				     (unsigned long long)r->since, why);
+		pgtsim_bits_set(plane(c, r, TOLD), i, i + n);
+	}
+}
+
+void pgtsim_cached_report(struct pgtsim_cached *c, uint64_t va, uint64_t last)
+{
+	if (c->lost)
+		pgtsim_tlb_violation(c->tlb, PGTSIM_V_UNCHECKED, va, PGTSIM_PTE,
+				     "no host memory for what may be cached");
+	c->lost = false;
+	visit_stale(c, va, last, tell_stale);
+	if (c->context)
+		pgtsim_tlb_violation(c->tlb, PGTSIM_V_MISSING_BARRIER, va, PGTSIM_PTE,
+				     "no ISB after the invalidates were complete");
+	c->context = false;
+}
+
+/* ---- events ---- */
+
+static void range_event(struct pgtsim_cached *c, const struct pgtsim_event *event)
+{
+	if (event->op == PGTSIM_OP_TLBI_ALL)
+		visit_stale(c, pgtsim_va_start(c->geo), UINT64_MAX, invalidate_walks);
+	else if (event->op == PGTSIM_OP_TLBI_RANGE)
+		visit_stale(c, event->va, event->va + (event->size - 1), invalidate_leaves);
+	else
+		invalidate_by_va(c, event);
+}
+
+void pgtsim_cached_event(struct pgtsim_cached *c, const struct pgtsim_event *event)
+{
+	if (!c->tlb->quiet)
+		c->now++;
+	switch (event->op) {
+	case PGTSIM_OP_MAP:
+	case PGTSIM_OP_LINK:
+		make(c, event);
+		break;
+	case PGTSIM_OP_CLEAR:
+		if (event->flags & PGTSIM_EACH_FLUSH)
+			clear_and_flush(c, event);
+		else
+			store(c, event);
+		break;
+	case PGTSIM_OP_UNLINK:
+		store(c, event);
+		break;
+	case PGTSIM_OP_POKE:
+		poke(c, event);
+		break;
+	case PGTSIM_OP_PAGES_FREE:
+		free_pages(c, event);
+		break;
+	case PGTSIM_OP_TABLE_FREE:
+		free_table(c, event);
+		break;
+	case PGTSIM_OP_DSB_ISHST:
+		sync_stores(c);
+		break;
+	case PGTSIM_OP_DSB_ISH:
+		complete(c);
+		break;
+	case PGTSIM_OP_ISB:
+		c->context = false;
+		break;
+	case PGTSIM_OP_TLBI_LEAF:
+	case PGTSIM_OP_TLBI_WALK:
+	case PGTSIM_OP_TLBI_RANGE:
+	case PGTSIM_OP_TLBI_ALL:
+		range_event(c, event);
+		break;
+	default:
+		if (event->op >= PGTSIM_OP_BEGIN_MAP)
+			c->by = (uint8_t)event->op;
+	}
+}
+
+/* ---- from outside ---- */
+
+int pgtsim_checker_start(struct pgtsim_tlb *tlb, const struct pgtsim_geometry *geo,
+			 const struct pgtsim_policy *policy)
+{
+	struct pgtsim_cached *c;
+
+	if (tlb->cached)
+		return -EEXIST;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	c->bucket_bits = 4;
+	c->buckets = take(c, sizeof(*c->buckets) << c->bucket_bits);
+	if (!c->buckets) {
+		free(c);
+		return -ENOMEM;
+	}
+	c->tlb = tlb;
+	c->geo = geo;
+	c->policy = policy;
+	tlb->cached = c;
+	return 0;
+}
+
+void pgtsim_checker_stop(struct pgtsim_tlb *tlb)
+{
+	struct pgtsim_cached *c = tlb->cached;
+
+	if (!c)
+		return;
+	for (size_t i = 0; i < (size_t)1 << c->bucket_bits; i++)
+		while (c->buckets[i])
+			drop(c, c->buckets[i]);
+	while (c->spare) {
+		struct record *r = c->spare;
+
+		c->spare = r->next;
+		free(r);
+	}
+	free(c->buckets);
+	free(c);
+	tlb->cached = NULL;
+}
+
+uint64_t pgtsim_checker_bytes(const struct pgtsim_tlb *tlb)
+{
+	return tlb->cached ? tlb->cached->peak : 0;
+}
+
+/* Whether entry i is stale, and how. */
+static bool stale_at(const struct pgtsim_cached *c, const struct record *r, unsigned i,
+		     struct pgtsim_stale *out)
+{
+	bool stale = r->bits ? pgtsim_bit(plane(c, r, STALE), i) : i >= r->lo && i < r->hi;
+
+	if (!r->link || !stale)
+		return false;
+	*out = (struct pgtsim_stale){
+		.level = r->level,
+		.va = r->va + i * pgtsim_entry_size(c->geo, r->level),
+		.desc = old_of(c, r, i),
+		.since = r->since,
+	};
+	return true;
+}
+
+bool pgtsim_may_be_stale(const struct pgtsim_tlb *tlb, uint64_t va, struct pgtsim_stale *out)
+{
+	const struct pgtsim_cached *c = tlb->cached;
+
+	if (!c || va < pgtsim_va_start(c->geo))
+		return false;
+	for (int level = PGTSIM_PTE; level >= pgtsim_root_level(c->geo); level--) {
+		const struct record *r = find(c, level, va);
+
+		if (r && stale_at(c, r, pgtsim_index(c->geo, level, va), out))
+			return true;
+	}
+	return false;
+}
