@@ -142,7 +142,7 @@ static void check_unmapped(struct pgtsim_pgtable *pgt, const struct pgtsim_run *
 
 /* Frees the memory of leaves whose addresses follow one another from pa on. */
 static void free_backing(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pa,
-			 const struct pgtsim_unmap *unmap)
+			 struct pgtsim_memory *memory, struct pgtsim_altmap *altmap)
 {
 	uint64_t pfn = pa >> pgt->geo.page_shift;
 	uint64_t pages = (uint64_t)run->count
@@ -150,13 +150,93 @@ static void free_backing(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 
 	if (pgt->policy->free_order == PGTSIM_FREE_BEFORE_CLEAR || pgt->tlb->cached)
 		check_unmapped(pgt, run, pfn);
-	if (unmap->altmap) {
-		free_to_altmap(pgt, run, pfn, pages, unmap->altmap);
-	} else if (run->level < PGTSIM_PTE) {
-		free_blocks(pgt, run, pfn, unmap->memory);
-	} else {
-		free_pages(pgt, run, pfn, unmap->memory);
+	if (altmap)
+		free_to_altmap(pgt, run, pfn, pages, altmap);
+	else if (run->level < PGTSIM_PTE)
+		free_blocks(pgt, run, pfn, memory);
+	else
+		free_pages(pgt, run, pfn, memory);
+}
+
+/* ---- the gather ---- */
+
+void pgtsim_gather_init(struct pgtsim_gather *gather, struct pgtsim_pgtable *pgt,
+			struct pgtsim_memory *memory, struct pgtsim_altmap *altmap)
+{
+	gather->pgt = pgt;
+	gather->memory = memory;
+	gather->altmap = altmap;
+	gather->count = 0;
+}
+
+/* Frees what it holds: only after an invalidate of all of it. */
+static void release(struct pgtsim_gather *gather)
+{
+	for (unsigned i = 0; i < gather->count; i++)
+		free_backing(gather->pgt, &gather->held[i].run, gather->held[i].pa, gather->memory,
+			     gather->altmap);
+	gather->count = 0;
+}
+
+void pgtsim_gather_flush(struct pgtsim_gather *gather)
+{
+	struct pgtsim_pgtable *pgt = gather->pgt;
+
+	if (!gather->count)
+		return;
+	pgtsim_tlb_flush_range(pgt->tlb, &pgt->geo, pgt->policy, gather->start, gather->last + 1);
+	release(gather);
+	pgtsim_tlb_end(pgt->tlb, gather->start, gather->last);
+}
+
+/* Takes leaves whose addresses follow one another, and clears them. */
+static void hold(struct pgtsim_gather *gather, const struct pgtsim_run *run, unsigned flags)
+{
+	struct pgtsim_pgtable *pgt = gather->pgt;
+	uint64_t desc = pgtsim_entry(pgt, run->table, run->index);
+	struct pgtsim_held *held;
+
+	if (gather->count == PGTSIM_GATHER_RUNS)
+		pgtsim_gather_flush(gather);
+	if (!gather->count || run->va < gather->start)
+		gather->start = run->va;
+	if (!gather->count || run->last > gather->last)
+		gather->last = run->last;
+	held = &gather->held[gather->count++];
+	held->run = *run;
+	held->pa = pgtsim_desc_address(&pgt->geo, run->level, desc);
+	pgtsim_run_clear(pgt, run, run->count, flags | PGTSIM_EACH_FREE);
+}
+
+static int gather_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
+{
+	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level);
+	unsigned index = run->index, end = run->index + run->count;
+
+	while (index < end) {
+		struct pgtsim_run part;
+		unsigned count;
+
+		index += pgtsim_run_zeros(pgt, run->table, index, end - index);
+		if (index == end)
+			break;
+		count = pgtsim_run_uniform(pgt, run->table, index, end - index, size);
+		part = sub_run(pgt, run, index, count);
+		if (pgtsim_entry(pgt, run->table, index) & PGTSIM_DESC_VALID)
+			hold(arg, &part, 0);
+		index += count;
 	}
+	return 0;
+}
+
+int pgtsim_gather_unmap(struct pgtsim_gather *gather, uint64_t start, uint64_t end)
+{
+	static const struct pgtsim_visitor visitor = { .entries = gather_entries };
+
+	if (check_range(gather->pgt, start, end) || (!gather->memory && !gather->altmap))
+		return -EINVAL;
+	pgtsim_tlb_begin(gather->pgt->tlb, PGTSIM_OP_BEGIN_PASS_1, start, end - 1);
+	return pgtsim_walk(gather->pgt, start, end - 1, &visitor, gather);
 }
 
 /* ---- pass 1 ---- */
@@ -176,25 +256,43 @@ static void report_hint(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run
 				     "descriptor 0x%016llx", (unsigned long long)(desc + i * size));
 }
 
+/* s390: memory is freed before its entry is cleared, or before the one flush at the end. */
+static void unmap_and_free_early(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+				 const struct pgtsim_unmap *unmap, uint64_t pa, unsigned flags)
+{
+	bool before = pgt->policy->free_order == PGTSIM_FREE_BEFORE_CLEAR;
+
+	if (before)
+		free_backing(pgt, run, pa, unmap->memory, unmap->altmap);
+	pgtsim_run_clear(pgt, run, run->count, flags | PGTSIM_EACH_FREE);
+	if (by_page_of_block(pgt, run))
+		pgtsim_tlb_flush_range(pgt->tlb, &pgt->geo, pgt->policy, run->va, run->last + 1);
+	if (!before)
+		free_backing(pgt, run, pa, unmap->memory, unmap->altmap);
+}
+
 /* Clears leaves whose addresses follow one another, and frees their memory. */
 static void unmap_and_free(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 			   const struct pgtsim_unmap *unmap)
 {
 	uint64_t desc = pgtsim_entry(pgt, run->table, run->index);
-	uint64_t pa = pgtsim_desc_address(&pgt->geo, run->level, desc);
-	unsigned flags = PGTSIM_EACH_FREE;
+	bool at_end = pgt->policy->flush == PGTSIM_FLUSH_AT_END;
+	unsigned flags = at_end || by_page_of_block(pgt, run) ? 0 : PGTSIM_EACH_FLUSH;
+	struct pgtsim_gather gather;
 
 	if (desc & PGTSIM_DESC_CONT)
 		report_hint(pgt, run, desc);
-	if (pgt->policy->flush != PGTSIM_FLUSH_AT_END && !by_page_of_block(pgt, run))
-		flags |= PGTSIM_EACH_FLUSH;
-	if (pgt->policy->free_order == PGTSIM_FREE_BEFORE_CLEAR)
-		free_backing(pgt, run, pa, unmap);
-	pgtsim_run_clear(pgt, run, run->count, flags);
-	if (by_page_of_block(pgt, run))
-		pgtsim_tlb_flush_range(pgt->tlb, &pgt->geo, pgt->policy, run->va, run->last + 1);
-	if (pgt->policy->free_order == PGTSIM_FREE_AFTER_INVALIDATE)
-		free_backing(pgt, run, pa, unmap);
+	if (at_end || pgt->policy->free_order == PGTSIM_FREE_BEFORE_CLEAR) {
+		unmap_and_free_early(pgt, run, unmap,
+				     pgtsim_desc_address(&pgt->geo, run->level, desc), flags);
+		return;
+	}
+	pgtsim_gather_init(&gather, pgt, unmap->memory, unmap->altmap);
+	hold(&gather, run, flags);
+	if (flags & PGTSIM_EACH_FLUSH)
+		release(&gather); /* each leaf was invalidated as it was cleared */
+	else
+		pgtsim_gather_flush(&gather);
 }
 
 static void unmap_and_free_run(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,

@@ -42,6 +42,48 @@ PGTSIM_API int pgtsim_unmap_range(struct pgtsim_pgtable *pgt, const struct pgtsi
 PGTSIM_API int pgtsim_free_tables(struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end,
 				  uint64_t floor, uint64_t ceiling);
 
+/* ---- the gather ---- */
+
+/* Leaves whose memory waits: consecutive entries of one table, cleared, their frames likewise. */
+struct pgtsim_held {
+	struct pgtsim_run run;
+	uint64_t pa; /* of the first */
+};
+
+enum { PGTSIM_GATHER_RUNS = 64 };
+
+/*
+ * Owns the memory of leaves from the moment they are cleared until the invalidate that makes it
+ * safe to free. There is no way to free it earlier: only a flush does, after it has invalidated.
+ * Takes no host memory; when it is full it flushes by itself, so nothing can fail half way.
+ * Embedded by its owner, who ends it with pgtsim_gather_flush(). Models struct mmu_gather.
+ */
+struct pgtsim_gather {
+	struct pgtsim_pgtable *pgt;   /* the caller's, as are the next two */
+	struct pgtsim_memory *memory; /* the page allocator */
+	struct pgtsim_altmap *altmap; /* where memory is freed to instead; or NULL */
+	uint64_t start, last;         /* what was cleared since the last flush, if count */
+	unsigned count;
+	struct pgtsim_held held[PGTSIM_GATHER_RUNS];
+};
+
+/* Starts with nothing in it: tlb_gather_mmu(). memory must not be NULL unless altmap is given. */
+PGTSIM_API void pgtsim_gather_init(struct pgtsim_gather *gather, struct pgtsim_pgtable *pgt,
+				   struct pgtsim_memory *memory, struct pgtsim_altmap *altmap);
+
+/*
+ * Clears every leaf that [start, end) touches, and takes the memory behind them. end 0 is the end
+ * of the address space. Returns 0 or -EINVAL (empty or reversed range, outside the region; nowhere
+ * to free to). Free no tables of the range before the flush.
+ */
+PGTSIM_API int pgtsim_gather_unmap(struct pgtsim_gather *gather, uint64_t start, uint64_t end);
+
+/*
+ * Invalidates all that was cleared, in one flush of the profile's, then frees its memory:
+ * tlb_flush_mmu(). Wrong frees are violations. Does nothing if nothing was cleared.
+ */
+PGTSIM_API void pgtsim_gather_flush(struct pgtsim_gather *gather);
+
 #ifdef __cplusplus
 }
 #endif
