@@ -297,6 +297,54 @@ struct pgtsim_run pgtsim_run_part(const struct pgtsim_pgtable *pgt, const struct
 	return part;
 }
 
+/* What a flag says happens after an entry, as events of their own. */
+static void each(struct pgtsim_pgtable *pgt, uint64_t va, unsigned flags)
+{
+	const struct pgtsim_event invalidate = {
+		.op = PGTSIM_OP_TLBI_LEAF,
+		.level = PGTSIM_PTE,
+		.va = va,
+		.count = 1,
+		.size = pgtsim_page_size(&pgt->geo),
+	};
+
+	if (flags & PGTSIM_EACH_SYNC)
+		pgtsim_tlb_sync(pgt->tlb);
+	if (flags & PGTSIM_EACH_FLUSH) {
+		pgtsim_tlb_publish(pgt->tlb);
+		pgtsim_tlb_event(pgt->tlb, &invalidate);
+		pgtsim_tlb_complete(pgt->tlb);
+	}
+}
+
+/* One entry's store and its event, for those who look step by step. */
+static void store_singly(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+			 struct pgtsim_event *event, unsigned index)
+{
+	unsigned flags = event->flags;
+	uint64_t *entry = &run->table->entries[index];
+
+	event->va = pgtsim_entry_base(&pgt->geo, run->level, run->va) +
+		    (index - run->index) * event->size;
+	event->count = 1;
+	event->old_desc = pgtsim_access_read(pgt, entry);
+	if (event->op == PGTSIM_OP_CLEAR) {
+		if (!event->old_desc)
+			return;
+		event->pa = pgtsim_desc_address(&pgt->geo, run->level, event->old_desc);
+	}
+	pgtsim_access_write(pgt, entry, event->new_desc);
+	if (event->op == PGTSIM_OP_CLEAR)
+		record_cleared(run->table, index, 1, 1);
+	else
+		record_filled(run->table, index, 1);
+	count_work(pgt, 1);
+	event->flags &= PGTSIM_EACH_FREE;
+	pgtsim_tlb_event(pgt->tlb, event);
+	event->flags = flags;
+	each(pgt, event->va, flags);
+}
+
 void pgtsim_run_map(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pa,
 		    uint64_t attrs, unsigned flags)
 {
@@ -311,6 +359,12 @@ void pgtsim_run_map(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, ui
 	};
 	unsigned index = run->index, end = run->index + run->count;
 
+	for (; pgt->tlb->single && index < end; index++, event.pa += event.size) {
+		event.new_desc = pgtsim_desc_leaf(&pgt->geo, run->level, event.pa, attrs);
+		store_singly(pgt, run, &event, index);
+	}
+	if (pgt->tlb->single)
+		return;
 	for (; index < end; index += (unsigned)event.count) {
 		event.count = pgtsim_desc_run(&pgt->geo, run->level, event.pa, end - index);
 		event.new_desc = pgtsim_desc_leaf(&pgt->geo, run->level, event.pa, attrs);
@@ -359,6 +413,10 @@ void pgtsim_run_clear(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, 
 	};
 
 	if (!live)
+		return;
+	for (unsigned i = 0; pgt->tlb->single && i < run->count; i++)
+		store_singly(pgt, run, &event, run->index + i);
+	if (pgt->tlb->single)
 		return;
 	if (pgt->tlb->observers || pgt->tlb->cached)
 		clear_events(pgt, run, &event);

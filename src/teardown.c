@@ -308,7 +308,7 @@ static void unmap_and_free_run(struct pgtsim_pgtable *pgt, const struct pgtsim_r
 		index += pgtsim_run_zeros(pgt, run->table, index, end - index);
 		if (index == end)
 			return;
-		if (!by_page_of_block(pgt, run))
+		if (!by_page_of_block(pgt, run) && !pgt->tlb->single)
 			count = pgtsim_run_uniform(pgt, run->table, index, end - index, size);
 		part = sub_run(pgt, run, index, count);
 		unmap_and_free(pgt, &part, unmap);

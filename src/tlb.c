@@ -313,7 +313,7 @@ void pgtsim_tlb_sync(struct pgtsim_tlb *tlb)
 	barrier(tlb, PGTSIM_OP_ISB);
 }
 
-static void complete(struct pgtsim_tlb *tlb)
+void pgtsim_tlb_complete(struct pgtsim_tlb *tlb)
 {
 	barrier(tlb, PGTSIM_OP_DSB_ISH);
 	barrier(tlb, PGTSIM_OP_ISB);
@@ -323,7 +323,7 @@ void pgtsim_tlb_flush_table(struct pgtsim_tlb *tlb, uint64_t va)
 {
 	barrier(tlb, PGTSIM_OP_DSB_ISHST);
 	invalidate(tlb, PGTSIM_OP_TLBI_WALK, va, 1, 0);
-	complete(tlb);
+	pgtsim_tlb_complete(tlb);
 }
 
 /*
@@ -377,7 +377,7 @@ void pgtsim_tlb_flush_range(struct pgtsim_tlb *tlb, const struct pgtsim_geometry
 	else
 		invalidate(tlb, PGTSIM_OP_TLBI_LEAF, start, operations(geo, start, end - start),
 			   pgtsim_page_size(geo));
-	complete(tlb);
+	pgtsim_tlb_complete(tlb);
 }
 
 void pgtsim_tlb_violation(struct pgtsim_tlb *tlb, enum pgtsim_violation_name name, uint64_t va,

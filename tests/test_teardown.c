@@ -1097,7 +1097,7 @@ static void order_of_a_block_by_pages(void **state)
 
 /* ---- observers, shared tables: the same result by another path ---- */
 
-enum way { PLAIN, OBSERVED, SHARED, POKED, WAYS };
+enum way { PLAIN, OBSERVED, SHARED, POKED, SINGLE, WAYS };
 
 /* A mixed range: pages with holes from two runs, blocks, a pud block apart. */
 static void mixed_range(struct fixture *f)
@@ -1119,6 +1119,7 @@ static void mixed_teardown(struct fixture *f, enum way way, bool free, struct re
 {
 	mixed_range(f);
 	f->pgt.poked = way == POKED;
+	f->tlb.single = way == SINGLE;
 	if (way != PLAIN)
 		recorder_start(r, f);
 	if (free)
@@ -1128,8 +1129,12 @@ static void mixed_teardown(struct fixture *f, enum way way, bool free, struct re
 	assert_int_equal(pgtsim_free_tables(&f->pgt, VA, VA + GIB, 0, 0), 0);
 }
 
-/* The runs of one operation laid out one by one must be alike; where runs are cut may differ. */
-static void compare_expanded(const struct recorder *a, const struct recorder *b, enum pgtsim_op op)
+/*
+ * The runs of one operation laid out one by one must be alike, but for the flags not in `flags`;
+ * where runs are cut may differ.
+ */
+static void compare_expanded(const struct recorder *a, const struct recorder *b, enum pgtsim_op op,
+			     unsigned flags)
 {
 	uint64_t at[2] = { 0, 0 };
 	size_t i = 0, j = 0;
@@ -1145,7 +1150,7 @@ static void compare_expanded(const struct recorder *a, const struct recorder *b,
 			break;
 		x = &a->event[i];
 		y = &b->event[j];
-		assert_int_equal(x->flags, y->flags);
+		assert_int_equal(x->flags & flags, y->flags & flags);
 		assert_int_equal(x->level, y->level);
 		assert_int_equal(x->va + at[0] * x->size, y->va + at[1] * y->size);
 		if (op == PGTSIM_OP_CLEAR)
@@ -1175,9 +1180,14 @@ static void compare_ways(const struct pgtsim_policy *policy, bool free)
 		assert_int_equal(s[0].free_pages, s[way].free_pages);
 		assert_counts_equal(&f[0].tlb.counts, &f[way].tlb.counts);
 	}
-	for (unsigned way = SHARED; way < WAYS; way++)
+	for (unsigned way = SHARED; way < SINGLE; way++)
 		for (int op = 0; op < PGTSIM_OP_COUNT; op++)
-			compare_expanded(&r[OBSERVED], &r[way], (enum pgtsim_op)op);
+			compare_expanded(&r[OBSERVED], &r[way], (enum pgtsim_op)op, ~0u);
+	for (int op = 0; op < PGTSIM_OP_DSB_ISHST; op++)
+		compare_expanded(&r[OBSERVED], &r[SINGLE], (enum pgtsim_op)op, PGTSIM_EACH_FREE);
+	for (size_t i = 0; i < r[SINGLE].count; i++)
+		assert_true(r[SINGLE].event[i].op != PGTSIM_OP_CLEAR ||
+			    r[SINGLE].event[i].count == 1);
 	for (unsigned way = 0; way < WAYS; way++) {
 		snapshot_free(&s[way]);
 		if (way != PLAIN)

@@ -4,7 +4,7 @@
  * as events; here they are counted, shown to observers, and violations are kept.
  *
  * An event is a run: one operation on `count` entries or addresses. A flush after each leaf is
- * not many events but one, with a flag. With no observer an event costs its additions and one
+ * not many events but one, with a flag; unless somebody looks step by step (`single`). With no observer an event costs its additions and one
  * branch.
  */
 #ifndef PGTSIM_TLB_H
@@ -180,6 +180,7 @@ struct pgtsim_tlb {
 	bool quiet;                          /* nothing is counted, shown or kept: somebody only looks */
 	bool range_operations;               /* the CPU has them (FEAT_TLBIRANGE) */
 	bool bbml2;                          /* … and FEAT_BBM, level 2 */
+	bool single; /* an event is one entry, after its store; what flags say are events, too */
 	struct pgtsim_cached *cached;        /* NULL: not checked */
 };
 
@@ -205,6 +206,9 @@ PGTSIM_API void pgtsim_tlb_sync(struct pgtsim_tlb *tlb);
 
 /* DSB ISHST alone: before a new table is linked. */
 PGTSIM_API void pgtsim_tlb_publish(struct pgtsim_tlb *tlb);
+
+/* DSB ISH then ISB: waits for invalidates, and makes them count for this CPU. */
+PGTSIM_API void pgtsim_tlb_complete(struct pgtsim_tlb *tlb);
 
 /*
  * flush_tlb_kernel_range() of the profile: DSB ISHST, invalidates for [start, end), DSB ISH,
