@@ -48,6 +48,12 @@ static void careful_store(const struct pgtsim_pgtable *pgt, uint64_t *entry, uin
 	store(entry, desc);
 }
 
+void pgtsim_access_lines(const struct pgtsim_pgtable *pgt, unsigned index, unsigned count)
+{
+	if (!pgt->tlb->quiet)
+		pgt->tlb->counts.lines_touched += (index + count - 1) / 8 - index / 8 + 1;
+}
+
 uint64_t pgtsim_access_read(const struct pgtsim_pgtable *pgt, const uint64_t *entry)
 {
 	return is_private(pgt) ? *entry : careful_load(pgt, entry);

@@ -12,6 +12,9 @@
 
 #include <pgtsim/pgtable.h>
 
+/* Counts the 64-byte lines of a table that the modelled kernel touches for these entries. */
+void pgtsim_access_lines(const struct pgtsim_pgtable *pgt, unsigned index, unsigned count);
+
 uint64_t pgtsim_access_read(const struct pgtsim_pgtable *pgt, const uint64_t *entry);
 void pgtsim_access_write(const struct pgtsim_pgtable *pgt, uint64_t *entry, uint64_t desc);
 

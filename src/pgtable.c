@@ -359,6 +359,7 @@ void pgtsim_run_map(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, ui
 	};
 	unsigned index = run->index, end = run->index + run->count;
 
+	pgtsim_access_lines(pgt, run->index, run->count);
 	for (; pgt->tlb->single && index < end; index++, event.pa += event.size) {
 		event.new_desc = pgtsim_desc_leaf(&pgt->geo, run->level, event.pa, attrs);
 		store_singly(pgt, run, &event, index);
@@ -507,6 +508,7 @@ void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 	pgtsim_access_write(pgt, &run->table->entries[index], desc);
 	record_filled(run->table, index, 1);
 	count_work(pgt, 1);
+	pgtsim_access_lines(pgt, index, 1);
 	entry_event(pgt, PGTSIM_OP_LINK, run, 0, desc);
 	if (run->table != pgt->root || deferred_barriers(pgt))
 		pgtsim_tlb_sync(pgt->tlb);
@@ -526,6 +528,7 @@ void pgtsim_table_unlink(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 	pgtsim_access_write(pgt, &run->table->entries[run->index], 0);
 	record_cleared(run->table, run->index, 1, 1);
 	count_work(pgt, 1);
+	pgtsim_access_lines(pgt, run->index, 1);
 	entry_event(pgt, PGTSIM_OP_UNLINK, run, desc, 0);
 	if (sync_after_unlink(pgt, run))
 		pgtsim_tlb_sync(pgt->tlb);

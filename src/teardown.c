@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "access.h"
+
 static int check_range(const struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end)
 {
 	if (start == end || start > end - 1 || start < pgtsim_va_start(&pgt->geo))
@@ -354,6 +356,7 @@ static int unmap_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, voi
 {
 	if (run->level == PGTSIM_PTE)
 		run->count = pte_steps(pgt, run->va, run->last);
+	pgtsim_access_lines(pgt, run->index, run->count);
 	if (pgt->poked)
 		unmap_poked(pgt, run, arg);
 	else
@@ -423,6 +426,7 @@ static void check_ptes(struct pgtsim_pgtable *pgt, const struct pgtsim_run *pare
 	unsigned live = pgtsim_run_live(pgt, &run);
 
 	count_reads(pgt, run.count);
+	pgtsim_access_lines(pgt, run.index, run.count);
 	if (live)
 		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_LEAF_IN_PASS_2, run.va, run.level,
 				     "%u entries are live", live);
@@ -436,9 +440,15 @@ static bool is_empty(struct pgtsim_pgtable *pgt, struct pgtsim_table *table)
 {
 	unsigned first = pgtsim_table_first(pgt, table);
 	unsigned entries = pgtsim_entries(&pgt->geo, table->level);
+	bool empty = first == entries;
 
-	count_reads(pgt, first < entries ? first + 1 : entries);
-	return first == entries;
+	if (!empty)
+		entries = first + 1;
+	count_reads(pgt, entries);
+	/* A pte table's lines have just been read by the check before. */
+	if (table->level < PGTSIM_PTE)
+		pgtsim_access_lines(pgt, 0, entries);
+	return empty;
 }
 
 /* Where KASAN would have its shadow: an eighth of the address space, from its middle on. */

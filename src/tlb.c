@@ -229,6 +229,7 @@ static void count_leaves(struct pgtsim_counts *counts, const struct pgtsim_event
 	}
 	if (event->flags & PGTSIM_EACH_FLUSH) {
 		counts->dsb += 2 * n;
+		counts->dsb_ish += n;
 		counts->isb += n;
 		counts->tlbi_leaf += n;
 	}
@@ -242,6 +243,8 @@ static void count(struct pgtsim_counts *counts, const struct pgtsim_event *event
 		*field(counts, offset) += event->count;
 	if (event->op == PGTSIM_OP_MAP || event->op == PGTSIM_OP_CLEAR)
 		count_leaves(counts, event);
+	else if (event->op == PGTSIM_OP_DSB_ISH)
+		counts->dsb_ish += event->count;
 	else if (event->op == PGTSIM_OP_TABLE_ALLOC)
 		*live_tables(counts, event->level) += event->count;
 	else if (event->op == PGTSIM_OP_TABLE_FREE)

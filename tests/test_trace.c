@@ -142,6 +142,7 @@ static void add_flags(struct pgtsim_counts *counts, const char *line, uint64_t n
 	}
 	if (has(line, "\"flush\"")) {
 		counts->dsb += 2 * n;
+		counts->dsb_ish += n;
 		counts->isb += n;
 		counts->tlbi_leaf += n;
 	}
@@ -171,6 +172,8 @@ static void add_line(struct pgtsim_counts *counts, const char *line)
 	};
 	uint64_t n = number(line, "count", 1);
 
+	if (is_op(line, "dsb-ish"))
+		counts->dsb_ish += n;
 	for (size_t i = 0; i < COUNT(ops); i++)
 		if (is_op(line, ops[i].op))
 			*ops[i].counter += n;
@@ -197,6 +200,7 @@ static void trace_tells_the_counts(struct traced *t)
 	told.tables_pte = counts->tables_pte;
 	told.tables_kept = counts->tables_kept;
 	told.entries_read = counts->entries_read;
+	told.lines_touched = counts->lines_touched;
 	told.entries_written = counts->entries_written;
 	told.violations = counts->violations;
 	assert_counts_equal(&told, counts);

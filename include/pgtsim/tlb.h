@@ -43,9 +43,11 @@ extern "C" {
 	X(tlbi_range, "tlbi.range", "range invalidates (RVAALE1IS)")                               \
 	X(tlbi_all, "tlbi.all", "invalidates of everything (VMALLE1IS)")                           \
 	X(dsb, "dsb", "DSB ISHST and DSB ISH")                                                     \
+	X(dsb_ish, "dsb.ish", "those of them that wait for invalidates: DSB ISH")                  \
 	X(isb, "isb", "ISB")                                                                       \
 	X(entries_read, "entries.read", "descriptors read: one a leaf; pass 2 as it scans")        \
 	X(entries_written, "entries.written", "leaf descriptors written or cleared")                \
+	X(lines_touched, "lines.touched", "64-byte lines of tables read or written, run by run")   \
 	X(work_entries, "work.entries", "entries that the library itself touched")                 \
 	X(violations, "violations", "violations found so far")
 
