@@ -96,7 +96,7 @@ static void numbers(void **state)
 {
 	(void)state;
 	prints("decode 18446744073709551615", "0xffffffffffffffff at");
-	prints("decode 0XffFFffffffffffff", "0xffffffffffffffff at");
+	prints("decode 0xffFFffffffffffff", "0xffffffffffffffff at");
 	prints("decode 16383P", "0xfffc000000000000 at");
 	prints("decode 0x10T", "0x0000100000000000 at");
 	prints("decode 3G", "0x00000000c0000000 at");

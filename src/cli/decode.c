@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "scenario.h"
+
 /* What both commands may be given; the geometry's sizes are 0 where the default is wanted. */
 struct arguments {
 	const char *command;
@@ -22,56 +24,6 @@ static const char geometry_options[] =
 
 static const char number_help[] =
 	"\nNumbers are decimal or 0x and hexadecimal, with a suffix K, M, G, T or P if wanted.\n";
-
-static int digit_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return 16;
-}
-
-/* The digits at *text, which is moved behind them; false if there are none or too many. */
-static bool parse_digits(const char **text, unsigned base, uint64_t *number)
-{
-	const char *start = *text;
-	unsigned digit;
-
-	*number = 0;
-	for (; (digit = (unsigned)digit_value(**text)) < base; ++*text) {
-		if (*number > (UINT64_MAX - digit) / base)
-			return false;
-		*number = *number * base + digit;
-	}
-	return *text != start;
-}
-
-static bool parse_number(const char *text, uint64_t *number)
-{
-	static const char suffixes[] = "KMGTP";
-	const char *suffix;
-	unsigned base = 10, shift;
-
-	if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
-		base = 16;
-		text += 2;
-	}
-	if (!parse_digits(&text, base, number))
-		return false;
-	if (!*text)
-		return true;
-	suffix = strchr(suffixes, *text);
-	if (!suffix || text[1])
-		return false;
-	shift = 10 * (unsigned)(suffix - suffixes + 1);
-	if (*number > UINT64_MAX >> shift)
-		return false;
-	*number <<= shift;
-	return true;
-}
 
 static int complain(const struct arguments *args, const struct pgtsim_printer *err,
 		    const char *message, const char *what)
@@ -128,7 +80,7 @@ static int take_option(struct arguments *args, const char *argument, bool has_le
 	if (!number)
 		return complain(args, err, "unknown option", argument);
 	/* 0 stands for the default here, and is no size that anybody can ask for. */
-	if (!parse_number(value, number) || !*number)
+	if (!scenario_number(value, number) || !*number)
 		return complain(args, err, "not a size:", argument);
 	return 0;
 }
@@ -187,7 +139,7 @@ int decode_descriptor(int argc, char **argv, const struct pgtsim_printer *out,
 		return descriptor_help(out);
 	if (!args.value)
 		return complain(&args, err, "a descriptor is needed; see --help", NULL);
-	if (!parse_number(args.value, &desc))
+	if (!scenario_number(args.value, &desc))
 		return complain(&args, err, "not a number:", args.value);
 	if (build_geometry(&args, &geo, err))
 		return 2;
@@ -233,7 +185,7 @@ int decode_geometry(int argc, char **argv, const struct pgtsim_printer *out,
 	if (build_geometry(&args, &geo, err))
 		return 2;
 	va = pgtsim_va_start(&geo);
-	if (args.value && !parse_number(args.value, &va))
+	if (args.value && !scenario_number(args.value, &va))
 		return complain(&args, err, "not a number:", args.value);
 	pgtsim_dump_geometry(&geo, va, out);
 	return 0;

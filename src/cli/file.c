@@ -51,6 +51,22 @@ int file_read(const char *path, char **text, size_t *length)
 	return ret;
 }
 
+int file_read_beside(void *path, const char *name, char **text, size_t *length)
+{
+	const char *beside = path, *slash = strrchr(beside, '/');
+	size_t directory = slash && *name != '/' ? (size_t)(slash - beside) + 1 : 0;
+	char *joined = malloc(directory + strlen(name) + 1);
+	int ret = -ENOMEM;
+
+	if (joined) {
+		memcpy(joined, beside, directory);
+		strcpy(joined + directory, name);
+		ret = file_read(joined, text, length);
+	}
+	free(joined);
+	return ret;
+}
+
 int file_flush(FILE *file)
 {
 	if (fflush(file))

@@ -14,6 +14,12 @@
  */
 int file_read(const char *path, char **text, size_t *length);
 
+/*
+ * The same for a file named in another one, `path`: relative to that one's directory. Has the form
+ * that struct run_options wants: path is its ctx.
+ */
+int file_read_beside(void *path, const char *name, char **text, size_t *length);
+
 /* Flushes an output file. Returns 0, or the errno (positive) of this or any earlier write. */
 int file_flush(FILE *file);
 

@@ -12,6 +12,7 @@
 #include "decode.h"
 #include "file.h"
 #include "junit.h"
+#include "measure.h"
 #include "replay.h"
 #include "report.h"
 
@@ -47,37 +48,6 @@ static const char run_help[] =
 	"  remove 0x80000000+256M       # both passes, with floor and ceiling\n"
 	"  expect tables.pte == 0\n"
 	"  check                        # every invariant\n";
-
-/* A directory's part of a path, with its slash; "" if there is none. The caller frees it. */
-static char *directory_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	size_t length = slash ? (size_t)(slash - path) + 1 : 0;
-	char *directory = malloc(length + 1);
-
-	if (directory) {
-		memcpy(directory, path, length);
-		directory[length] = '\0';
-	}
-	return directory;
-}
-
-/* Files named in a scenario are relative to it. */
-static int read_beside(void *ctx, const char *name, char **text, size_t *length)
-{
-	char *directory = directory_of(*name == '/' ? "" : ctx);
-	char *path = directory ? malloc(strlen(directory) + strlen(name) + 1) : NULL;
-	int ret = -ENOMEM;
-
-	if (path) {
-		strcpy(path, directory);
-		strcat(path, name);
-		ret = file_read(path, text, length);
-	}
-	free(directory);
-	free(path);
-	return ret;
-}
 
 /* The trace begins when the machine is there. */
 struct tracer {
@@ -129,13 +99,11 @@ static int run_watched(const struct scenario *scenario, const struct run_argumen
 	struct run_options options = {
 		.out = out,
 		.profile = arguments->profile,
-		.read_file = read_beside,
+		.read_file = file_read_beside,
+		.ctx = (void *)(uintptr_t)arguments->file,
 	};
-	char *file = directory_of(arguments->file);
 	struct report report;
-	int status;
 
-	options.ctx = file;
 	report_init(&report, &out, colour);
 	if (trace)
 		options.watchers = &tracer.watcher;
@@ -143,10 +111,7 @@ static int run_watched(const struct scenario *scenario, const struct run_argumen
 		report.watcher.next = options.watchers;
 		options.watchers = &report.watcher;
 	}
-	status = file ? run_scenario(scenario, arguments, &options) :
-			file_complain(arguments->file, ENOMEM);
-	free(file);
-	return status;
+	return run_scenario(scenario, arguments, &options);
 }
 
 static int close_trace(FILE *trace, const char *path, int status)
@@ -313,6 +278,9 @@ static const struct {
 	{ "run", "run a scenario: build a machine, hot-add memory, tear it down", command_run },
 	{ "replay", "replay recordings of live kernels and compare every descriptor",
 	  command_replay },
+	{ "cost", "what a scenario counts, and what it would take on a machine", command_cost },
+	{ "compare", "whether one scenario costs more than another", command_compare },
+	{ "sweep", "what removals cost, over kernels, geometries and sizes", command_sweep },
 	{ "profiles", "the kernels that can be modelled, and where they differ", command_profiles },
 	{ "decode", "what each bit of a descriptor means", command_decode },
 	{ "geometry", "how a virtual address splits into indices", command_geometry },

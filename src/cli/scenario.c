@@ -331,6 +331,11 @@ static enum number_fault read_number(const char *word, uint64_t *number)
 	return fits || (fault != NUMBER_FINE && fault != NUMBER_TOO_BIG) ? fault : NUMBER_TOO_BIG;
 }
 
+bool scenario_number(const char *word, uint64_t *number)
+{
+	return read_number(word, number) == NUMBER_FINE;
+}
+
 static int need_number(struct parser *p, const struct slot *slot, const char *word,
 		       uint64_t *number)
 {

@@ -206,6 +206,9 @@ void scenario_free(struct scenario *scenario);
 const struct scenario_value *scenario_option(const struct scenario_command *command,
 					     enum scenario_key key);
 
+/* Reads a number as scenarios have them: decimal or 0x hex, with K, M, G, T or P if wanted. */
+bool scenario_number(const char *word, uint64_t *number);
+
 /* "ENOMEM" for -ENOMEM; NULL if scenarios have no name for it. */
 const char *scenario_errno_name(int error);
 
