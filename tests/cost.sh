@@ -69,7 +69,7 @@ printf 'machine\nexpect dsb == 1\n' >false.pgt
 status 1 "$pgtsim" compare try.pgt false.pgt
 
 # sweep: the shards, one after another, are the whole; each row is a machine.
-sweep=("$pgtsim" sweep --sizes=1G,2G)
+sweep=("$pgtsim" sweep "--sizes=1G,2G")
 status 0 "${sweep[@]}"
 sort out >whole
 for i in 1 2 3 4 5; do "${sweep[@]}" --shard=$i/5; done | sort >shards
