@@ -73,14 +73,43 @@ as_installed_shared() {
 # With the shared library out of the way, the linker takes the static one.
 as_installed_static() {
 	local libs
-	rm "$work"/prefix/lib/libpgtsim.so*
+	mkdir "$work/shared-library"
+	mv "$work"/prefix/lib/libpgtsim.so* "$work/shared-library"
 	libs=$(PKG_CONFIG_PATH="$work/prefix/lib/pkgconfig" pkg-config --static --libs pgtsim)
 	# shellcheck disable=SC2086
 	compile_installed "$work/static" $libs
 	run_quietly "$work/static"
 }
 
+# The example project of unit tests: with a subproject, and with the installed library.
+unit_test() {
+	local name=$1
+	shift
+	cp -R "$source_root/examples/unit-test" "$work/$name"
+	if [ "$name" = unit-subproject ]; then
+		copy_library "$work/$name/subprojects/pgtsim"
+	fi
+	run_quietly meson setup --wrap-mode=nodownload "$@" "$work/$name/build" "$work/$name"
+	run_quietly meson test -C "$work/$name/build"
+}
+
+# What was installed goes again, and nothing is left.
+uninstall_library() {
+	local left
+	run_quietly ninja -C "$work/library" uninstall
+	left=$(find "$work" -path "$work/prefix/*" ! -type d)
+	if [ -n "$left" ]; then
+		echo "left after the uninstall: $left" >&2
+		exit 1
+	fi
+}
+
 as_subproject
+unit_test unit-subproject --force-fallback-for=pgtsim
 install_library
+LD_LIBRARY_PATH="$work/prefix/lib" unit_test unit-installed \
+	--pkg-config-path="$work/prefix/lib/pkgconfig"
 as_installed_shared
 as_installed_static
+mv "$work"/shared-library/* "$work/prefix/lib"
+uninstall_library
