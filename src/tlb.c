@@ -57,7 +57,7 @@ static const struct pgtsim_violation_kind kinds[PGTSIM_V_COUNT] = {
 				   "a table entry points to memory that is no table of that level",
 				   "link only tables, and clear the entry before its table is freed" },
 	[PGTSIM_V_INVALID_ENTRY] = { "invalid-entry", "an entry is not zero and not valid",
-				     "clear an entry to zero, or keep it valid" },
+				     "clear it to zero, keep it valid, or mark it by bit 11" },
 	[PGTSIM_V_TABLE_COUNT] = { "table-count",
 				   "the record of a table's entries disagrees with its memory",
 				   "change entries through the library alone" },
