@@ -173,6 +173,12 @@ static void verdicts(void **state)
 		{ "# finds: table-leak\nmachine\nmap linear+0 0x40000000 4K\npoke pmd linear+0 0\n"
 		  "check\n",
 		  "table-leak stale-table", false },
+		{ "# finds: tlbi.all\nmachine\nexpect tlbi.leaf == 1\nexpect tlbi.all == 1\n", "",
+		  false },
+		{ "# finds: altmap-without-free\nmachine\n"
+		  "altmap a base=0x80000 reserve=0 free=512 align=0\n"
+		  "unmap-range linear+0 4K altmap=a\nexpect tlbi.all == 1\ncheck\n",
+		  "", false },
 		{ "# finds: nothing\nmachine\nremove 0x80000000+128M\n", "", false },
 		{ "# finds: nothing\nmachine granule=8K\n", "", false },
 		{ "# finds: nothing\nnonsense\n", "", false },
