@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# gallery.sh [--update]
+# gallery_reports.sh [--update]
 #
 # What each scenario of the gallery prints is what stands in data/gallery, to the letter (nothing
 # if there is no file), and the command says of all that they find what they should. With
