@@ -46,11 +46,12 @@ struct pgtsim_table_ops pgtsim_memory_table_ops(struct pgtsim_memory *memory)
 }
 
 static void table_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op,
-			const struct pgtsim_table *table, uint64_t va)
+			const struct pgtsim_table *table, uint64_t va, unsigned flags)
 {
 	const struct pgtsim_event event = {
 		.op = op,
 		.level = table == pgt->root ? PGTSIM_PGD : table->level,
+		.flags = flags,
 		.va = va,
 		.count = 1,
 		.pa = table->pa,
@@ -69,6 +70,7 @@ static void start_record(const struct pgtsim_pgtable *pgt, struct pgtsim_table *
 	table->level = (int8_t)level;
 	table->region = (uint8_t)region;
 	table->epoch = pgt->epoch;
+	table->constructed = false;
 }
 
 int pgtsim_pgtable_init(struct pgtsim_pgtable *pgt, const struct pgtsim_geometry *geo,
@@ -85,7 +87,7 @@ int pgtsim_pgtable_init(struct pgtsim_pgtable *pgt, const struct pgtsim_geometry
 	if (pgtsim_tables_reserve(pgt, 1, &pgt->root) != 1)
 		return -ENOMEM;
 	start_record(pgt, pgt->root, pgtsim_root_level(geo), PGTSIM_REGION_OTHER);
-	table_event(pgt, PGTSIM_OP_TABLE_ALLOC, pgt->root, pgtsim_va_start(geo));
+	table_event(pgt, PGTSIM_OP_TABLE_ALLOC, pgt->root, pgtsim_va_start(geo), 0);
 	return 0;
 }
 
@@ -493,6 +495,25 @@ static void entry_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op, const str
 	pgtsim_tlb_event(pgt->tlb, &event);
 }
 
+/* __create_pgd_mapping() calls the constructor of a table, vmemmap_p?d_populate() does not. */
+static unsigned construct(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table)
+{
+	table->constructed = pgt->policy->table_dtor != PGTSIM_TABLE_DTOR_NONE &&
+			     table->region != PGTSIM_REGION_VMEMMAP;
+	return table->constructed ? PGTSIM_EACH_CTOR : 0;
+}
+
+static unsigned destruct(struct pgtsim_pgtable *pgt, const struct pgtsim_table *table, uint64_t va)
+{
+	if (!table->constructed)
+		return 0;
+	if (pgt->policy->table_dtor == PGTSIM_TABLE_DTOR_CALLED)
+		return PGTSIM_EACH_DTOR;
+	pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_TABLE_NOT_DESTROYED, va, table->level,
+			     "the table at PA 0x%llx", (unsigned long long)table->pa);
+	return 0;
+}
+
 void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 		       struct pgtsim_table **list, uint64_t attrs, enum pgtsim_region region)
 {
@@ -502,7 +523,7 @@ void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 
 	*list = child->next;
 	start_record(pgt, child, run->level + 1, region);
-	table_event(pgt, PGTSIM_OP_TABLE_ALLOC, child, run->va);
+	table_event(pgt, PGTSIM_OP_TABLE_ALLOC, child, run->va, construct(pgt, child));
 	if (region != PGTSIM_REGION_VMEMMAP)
 		pgtsim_tlb_publish(pgt->tlb);
 	pgtsim_access_write(pgt, &run->table->entries[index], desc);
@@ -520,10 +541,17 @@ static bool sync_after_unlink(const struct pgtsim_pgtable *pgt, const struct pgt
 	return deferred_barriers(pgt) && (run->table == pgt->root || run->level == PGTSIM_P4D);
 }
 
+static void free_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, uint64_t va)
+{
+	table_event(pgt, PGTSIM_OP_TABLE_FREE, table, va, destruct(pgt, table, va));
+	pgt->ops.free(pgt->ops.ctx, table);
+}
+
 void pgtsim_table_unlink(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 			 struct pgtsim_table *child)
 {
 	uint64_t desc = pgtsim_access_read(pgt, &run->table->entries[run->index]);
+	bool early = pgt->policy->table_free_order == PGTSIM_TABLE_FREE_BEFORE_INVALIDATE;
 
 	pgtsim_access_write(pgt, &run->table->entries[run->index], 0);
 	record_cleared(run->table, run->index, 1, 1);
@@ -532,9 +560,11 @@ void pgtsim_table_unlink(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 	entry_event(pgt, PGTSIM_OP_UNLINK, run, desc, 0);
 	if (sync_after_unlink(pgt, run))
 		pgtsim_tlb_sync(pgt->tlb);
+	if (early)
+		free_table(pgt, child, run->va);
 	pgtsim_tlb_flush_table(pgt->tlb, run->va);
-	table_event(pgt, PGTSIM_OP_TABLE_FREE, child, run->va);
-	pgt->ops.free(pgt->ops.ctx, child);
+	if (!early)
+		free_table(pgt, child, run->va);
 }
 
 uint32_t pgtsim_tables_mark(struct pgtsim_pgtable *pgt)

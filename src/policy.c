@@ -104,6 +104,8 @@ static void linux_7_3(struct pgtsim_policy *policy)
 	policy->tlbi_range = true;
 	policy->flush_rounds_out = true;
 	policy->cont_rewrite = true;
+	policy->table_dtor = PGTSIM_TABLE_DTOR_CALLED;
+	policy->invalid_leaf = PGTSIM_INVALID_LEAF_MARKED;
 	policy->vmemmap_block |= PGTSIM_DESC_DIRTY;
 	policy->linear_table |= PGTSIM_DESC_AF;
 	policy->vmemmap_table |= PGTSIM_DESC_AF;
@@ -152,6 +154,14 @@ static const struct pgtsim_knob knobs[] = {
 	  KNOB(leaf_split) },
 	{ "free-order", VALUES("after-invalidate", "before-clear"),
 	  "when pass 1 frees the memory behind a leaf", KNOB(free_order) },
+	{ "table-free-order", VALUES("after-invalidate", "before-invalidate"),
+	  "when pass 2 frees a table whose entry it has cleared", KNOB(table_free_order) },
+	{ "table-dtor", VALUES("none", "skipped", "called"),
+	  "constructor and destructor of table pages: neither, the constructor alone, both",
+	  KNOB(table_dtor) },
+	{ "invalid-leaf", VALUES("table", "marked"),
+	  "what pass 1 takes an invalid leaf for: a table, or a leaf if bit 11 marks it",
+	  KNOB(invalid_leaf) },
 	{ "block-over-table", VALUES("skip", "fill"),
 	  "what mapping a block does where a table stands", KNOB(block_over_table) },
 	{ "error-path", VALUES("altmap", "page-allocator"),

@@ -191,11 +191,18 @@ void pgtsim_gather_flush(struct pgtsim_gather *gather)
 	pgtsim_tlb_end(pgt->tlb, gather->start, gather->last);
 }
 
+/* The memory behind the run's first entry: an invalid leaf, too, has some. */
+static uint64_t memory_behind(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run)
+{
+	uint64_t desc = pgtsim_entry(pgt, run->table, run->index) | PGTSIM_DESC_VALID;
+
+	return pgtsim_desc_address(&pgt->geo, run->level, desc);
+}
+
 /* Takes leaves whose addresses follow one another, and clears them. */
 static void hold(struct pgtsim_gather *gather, const struct pgtsim_run *run, unsigned flags)
 {
 	struct pgtsim_pgtable *pgt = gather->pgt;
-	uint64_t desc = pgtsim_entry(pgt, run->table, run->index);
 	struct pgtsim_held *held;
 
 	if (gather->count == PGTSIM_GATHER_RUNS)
@@ -206,7 +213,7 @@ static void hold(struct pgtsim_gather *gather, const struct pgtsim_run *run, uns
 		gather->last = run->last;
 	held = &gather->held[gather->count++];
 	held->run = *run;
-	held->pa = pgtsim_desc_address(&pgt->geo, run->level, desc);
+	held->pa = memory_behind(pgt, run);
 	pgtsim_run_clear(pgt, run, run->count, flags | PGTSIM_EACH_FREE);
 }
 
@@ -260,8 +267,9 @@ static void report_hint(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run
 
 /* s390: memory is freed before its entry is cleared, or before the one flush at the end. */
 static void unmap_and_free_early(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
-				 const struct pgtsim_unmap *unmap, uint64_t pa, unsigned flags)
+				 const struct pgtsim_unmap *unmap, unsigned flags)
 {
+	uint64_t pa = memory_behind(pgt, run);
 	bool before = pgt->policy->free_order == PGTSIM_FREE_BEFORE_CLEAR;
 
 	if (before)
@@ -285,8 +293,7 @@ static void unmap_and_free(struct pgtsim_pgtable *pgt, const struct pgtsim_run *
 	if (desc & PGTSIM_DESC_CONT)
 		report_hint(pgt, run, desc);
 	if (at_end || pgt->policy->free_order == PGTSIM_FREE_BEFORE_CLEAR) {
-		unmap_and_free_early(pgt, run, unmap,
-				     pgtsim_desc_address(&pgt->geo, run->level, desc), flags);
+		unmap_and_free_early(pgt, run, unmap, flags);
 		return;
 	}
 	pgtsim_gather_init(&gather, pgt, unmap->memory, unmap->altmap);
@@ -332,6 +339,20 @@ static void unmap_run(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 		pgtsim_run_clear(pgt, run, live, per_leaf ? PGTSIM_EACH_FLUSH : 0);
 }
 
+/* Whether the kernel takes an entry that was poked for a leaf, or for none. */
+static bool is_leaf(const struct pgtsim_pgtable *pgt, int level, uint64_t desc)
+{
+	switch (pgtsim_desc_kind(level, desc)) {
+	case PGTSIM_INVALID:
+		return pgt->policy->invalid_leaf == PGTSIM_INVALID_LEAF_MARKED &&
+		       (desc & PGTSIM_DESC_NG) && !(desc & PGTSIM_DESC_VALID);
+	case PGTSIM_BLOCK:
+		return pgt->geo.block_legal[pgtsim_slot(level)];
+	default:
+		return true;
+	}
+}
+
 /* Entries that were poked may be anything; what the kernel would take for a table stays. */
 static void unmap_poked(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 			const struct pgtsim_unmap *unmap)
@@ -339,16 +360,16 @@ static void unmap_poked(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run
 	for (unsigned i = 0; i < run->count; i++) {
 		const struct pgtsim_run one = sub_run(pgt, run, run->index + i, 1);
 		uint64_t desc = pgtsim_entry(pgt, run->table, one.index);
-		enum pgtsim_kind kind = pgtsim_desc_kind(run->level, desc);
+		bool leaf = is_leaf(pgt, run->level, desc);
 
-		if (kind == PGTSIM_INVALID ||
-		    (kind == PGTSIM_BLOCK && !pgt->geo.block_legal[pgtsim_slot(run->level)])) {
+		if (!leaf)
 			pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_INVALID_ENTRY, one.va, run->level,
-					     "pass 1 meets 0x%016llx", (unsigned long long)desc);
-			if (run->level < PGTSIM_PTE)
-				continue;
-		}
-		unmap_run(pgt, &one, unmap);
+					     "pass 1 %s 0x%016llx%s",
+					     run->level < PGTSIM_PTE ? "takes" : "meets",
+					     (unsigned long long)desc,
+					     run->level < PGTSIM_PTE ? " for a table" : "");
+		if (leaf || run->level == PGTSIM_PTE)
+			unmap_run(pgt, &one, unmap);
 	}
 }
 

@@ -57,7 +57,7 @@ static const struct pgtsim_violation_kind kinds[PGTSIM_V_COUNT] = {
 				   "a table entry points to memory that is no table of that level",
 				   "link only tables, and clear the entry before its table is freed" },
 	[PGTSIM_V_INVALID_ENTRY] = { "invalid-entry", "an entry is not zero and not valid",
-				     "clear an entry to zero, or keep it valid" },
+				     "clear it to zero, keep it valid, or mark it by bit 11" },
 	[PGTSIM_V_TABLE_COUNT] = { "table-count",
 				   "the record of a table's entries disagrees with its memory",
 				   "change entries through the library alone" },
@@ -91,6 +91,10 @@ static const struct pgtsim_violation_kind kinds[PGTSIM_V_COUNT] = {
 	[PGTSIM_V_EMPTY_TABLE] = { "empty-table",
 				   "a table of hot-added memory is empty and was never freed",
 				   "free the tables that a removal empties, within floor and ceiling" },
+	[PGTSIM_V_TABLE_NOT_DESTROYED] = { "table-not-destroyed",
+					   "a table is freed without its destructor: \"Bad page "
+					   "state\", and the count of table pages drifts",
+					   "call the destructor of what had its constructor called" },
 	[PGTSIM_V_STALE_LEAF] = { "stale-leaf",
 				  "a translation that is gone from the tables may still be cached",
 				  "clear all of it first, then invalidate, then DSB ISH" },
@@ -235,6 +239,18 @@ static void count_leaves(struct pgtsim_counts *counts, const struct pgtsim_event
 	}
 }
 
+static void count_tables(struct pgtsim_counts *counts, const struct pgtsim_event *event)
+{
+	if (event->op == PGTSIM_OP_TABLE_ALLOC)
+		*live_tables(counts, event->level) += event->count;
+	else
+		*live_tables(counts, event->level) -= event->count;
+	if (event->flags & PGTSIM_EACH_CTOR)
+		counts->tables_constructed += event->count;
+	if (event->flags & PGTSIM_EACH_DTOR)
+		counts->tables_destructed += event->count;
+}
+
 static void count(struct pgtsim_counts *counts, const struct pgtsim_event *event)
 {
 	size_t offset = counter_of[event->op];
@@ -245,10 +261,8 @@ static void count(struct pgtsim_counts *counts, const struct pgtsim_event *event
 		count_leaves(counts, event);
 	else if (event->op == PGTSIM_OP_DSB_ISH)
 		counts->dsb_ish += event->count;
-	else if (event->op == PGTSIM_OP_TABLE_ALLOC)
-		*live_tables(counts, event->level) += event->count;
-	else if (event->op == PGTSIM_OP_TABLE_FREE)
-		*live_tables(counts, event->level) -= event->count;
+	else if (event->op == PGTSIM_OP_TABLE_ALLOC || event->op == PGTSIM_OP_TABLE_FREE)
+		count_tables(counts, event);
 }
 
 void pgtsim_tlb_event(struct pgtsim_tlb *tlb, const struct pgtsim_event *event)

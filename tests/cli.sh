@@ -169,7 +169,7 @@ run 1 run elsewhere/s
 # Output that is lost is an error, however much of it there is.
 if [ -w /dev/full ]; then
 	scenario machine 'map linear+0 0x80000000 64M blocks=off' 'dump'
-	for command in "run --quiet s" "run s" "profiles" "--help" "geometry" \
+	for command in "run --quiet s" "run s" "profiles" "--help" "geometry" "gallery all" \
 		"replay $recordings/612-4k-va48.json"; do
 		status=0
 		# shellcheck disable=SC2086
@@ -293,7 +293,7 @@ fi
 # --- The other commands -------------------------------------------------------
 
 # Help is an answer, not an error; each part of the command has some.
-for command in run replay profiles decode geometry; do
+for command in run replay profiles gallery decode geometry; do
 	run 0 "$command" --help
 	has out "pgtsim $command"
 	empty err
@@ -310,7 +310,8 @@ has out 'pgtsim run'
 # What is not known is said on standard error, with status 2.
 for arguments in '' 'nonsense' '--nonsense' 'run' 'run --nonsense s' 'run s s' 'run --quiet' \
 	'replay' 'profiles nonsense' 'decode' 'decode nonsense' 'geometry nonsense' \
-	'geometry --granule=5K' 'run --quiet=yes s'; do
+	'geometry --granule=5K' 'gallery nonsense' 'gallery B11' 'gallery B1 B2' \
+	'run --quiet=yes s'; do
 	# shellcheck disable=SC2086
 	run 2 $arguments
 	empty out

@@ -718,6 +718,61 @@ static void invalid_entries_in_pass_1(void **state)
 	fixture_fini(&f);
 }
 
+/* ---- how tables are freed ---- */
+
+/* As many destructors as constructors are called, by the releases that call any, and by no other. */
+static void constructors_and_destructors(void **state)
+{
+	static const struct {
+		const char *dtor;
+		uint64_t constructed, destructed, violations;
+	} rows[] = { { "none", 0, 0, 0 }, { "skipped", 6, 0, 6 }, { "called", 6, 6, 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct fixture f;
+
+		init_4k(&f, "latest");
+		assert_int_equal(pgtsim_policy_set(&f.policy, "table-dtor", rows[i].dtor), 0);
+		must_map(&f, VA, GIB, 8 * MIB, false);
+		assert_int_equal(f.tlb.counts.tables_constructed, rows[i].constructed);
+		assert_int_equal(unmap(&f, VA, VA + 8 * MIB), 0);
+		assert_int_equal(pgtsim_free_tables(&f.pgt, VA, VA + 8 * MIB, 0, 0), 0);
+		assert_int_equal(f.tlb.counts.tables_freed, 6);
+		assert_int_equal(f.tlb.counts.tables_constructed, rows[i].constructed);
+		assert_int_equal(f.tlb.counts.tables_destructed, rows[i].destructed);
+		assert_int_equal(f.tlb.counts.violations, rows[i].violations);
+		if (rows[i].violations)
+			assert_string_equal(first_violation(&f), "table-not-destroyed");
+		fixture_fini(&f);
+	}
+}
+
+/* A table that is freed before the invalidate is one that a walk cache may hold. */
+static void tables_freed_too_early(void **state)
+{
+	static const char *const orders[] = { "after-invalidate", "before-invalidate" };
+
+	(void)state;
+	for (unsigned early = 0; early < 2; early++) {
+		struct fixture f;
+
+		init_4k(&f, "latest");
+		assert_int_equal(pgtsim_policy_set(&f.policy, "table-free-order", orders[early]),
+				 0);
+		assert_int_equal(pgtsim_checker_start(&f.tlb, &f.pgt.geo, &f.policy), 0);
+		must_map(&f, VA, GIB, 8 * MIB, false);
+		assert_int_equal(unmap(&f, VA, VA + 8 * MIB), 0);
+		assert_int_equal(pgtsim_free_tables(&f.pgt, VA, VA + 8 * MIB, 0, 0), 0);
+		assert_int_equal(f.tlb.counts.tables_freed, 6);
+		assert_int_equal(f.tlb.counts.tlbi_walk, 6);
+		assert_int_equal(f.tlb.counts.violations, early ? 6 : 0);
+		if (early)
+			assert_string_equal(first_violation(&f), "table-freed-while-cached");
+		fixture_fini(&f);
+	}
+}
+
 /* ---- freeing what was mapped ---- */
 
 /* Takes n pages that follow one another from the page allocator; returns their first frame. */
@@ -792,6 +847,54 @@ static void freeing_to_an_altmap(void **state)
 	assert_int_equal(f.tlb.counts.pages_freed, 520);
 	assert_int_equal(f.tlb.counts.violations, 0);
 	assert_int_equal(free_pages_of(&f), before);
+	fixture_fini(&f);
+}
+
+/* Invalid leaves that bit 11 marks are leaves from 7.1 on: cleared, and their memory is freed. */
+static void marked_leaves_in_pass_1(void **state)
+{
+	const uint64_t marked = PGTSIM_DESC_NG;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(all_profiles); i++) {
+		bool leaf = !strcmp(all_profiles[i], "linux-7.3");
+		uint64_t before, pfn, block;
+		struct fixture f;
+
+		init_4k(&f, all_profiles[i]);
+		before = free_pages_of(&f);
+		assert_int_equal(pgtsim_memory_alloc(f.memory, 9, &pfn), 0);
+		must_map(&f, VA + 2 * MIB, pfn << 12, 2 * MIB, true);
+		map_allocated(&f, 1);
+		block = entry_at(&f, PGTSIM_PMD, VA + 2 * MIB) & ~PGTSIM_DESC_VALID;
+		assert_int_equal(pgtsim_poke(&f.pgt, PGTSIM_PMD, VA + 2 * MIB, block | marked), 0);
+		assert_int_equal(unmap_free(&f, VA, VA + 4 * MIB, NULL), 0);
+		assert_int_equal(f.tlb.counts.violations, leaf ? 0 : 1);
+		assert_int_equal(f.tlb.counts.pages_freed, leaf ? 513 : 1);
+		assert_int_equal(free_pages_of(&f), before - 3 - (leaf ? 0 : 512));
+		assert_int_equal(entry_at(&f, PGTSIM_PMD, VA + 2 * MIB), leaf ? 0 : block | marked);
+		if (!leaf) {
+			assert_non_null(strstr(f.tlb.violations[0].text, "for a table"));
+			assert_int_equal(pgtsim_memory_free_pages(f.memory, pfn, 9), 0);
+		}
+		fixture_fini(&f);
+	}
+}
+
+/* A mark on a valid entry is nG, and one that has the bits of a reserved pte is no leaf. */
+static void marks_that_are_none(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	init_4k(&f, "latest");
+	must_map(&f, VA, GIB, 2 * 4096, false);
+	assert_int_equal(pgtsim_poke(&f.pgt, PGTSIM_PTE, VA, 0x00e8000040000f05), 0);
+	assert_int_equal(pgtsim_poke(&f.pgt, PGTSIM_PTE, VA + 4096, 0x00e8000040001f07), 0);
+	assert_int_equal(unmap(&f, VA, VA + 8192), 0);
+	assert_int_equal(f.tlb.counts.violations, 1);
+	assert_string_equal(first_violation(&f), "invalid-entry");
+	assert_int_equal(f.tlb.violations[0].va, VA);
 	fixture_fini(&f);
 }
 
@@ -1464,6 +1567,10 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(events_of_an_unlink),
 	cmocka_unit_test(leaves_in_pass_2),
 	cmocka_unit_test(invalid_entries_in_pass_1),
+	cmocka_unit_test(marked_leaves_in_pass_1),
+	cmocka_unit_test(marks_that_are_none),
+	cmocka_unit_test(constructors_and_destructors),
+	cmocka_unit_test(tables_freed_too_early),
 	cmocka_unit_test(freeing_to_the_page_allocator),
 	cmocka_unit_test(freeing_to_an_altmap),
 	cmocka_unit_test(freeing_to_the_wrong_altmap),

@@ -146,6 +146,10 @@ static void add_flags(struct pgtsim_counts *counts, const char *line, uint64_t n
 		counts->isb += n;
 		counts->tlbi_leaf += n;
 	}
+	if (has(line, "\"ctor\""))
+		counts->tables_constructed += n;
+	if (has(line, "\"dtor\""))
+		counts->tables_destructed += n;
 }
 
 static void add_line(struct pgtsim_counts *counts, const char *line)

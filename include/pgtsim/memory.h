@@ -60,6 +60,7 @@ struct pgtsim_table {
 	uint32_t epoch;            /* when it was linked: pgtsim_tables_mark() */
 	int8_t level;
 	uint8_t region;            /* for the checker and the dump: which region it was made for */
+	bool constructed;          /* its destructor is due when it is freed; owned by pgtable */
 	void *checker;             /* the checker's bits for this table; owned by tlb */
 };
 

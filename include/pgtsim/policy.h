@@ -74,6 +74,25 @@ enum pgtsim_free_order {
 	PGTSIM_FREE_BEFORE_CLEAR, /* s390 */
 };
 
+/* When pass 2 frees a table whose entry it has cleared. */
+enum pgtsim_table_free_order {
+	PGTSIM_TABLE_FREE_AFTER_INVALIDATE,
+	PGTSIM_TABLE_FREE_BEFORE_INVALIDATE, /* a walk cache may still hold it */
+};
+
+/* The constructor and destructor of table pages outside the vmemmap. */
+enum pgtsim_table_dtor {
+	PGTSIM_TABLE_DTOR_NONE,    /* no constructor, so no destructor (to 6.15) */
+	PGTSIM_TABLE_DTOR_SKIPPED, /* the constructor alone (6.16 on) */
+	PGTSIM_TABLE_DTOR_CALLED,  /* both (7.x) */
+};
+
+/* What pass 1 takes an entry for that is neither zero nor valid. */
+enum pgtsim_invalid_leaf {
+	PGTSIM_INVALID_LEAF_TABLE,  /* above the pte level for a table */
+	PGTSIM_INVALID_LEAF_MARKED, /* for a leaf if it is marked by bit 11 (7.1 on) */
+};
+
 /* Where an add that fails after its memmap came from an altmap frees that memmap to. */
 enum pgtsim_error_path {
 	PGTSIM_ERROR_PATH_ALTMAP,
@@ -156,6 +175,9 @@ struct pgtsim_policy {
 	uint8_t free_tables;      /* enum pgtsim_free_tables */
 	uint8_t leaf_split;       /* enum pgtsim_leaf_split */
 	uint8_t free_order;       /* enum pgtsim_free_order */
+	uint8_t table_free_order; /* enum pgtsim_table_free_order */
+	uint8_t table_dtor;       /* enum pgtsim_table_dtor */
+	uint8_t invalid_leaf;     /* enum pgtsim_invalid_leaf */
 	uint8_t block_over_table; /* enum pgtsim_block_over_table */
 	uint8_t error_path;       /* enum pgtsim_error_path */
 	uint8_t early_memmap;     /* enum pgtsim_early_memmap */

@@ -30,6 +30,8 @@ extern "C" {
 	X(tables_allocated, "tables.allocated", "table pages allocated, the root included")        \
 	X(tables_freed, "tables.freed", "table pages freed")                                       \
 	X(tables_kept, "tables.kept", "times pass 2 kept an empty table because of its bounds")    \
+	X(tables_constructed, "tables.constructed", "table pages whose constructor was called")    \
+	X(tables_destructed, "tables.destructed", "table pages whose destructor was called")       \
 	X(leaves_mapped, "leaves.mapped", "leaf descriptors written")                              \
 	X(leaves_cleared, "leaves.cleared", "leaf descriptors cleared")                            \
 	X(pages_allocated, "pages.allocated", "base pages allocated for the vmemmap")              \
@@ -92,11 +94,13 @@ enum pgtsim_op {
 	PGTSIM_OP_COUNT,
 };
 
-/* What happens after each entry of a run, in this order. */
+/* What happens after each entry of a run, in this order; the last two: to each table. */
 enum {
 	PGTSIM_EACH_SYNC = 1,  /* DSB ISHST, ISB */
 	PGTSIM_EACH_FLUSH = 2, /* DSB ISHST, one last-level invalidate by VA, DSB ISH, ISB */
 	PGTSIM_EACH_FREE = 4,  /* the memory it mapped is freed */
+	PGTSIM_EACH_CTOR = 8,  /* its constructor was called, when it was allocated … */
+	PGTSIM_EACH_DTOR = 16, /* … its destructor, when it was freed */
 };
 
 struct pgtsim_event {
@@ -145,6 +149,7 @@ enum pgtsim_violation_name {
 	PGTSIM_V_PAGE_BLOCK,
 	PGTSIM_V_FREED_WHILE_MAPPED,
 	PGTSIM_V_EMPTY_TABLE,
+	PGTSIM_V_TABLE_NOT_DESTROYED,
 	PGTSIM_V_STALE_LEAF,
 	PGTSIM_V_STALE_TABLE,
 	PGTSIM_V_FREED_WHILE_CACHED,

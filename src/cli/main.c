@@ -11,6 +11,7 @@
 
 #include "decode.h"
 #include "file.h"
+#include "gallery.h"
 #include "junit.h"
 #include "measure.h"
 #include "replay.h"
@@ -259,6 +260,38 @@ static int command_profiles(int argc, char **argv)
 	return 0;
 }
 
+/* ---- gallery ---- */
+
+static const char gallery_help[] =
+	"pgtsim gallery                   list defects of real kernels, each a pair of scenarios\n"
+	"pgtsim gallery B1                tell the story of one, run the bad scenario and the good\n"
+	"pgtsim gallery all               run all, and say of each whether it was found\n"
+	"\n"
+	"Exit status: 0 each bad scenario finds what it is about, and each good one nothing; 1 not so;\n"
+	"2 the command line is wrong.\n";
+
+static int command_gallery(int argc, char **argv)
+{
+	const struct pgtsim_printer out = { print_to, stdout };
+	const char *id = argc > 1 ? argv[1] : NULL;
+	const struct gallery_pair *pair = id ? gallery_find(id) : NULL;
+
+	if (id && !strcmp(id, "--help"))
+		return fputs(gallery_help, stdout), RUN_OK;
+	if (argc > 2)
+		return fprintf(stderr, "pgtsim gallery: unexpected '%s'\n", argv[2]),
+		       RUN_BAD_SCENARIO;
+	if (!id)
+		return gallery_list(&out), RUN_OK;
+	if (!strcmp(id, "all") || !strcmp(id, "--all"))
+		return gallery_run_all(gallery_pairs, &out) ? RUN_OK : RUN_FAILED;
+	if (!pair)
+		return fprintf(stderr, "pgtsim gallery: there is no '%s'; see pgtsim gallery\n",
+			       id),
+		       RUN_BAD_SCENARIO;
+	return gallery_tell(pair, &out) ? RUN_OK : RUN_FAILED;
+}
+
 /* ---- the command line ---- */
 
 static int command_help(int argc, char **argv);
@@ -282,6 +315,7 @@ static const struct {
 	{ "compare", "whether one scenario costs more than another", command_compare },
 	{ "sweep", "what removals cost, over kernels, geometries and sizes", command_sweep },
 	{ "profiles", "the kernels that can be modelled, and where they differ", command_profiles },
+	{ "gallery", "defects of real kernels, each found by the checks", command_gallery },
 	{ "decode", "what each bit of a descriptor means", command_decode },
 	{ "geometry", "how a virtual address splits into indices", command_geometry },
 	{ "--help", NULL, command_help },
