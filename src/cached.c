@@ -930,8 +930,8 @@ static void tell_stale(struct pgtsim_cached *c, struct record *r, uint64_t va, u
 		n = alike(c, r, i, part.hi);
 		name = reason(c, r, i, &why);
 		pgtsim_tlb_violation(c->tlb, name, r->va + i * size, r->level,
-				     "%u from here on may still be cached, 0x%016llx the first, "
-				     "cleared by %s at event %llu: %s",
+				     "%u entries from here on, 0x%016llx the first, "
+				     "gone by %s at event %llu: %s",
 				     n, (unsigned long long)old_of(c, r, i), operation(r->by),
 				     (unsigned long long)r->since, why);
 		pgtsim_bits_set(plane(c, r, TOLD), i, i + n);

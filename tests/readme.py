@@ -3,7 +3,7 @@
 """readme.py [--update] [COMMAND EXAMPLE]
 
 Checks that what README.md shows is true: the text of examples/teardown.c, its output, and the
-output of examples/run. COMMAND is the pgtsim command, EXAMPLE is examples/teardown.c, built; left
+output of examples/run and of pgtsim gallery B1. COMMAND is the pgtsim command, EXAMPLE is examples/teardown.c, built; left
 out, they are those that tests/run has built. With --update, README.md is rewritten where it is
 not true.
 
@@ -63,6 +63,7 @@ def main():
         "examples/teardown.c": block("c", read(ROOT / "examples/teardown.c")),
         "output of teardown": block("", output_of(example)),
         "output of examples/run": block("", story),
+        "output of pgtsim gallery B1": block("", output_of(command, "gallery", "B1")),
     }
 
     readme = read(README)
