@@ -809,24 +809,27 @@ static enum pgtsim_fault entry_fault(const struct pgtsim_geometry *geo, int leve
 	return PGTSIM_FAULT_NONE;
 }
 
-/* Restrictions of a table, and the permissions of a leaf, at EL1 (Arm ARM D8.4). */
-static void restrict_access(struct pgtsim_translation *out, bool table, uint64_t desc)
+/*
+ * Permissions of a leaf, cut by `tables`, the bits set in any table on the way (Arm ARM D8.4). What
+ * EL0 may write EL1 may not execute; that EL0 may not read does not keep it from executing.
+ */
+static void fill_access(struct pgtsim_translation *out, uint64_t tables)
 {
-	uint64_t no_write = table ? PGTSIM_BIT(62) : PGTSIM_DESC_AP2;
-	uint64_t no_exec = table ? PGTSIM_DESC_PXNTABLE : PGTSIM_DESC_PXN;
-
-	/* What EL0 may write EL1 may not execute. */
-	if (!table && (desc & (PGTSIM_DESC_AP1 | PGTSIM_DESC_AP2)) == PGTSIM_DESC_AP1)
-		out->executable = false;
-	if (desc & no_write)
-		out->writable = false;
-	if (desc & no_exec)
-		out->executable = false;
+	out->writable = !(out->desc & PGTSIM_DESC_AP2) && !(tables & PGTSIM_DESC_APTABLE_RO);
+	out->user_readable = (out->desc & PGTSIM_DESC_AP1) && !(tables & PGTSIM_DESC_APTABLE_EL1);
+	out->user_writable = out->user_readable && out->writable;
+	out->user_executable = !(out->desc & PGTSIM_DESC_UXN) && !(tables & PGTSIM_DESC_UXNTABLE);
+	out->executable = !(out->desc & PGTSIM_DESC_PXN) && !(tables & PGTSIM_DESC_PXNTABLE) &&
+			  !out->user_writable;
 }
 
-static void fill_leaf(const struct pgtsim_geometry *geo, uint64_t va,
+static void fill_leaf(const struct pgtsim_geometry *geo, uint64_t va, uint64_t tables,
 		      struct pgtsim_translation *out)
 {
+	fill_access(out, tables);
+	out->attr_index = (out->desc & PGTSIM_DESC_ATTRINDX_MASK) >> 2;
+	if (geo->oa != PGTSIM_OA_LPA2)
+		out->sh = (out->desc & PGTSIM_DESC_SH_MASK) >> 8;
 	out->size = pgtsim_entry_size(geo, out->level);
 	out->pa = pgtsim_desc_address(geo, out->level, out->desc) + (va & (out->size - 1));
 }
@@ -834,26 +837,23 @@ static void fill_leaf(const struct pgtsim_geometry *geo, uint64_t va,
 int pgtsim_translate(const struct pgtsim_pgtable *pgt, uint64_t va, struct pgtsim_translation *out)
 {
 	const struct pgtsim_table *table = pgt->root;
+	uint64_t tables = 0;
 
 	*out = (struct pgtsim_translation){ .level = pgt->root->level,
-					    .fault = PGTSIM_FAULT_TRANSLATION,
-					    .writable = true,
-					    .executable = true };
+					    .fault = PGTSIM_FAULT_TRANSLATION };
 	if (va < pgtsim_va_start(&pgt->geo))
 		return -EINVAL;
 	for (;; out->level++) {
 		unsigned index = pgtsim_index(&pgt->geo, out->level, va);
-		bool is_table;
 
 		out->desc = pgtsim_access_read(pgt, &table->entries[index]);
 		out->step[out->steps++] = (struct pgtsim_step){ out->level, index, out->desc };
 		out->fault = entry_fault(&pgt->geo, out->level, out->desc);
 		if (out->fault)
 			return -EFAULT;
-		is_table = pgtsim_desc_is_table(out->level, out->desc);
-		restrict_access(out, is_table, out->desc);
-		if (!is_table)
+		if (!pgtsim_desc_is_table(out->level, out->desc))
 			break;
+		tables |= out->desc;
 		table = pgt->ops.find(pgt->ops.ctx,
 				      pgtsim_desc_address(&pgt->geo, out->level, out->desc));
 		if (!table || table->level != out->level + 1) {
@@ -861,7 +861,7 @@ int pgtsim_translate(const struct pgtsim_pgtable *pgt, uint64_t va, struct pgtsi
 			return -EFAULT;
 		}
 	}
-	fill_leaf(&pgt->geo, va, out);
+	fill_leaf(&pgt->geo, va, tables, out);
 	return 0;
 }
 

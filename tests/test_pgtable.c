@@ -1300,38 +1300,94 @@ static void address_size_faults(void **state)
 	fixture_drop(&f);
 }
 
-/* Permissions of EL1: the leaf's, cut by those of every table on the way. */
+#define AP1 PGTSIM_DESC_AP1
+#define AP2 PGTSIM_DESC_AP2
+#define PXN PGTSIM_DESC_PXN
+#define UXN PGTSIM_DESC_UXN
+#define PXNT PGTSIM_DESC_PXNTABLE
+#define UXNT PGTSIM_DESC_UXNTABLE
+#define EL1T PGTSIM_DESC_APTABLE_EL1
+#define ROT PGTSIM_DESC_APTABLE_RO
+
+/* A page and the bits of a table above it, and what they allow together, in letters. */
+struct permission_row {
+	uint64_t leaf, table;
+	const char *allowed; /* EL1: wx, EL0: RWX */
+};
+
+static void check_permissions(const struct permission_row *row, int level)
+{
+	struct pgtsim_translation t;
+	struct pgtsim_map map;
+	struct fixture f;
+	char allowed[6];
+
+	init_4k(&f, "latest");
+	map = linear_map(&f, VA, GIB, 4096);
+	map.attrs = PGTSIM_DESC_AF | row->leaf;
+	map.table_attrs = 0;
+	assert_int_equal(pgtsim_map(&f.pgt, &map), 0);
+	pgtsim_poke(&f.pgt, level, VA, entry_at(&f, level, VA) | row->table);
+	assert_int_equal(pgtsim_translate(&f.pgt, VA, &t), 0);
+	snprintf(allowed, sizeof(allowed), "%s%s%s%s%s", t.writable ? "w" : "",
+		 t.executable ? "x" : "", t.user_readable ? "R" : "", t.user_writable ? "W" : "",
+		 t.user_executable ? "X" : "");
+	assert_string_equal(allowed, row->allowed);
+	fixture_fini(&f);
+}
+
+/* Permissions are the leaf's, cut by those of a table, on whichever level it is. */
 static void permissions(void **state)
 {
-	static const struct {
-		enum pgtsim_prot prot;
-		uint64_t extra, table;
-		bool writable, executable;
-	} rows[] = {
-		{ PGTSIM_PROT_TAGGED, 0, 0, true, false },
-		{ PGTSIM_PROT_RO, 0, 0, false, false },
-		{ PGTSIM_PROT_RX, 0, 0, false, true },
-		{ PGTSIM_PROT_RX, 0, PGTSIM_DESC_PXNTABLE, false, false },
-		{ PGTSIM_PROT_RX, 0, PGTSIM_DESC_UXNTABLE, false, true },
-		{ PGTSIM_PROT_TAGGED, 0, PGTSIM_BIT(62), false, false },
-		{ PGTSIM_PROT_TAGGED, 0, PGTSIM_BIT(61), true, false },
-		{ PGTSIM_PROT_RX, PGTSIM_DESC_AP1, 0, false, true },
+	static const struct permission_row rows[] = {
+		{ 0, 0, "wxX" },
+		{ PXN, 0, "wX" },
+		{ UXN, 0, "wx" },
+		{ AP2, 0, "xX" },
+		{ AP1, 0, "wRWX" },
+		{ AP1 | UXN, 0, "wRW" },
+		{ AP1 | AP2, 0, "xRX" },
+		{ AP1 | AP2 | PXN, 0, "RX" },
+		{ 0, PXNT, "wX" },
+		{ 0, UXNT, "wx" },
+		{ 0, ROT, "xX" },
+		{ 0, EL1T, "wxX" },
+		{ AP1 | AP2, EL1T, "xX" },
+		{ AP1 | AP2, PXNT | UXNT, "R" },
+		/* EL0 may write no longer, so that EL1 may execute again. */
+		{ AP1, EL1T, "wxX" },
+		{ AP1, ROT, "xRX" },
+		{ AP1, ROT | EL1T, "xX" },
+		{ AP1 | PXN, ROT, "RX" },
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(rows); i++) {
+	for (size_t i = 0; i < COUNT(rows); i++)
+		for (int level = PGTSIM_P4D; level < PGTSIM_PTE; level++)
+			check_permissions(&rows[i], level);
+}
+
+/* A translation names the memory type and the shareability; with LPA2 there is none to name. */
+static void types_of_memory(void **state)
+{
+	const struct pgtsim_geometry geos[] = { linux_geometry(4, 48, 0, 48),
+						linux_geometry(4, 52, 0, 52) };
+
+	(void)state;
+	for (unsigned i = 0; i < 64; i++) {
+		struct pgtsim_policy policy = profile("latest");
 		struct pgtsim_translation t;
 		struct pgtsim_map map;
 		struct fixture f;
 
-		init_4k(&f, "latest");
+		fixture_init(&f, &policy, &geos[i & 1]);
 		map = linear_map(&f, VA, GIB, 4096);
-		map.attrs = f.policy.prot[rows[i].prot] | rows[i].extra;
-		map.table_attrs = rows[i].table;
+		map.attrs =
+			PGTSIM_DESC_AF | PGTSIM_DESC_ATTRINDX(i >> 1 & 7) | (uint64_t)(i >> 4) << 8;
 		assert_int_equal(pgtsim_map(&f.pgt, &map), 0);
 		assert_int_equal(pgtsim_translate(&f.pgt, VA, &t), 0);
-		assert_int_equal(t.writable, rows[i].writable);
-		assert_int_equal(t.executable, rows[i].executable);
+		assert_int_equal(t.attr_index, i >> 1 & 7);
+		assert_int_equal(t.sh, i & 1 ? 0 : i >> 4);
 		fixture_fini(&f);
 	}
 }
@@ -1929,6 +1985,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(faults_of_a_walk),
 	cmocka_unit_test(address_size_faults),
 	cmocka_unit_test(permissions),
+	cmocka_unit_test(types_of_memory),
 	cmocka_unit_test(what_el0_writes_is_not_executed),
 	cmocka_unit_test(faults_have_names),
 	cmocka_unit_test(walk_in_order),

@@ -35,6 +35,8 @@ extern "C" {
 #define PGTSIM_DESC_PXNTABLE PGTSIM_BIT(59)
 #define PGTSIM_DESC_UXNTABLE PGTSIM_BIT(60)
 #define PGTSIM_DESC_APTABLE_MASK (UINT64_C(3) << 61)
+#define PGTSIM_DESC_APTABLE_EL1 PGTSIM_BIT(61) /* EL0 may not access what is below */
+#define PGTSIM_DESC_APTABLE_RO PGTSIM_BIT(62)  /* what is below is read-only */
 #define PGTSIM_DESC_NSTABLE PGTSIM_BIT(63)
 
 /* What an entry is to a walk. */

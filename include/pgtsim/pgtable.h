@@ -236,11 +236,18 @@ struct pgtsim_step {
 
 struct pgtsim_translation {
 	enum pgtsim_fault fault;
-	int level;   /* where the walk ended */
+	int level;   /* where the walk ended: of the last descriptor read */
 	uint64_t pa; /* of the byte, if there was no fault */
 	uint64_t size; /* bytes that the leaf maps, its contiguous group not counted */
 	uint64_t desc; /* the last descriptor read */
-	bool writable, executable; /* at EL1, restrictions of tables on the way included */
+	/*
+	 * If there was no fault: what EL1 may do besides reading, what EL0 may do, restrictions of
+	 * the tables on the way included (without PAN and WXN); the leaf's index into MAIR_EL1;
+	 * its SH, 0 with LPA2, where TCR_EL1.SH1 says.
+	 */
+	bool writable, executable;
+	bool user_readable, user_writable, user_executable;
+	uint8_t attr_index, sh;
 	unsigned steps;
 	struct pgtsim_step step[PGTSIM_MAX_LEVELS];
 };
