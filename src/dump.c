@@ -169,21 +169,61 @@ static int dump_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 	return 0;
 }
 
-/* Shows everything; nothing is counted, and what is wrong is no violation of the dump's. */
-static void dump_walk(struct dump *dump)
+/* Visits everything; nothing is counted, and what is wrong is no violation of the dump's. */
+static void walk_unseen(struct pgtsim_pgtable *pgt, const struct pgtsim_visitor *visitor, void *arg)
 {
-	static const struct pgtsim_visitor visitor = { .entries = dump_entries,
-						       .table = dump_table };
-	struct pgtsim_tlb *tlb = dump->pgt->tlb;
+	struct pgtsim_tlb *tlb = pgt->tlb;
 	uint64_t work = tlb->counts.work_entries;
 	bool quiet = tlb->quiet;
 
 	tlb->quiet = true;
-	dump->next = pgtsim_va_start(&dump->pgt->geo);
-	pgtsim_walk(dump->pgt, dump->next, UINT64_MAX, &visitor, dump);
-	show_lost(dump, 0);
+	pgtsim_walk(pgt, pgtsim_va_start(&pgt->geo), UINT64_MAX, visitor, arg);
 	tlb->quiet = quiet;
 	tlb->counts.work_entries = work;
+}
+
+static void dump_walk(struct dump *dump)
+{
+	static const struct pgtsim_visitor visitor = { .entries = dump_entries,
+						       .table = dump_table };
+
+	dump->next = pgtsim_va_start(&dump->pgt->geo);
+	walk_unseen(dump->pgt, &visitor, dump);
+	show_lost(dump, 0);
+}
+
+/* ---- the tables' memory ---- */
+
+struct exporter {
+	void (*table)(void *arg, uint64_t pa, const void *bytes, size_t size);
+	void *arg;
+};
+
+static void hand_out(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
+		     const struct exporter *to)
+{
+	size_t size = pgtsim_entries(&pgt->geo, table->level) * sizeof(table->entries[0]);
+
+	to->table(to->arg, table->pa, table->entries, size);
+}
+
+static int export_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
+			struct pgtsim_table *child, void *arg)
+{
+	(void)run;
+	hand_out(pgt, child, arg);
+	return 0;
+}
+
+void pgtsim_export_tables(struct pgtsim_pgtable *pgt,
+			  void (*table)(void *arg, uint64_t pa, const void *bytes, size_t size),
+			  void *arg)
+{
+	static const struct pgtsim_visitor visitor = { .table = export_table };
+	struct exporter to = { table, arg };
+
+	hand_out(pgt, pgt->root, &to);
+	walk_unseen(pgt, &visitor, &to);
 }
 
 /* ---- forms: tables, leaves, json ---- */

@@ -810,6 +810,116 @@ static void the_picture_of_a_narrow_cpu(void **state)
 		    "+-------+-------+-------+-------+--------+\n");
 }
 
+/* ---- the tables' memory ---- */
+
+enum { MOST_EXPORTED = 64 };
+
+/* The memory of another machine: pages by their address. */
+struct other_memory {
+	struct {
+		uint64_t pa;
+		uint64_t *entries;
+	} page[MOST_EXPORTED];
+	size_t count;
+};
+
+static void keep_page(void *arg, uint64_t pa, const void *bytes, size_t size)
+{
+	struct other_memory *memory = arg;
+
+	assert_true(memory->count < MOST_EXPORTED);
+	memory->page[memory->count].pa = pa;
+	memory->page[memory->count].entries = malloc(size);
+	assert_non_null(memory->page[memory->count].entries);
+	memcpy(memory->page[memory->count++].entries, bytes, size);
+}
+
+static void drop_pages(struct other_memory *memory)
+{
+	for (size_t i = 0; i < memory->count; i++)
+		free(memory->page[i].entries);
+}
+
+/* An entry of the one page at this address. */
+static uint64_t read_other(const struct other_memory *memory, uint64_t pa, unsigned index)
+{
+	const uint64_t *found = NULL;
+
+	for (size_t i = 0; i < memory->count; i++) {
+		if (memory->page[i].pa != pa)
+			continue;
+		assert_null(found);
+		found = memory->page[i].entries;
+	}
+	assert_non_null(found);
+	return found[index];
+}
+
+/* Follows a walk's steps through the other machine's memory. */
+static void walks_alike(const struct fixture *f, const struct other_memory *memory, uint64_t va)
+{
+	uint64_t table = f->pgt.root->pa;
+	struct pgtsim_translation t;
+
+	(void)pgtsim_translate(&f->pgt, va, &t);
+	for (unsigned i = 0; i < t.steps; i++) {
+		const struct pgtsim_step *step = &t.step[i];
+
+		assert_int_equal(read_other(memory, table, step->index), step->desc);
+		table = pgtsim_desc_address(&f->pgt.geo, step->level, step->desc);
+	}
+}
+
+/* Every table of every geometry comes out once, the root first, with all that it holds. */
+static void exported_tables_walk_alike(void **state)
+{
+	const struct pgtsim_policy policy = profile("latest");
+	struct geometry_case cases[MAX_GEOMETRIES];
+	size_t count = all_geometries(cases, &policy);
+
+	(void)state;
+	for (size_t i = 0; i < count; i++) {
+		struct other_memory memory = { 0 };
+		struct pgtsim_counts before;
+		struct snapshot s;
+		struct fixture f;
+
+		start(&f, "latest", &cases[i].geo);
+		fill(&f);
+		before = f.tlb.counts;
+		pgtsim_export_tables(&f.pgt, keep_page, &memory);
+		assert_memory_equal(&before, &f.tlb.counts, sizeof(before));
+		s = snapshot_take(&f);
+		assert_int_equal(memory.count, s.tables);
+		assert_int_equal(memory.page[0].pa, f.pgt.root->pa);
+		for (size_t line = 0; line < s.count; line++)
+			walks_alike(&f, &memory, s.line[line].va);
+		walks_alike(&f, &memory, UINT64_MAX);
+		walks_alike(&f, &memory, pgtsim_va_start(&f.pgt.geo));
+		snapshot_free(&s);
+		drop_pages(&memory);
+		fixture_fini(&f);
+	}
+}
+
+/* An entry that leads to no table adds no page, and is no violation. */
+static void what_is_no_table_is_not_exported(void **state)
+{
+	const struct pgtsim_geometry geo = linux_geometry(4, 48, 0, 0);
+	struct other_memory memory = { 0 };
+	struct fixture f;
+
+	(void)state;
+	start(&f, "latest", &geo);
+	pgtsim_poke(&f.pgt, pgtsim_root_level(&geo), first_va(&f), 0x1003);
+	pgtsim_export_tables(&f.pgt, keep_page, &memory);
+	assert_int_equal(memory.count, 1);
+	assert_int_equal(f.tlb.violation_count, 0);
+	assert_false(f.tlb.quiet);
+	drop_pages(&memory);
+	fixture_drop(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -837,6 +947,8 @@ int main(void)
 		cmocka_unit_test(every_bit_is_named_once),
 		cmocka_unit_test(the_picture_of_four_levels),
 		cmocka_unit_test(the_picture_of_a_narrow_cpu),
+		cmocka_unit_test(exported_tables_walk_alike),
+		cmocka_unit_test(what_is_no_table_is_not_exported),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dump: prints a page table. Looks in; nothing in the house depends on it.
+ * dump: prints a page table, or hands out its memory. Looks in; nothing in the house depends on it.
  */
 #ifndef PGTSIM_DUMP_H
 #define PGTSIM_DUMP_H
@@ -42,6 +42,20 @@ PGTSIM_API void pgtsim_dump_desc(const struct pgtsim_geometry *geo, int level, u
 /* Prints how a va splits in this geometry: each level's shift, bits, entries, block size, index. */
 PGTSIM_API void pgtsim_dump_geometry(const struct pgtsim_geometry *geo, uint64_t va,
 				     const struct pgtsim_printer *out);
+
+/*
+ * Hands out the memory of every table page, the root's first, a table's before those below it:
+ * `pa` is the page's address in bytes, `bytes` its `size` bytes of entries, as a little-endian
+ * machine has them in memory, valid until `table` returns. `arg` is the caller's. Copied to the
+ * same addresses of another machine, with TTBR1 at the root, they translate as they do here.
+ * A root whose first part va_bits leaves unused is handed out whole. A table that two entries
+ * point to (poked) comes twice, an entry that points to no table brings none. Nothing is counted
+ * or noted as a violation; no other thread may write to the tables meanwhile.
+ */
+PGTSIM_API void pgtsim_export_tables(struct pgtsim_pgtable *pgt,
+				     void (*table)(void *arg, uint64_t pa, const void *bytes,
+						   size_t size),
+				     void *arg);
 
 /* printf() to a printer; a line of over 511 bytes is cut. */
 PGTSIM_API void pgtsim_printf(const struct pgtsim_printer *out, const char *format, ...)
