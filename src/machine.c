@@ -269,6 +269,31 @@ void pgtsim_machine_free(struct pgtsim_machine **machine)
 	*machine = NULL;
 }
 
+struct pgtsim_tlb *pgtsim_machine_tlb(struct pgtsim_machine *machine)
+{
+	return &machine->tlb;
+}
+
+struct pgtsim_pgtable *pgtsim_machine_pgtable(struct pgtsim_machine *machine)
+{
+	return &machine->pgt;
+}
+
+struct pgtsim_hotplug *pgtsim_machine_hotplug(struct pgtsim_machine *machine)
+{
+	return &machine->hotplug;
+}
+
+const struct pgtsim_layout *pgtsim_machine_layout(const struct pgtsim_machine *machine)
+{
+	return &machine->layout;
+}
+
+const struct pgtsim_policy *pgtsim_machine_policy(const struct pgtsim_machine *machine)
+{
+	return &machine->policy;
+}
+
 void pgtsim_machine_bounds(const struct pgtsim_machine *machine, uint64_t start, uint64_t end,
 			   uint64_t *floor, uint64_t *ceiling)
 {

@@ -419,6 +419,12 @@ void pgtsim_tlb_violation(struct pgtsim_tlb *tlb, enum pgtsim_violation_name nam
 	va_end(args);
 }
 
+const struct pgtsim_violation *pgtsim_violations(const struct pgtsim_tlb *tlb, size_t *count)
+{
+	*count = tlb->violation_count;
+	return tlb->violations;
+}
+
 void pgtsim_tlb_reset_counts(struct pgtsim_tlb *tlb)
 {
 	struct pgtsim_counts fresh = {

@@ -61,6 +61,13 @@ PGTSIM_API int pgtsim_machine_new(struct pgtsim_machine **out,
 /* Frees it with everything in it, and sets *machine to NULL. NULL is allowed. */
 PGTSIM_API void pgtsim_machine_free(struct pgtsim_machine **machine);
 
+/* A machine's rooms, for callers in other languages, to whom its layout in memory is nothing. */
+PGTSIM_API struct pgtsim_tlb *pgtsim_machine_tlb(struct pgtsim_machine *machine);
+PGTSIM_API struct pgtsim_pgtable *pgtsim_machine_pgtable(struct pgtsim_machine *machine);
+PGTSIM_API struct pgtsim_hotplug *pgtsim_machine_hotplug(struct pgtsim_machine *machine);
+PGTSIM_API const struct pgtsim_layout *pgtsim_machine_layout(const struct pgtsim_machine *machine);
+PGTSIM_API const struct pgtsim_policy *pgtsim_machine_policy(const struct pgtsim_machine *machine);
+
 /*
  * Floor and ceiling of the region of the kernel layout that holds all of [start, end): the
  * linear map's, the vmemmap's, or none (0, 0).

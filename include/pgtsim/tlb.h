@@ -278,6 +278,10 @@ PGTSIM_API void pgtsim_tlb_violation(struct pgtsim_tlb *tlb, enum pgtsim_violati
 #endif
 	;
 
+/* The violations kept, the first ones; *count receives their number. Valid until the next one. */
+PGTSIM_API const struct pgtsim_violation *pgtsim_violations(const struct pgtsim_tlb *tlb,
+							    size_t *count);
+
 /* Starts all counters again but those of live tables and of violations, which are kept. */
 PGTSIM_API void pgtsim_tlb_reset_counts(struct pgtsim_tlb *tlb);
 

@@ -1,0 +1,26 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What does it cost to remove 1 GiB, and is it safe? Over kernels, with and without contiguous
+mappings. PYTHONPATH=examples/python python3 examples/python/removal.py"""
+
+from pgtsim import Machine
+
+START, SIZE = 0x80000000, 1 << 30
+
+
+def main():
+    print(f"{'profile':12} {'leaves':6} {'by VA':>8} {'all':>4} {'DSB':>8}  may still be cached")
+    for profile in ("linux-5.7", "linux-6.12", "latest"):
+        for cont in (False, True):
+            with Machine(profile, cont=cont) as machine:
+                machine.add(START, SIZE)
+                machine.reset_counters()
+                machine.remove(START, SIZE)
+                count = machine.counters()
+                found = {name for name, _, _ in machine.check()}
+                print(f"{profile:12} {'cont' if cont else 'ptes':6} {count['tlbi.leaf']:8} "
+                      f"{count['tlbi.all']:4} {count['dsb']:8}  {', '.join(found) or 'nothing'}")
+
+
+if __name__ == "__main__":
+    main()
