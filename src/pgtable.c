@@ -347,13 +347,34 @@ static void store_singly(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 	each(pgt, event->va, flags);
 }
 
+static bool deferred_barriers(const struct pgtsim_pgtable *pgt)
+{
+	return pgt->policy->barriers == PGTSIM_BARRIERS_DEFERRED;
+}
+
+/* Up to 6.1 set_swapper_pgd() has no barriers of its own, for blocks as for tables. */
+static unsigned map_flags(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+			  unsigned flags)
+{
+	if (run->table == pgt->root && run->level < PGTSIM_PTE && !deferred_barriers(pgt))
+		flags &= ~(unsigned)PGTSIM_EACH_SYNC;
+	return flags;
+}
+
+/* set_p4d() of five levels and set_swapper_pgd() make a cleared entry visible (6.12). */
+static bool sync_after_clear(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run)
+{
+	return deferred_barriers(pgt) && run->level < PGTSIM_PTE &&
+	       (run->table == pgt->root || run->level == PGTSIM_P4D);
+}
+
 void pgtsim_run_map(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pa,
 		    uint64_t attrs, unsigned flags)
 {
 	struct pgtsim_event event = {
 		.op = PGTSIM_OP_MAP,
 		.level = run->level,
-		.flags = flags,
+		.flags = map_flags(pgt, run, flags),
 		.va = pgtsim_entry_base(&pgt->geo, run->level, run->va),
 		.size = pgtsim_entry_size(&pgt->geo, run->level),
 		.step = pgtsim_entry_size(&pgt->geo, run->level),
@@ -408,7 +429,7 @@ void pgtsim_run_clear(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, 
 	struct pgtsim_event event = {
 		.op = PGTSIM_OP_CLEAR,
 		.level = run->level,
-		.flags = flags,
+		.flags = flags | (sync_after_clear(pgt, run) ? PGTSIM_EACH_SYNC : 0),
 		.va = pgtsim_entry_base(&pgt->geo, run->level, run->va),
 		.count = live,
 		.size = pgtsim_entry_size(&pgt->geo, run->level),
@@ -474,11 +495,6 @@ void pgtsim_tables_release(struct pgtsim_pgtable *pgt, struct pgtsim_table **lis
 	}
 }
 
-static bool deferred_barriers(const struct pgtsim_pgtable *pgt)
-{
-	return pgt->policy->barriers == PGTSIM_BARRIERS_DEFERRED;
-}
-
 static void entry_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op, const struct pgtsim_run *run,
 			uint64_t old_desc, uint64_t new_desc)
 {
@@ -535,12 +551,6 @@ void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 		pgtsim_tlb_sync(pgt->tlb);
 }
 
-/* p4d_clear() of five levels and set_swapper_pgd() make a cleared entry visible (6.12). */
-static bool sync_after_unlink(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run)
-{
-	return deferred_barriers(pgt) && (run->table == pgt->root || run->level == PGTSIM_P4D);
-}
-
 static void free_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, uint64_t va)
 {
 	table_event(pgt, PGTSIM_OP_TABLE_FREE, table, va, destruct(pgt, table, va));
@@ -558,7 +568,7 @@ void pgtsim_table_unlink(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 	count_work(pgt, 1);
 	pgtsim_access_lines(pgt, run->index, 1);
 	entry_event(pgt, PGTSIM_OP_UNLINK, run, desc, 0);
-	if (sync_after_unlink(pgt, run))
+	if (sync_after_clear(pgt, run))
 		pgtsim_tlb_sync(pgt->tlb);
 	if (early)
 		free_table(pgt, child, run->va);
@@ -689,6 +699,14 @@ static void map_part(struct pgtsim_pgtable *pgt, const struct mapping *m,
 	pgtsim_run_map(pgt, &part, va + m->delta, attrs, sync ? PGTSIM_EACH_SYNC : 0);
 }
 
+/* alloc_init_cont_pmd() sees one entry at a time where the pmd is the root: no group fits. */
+static bool may_hint(const struct pgtsim_pgtable *pgt, const struct mapping *m,
+		     const struct pgtsim_run *run)
+{
+	return m->map->cont && pgtsim_cont_entries(&pgt->geo, run->level) > 1 &&
+	       (run->table != pgt->root || run->level == PGTSIM_PTE);
+}
+
 /* Maps the run; contiguous groups that lie wholly inside the mapping get the hint. */
 static void map_leaves(struct pgtsim_pgtable *pgt, const struct mapping *m,
 		       const struct pgtsim_run *run)
@@ -702,8 +720,8 @@ static void map_leaves(struct pgtsim_pgtable *pgt, const struct mapping *m,
 		first = run->va;
 	if (last > run->last)
 		last = run->last;
-	if (!m->map->cont || pgtsim_cont_entries(&pgt->geo, run->level) == 1 || (m->delta & mask) ||
-	    first < m->va || first > last || first > run->last || last < run->va) {
+	if (!may_hint(pgt, m, run) || (m->delta & mask) || first < m->va || first > last ||
+	    first > run->last || last < run->va) {
 		map_part(pgt, m, run, run->va, run->last, false);
 		return;
 	}

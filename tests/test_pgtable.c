@@ -127,13 +127,18 @@ static int leaf_level(const struct pgtsim_geometry *geo, const struct range *r, 
 	return PGTSIM_PTE;
 }
 
-/* Whether that leaf carries the hint: its whole group is in the range, and aligned. */
+/*
+ * Whether that leaf carries the hint: its whole group is in the range, and aligned; never in a
+ * root of blocks (quirk).
+ */
 static bool has_hint(const struct pgtsim_geometry *geo, const struct range *r, int level,
 		     uint64_t va)
 {
 	uint64_t size = pgtsim_entry_size(geo, level) * pgtsim_cont_entries(geo, level);
 	uint64_t base = va / size * size;
 
+	if (level < PGTSIM_PTE && level == pgtsim_root_level(geo))
+		return false;
 	return pgtsim_cont_entries(geo, level) > 1 && level >= PGTSIM_PMD && base >= r->va &&
 	       base + (size - 1) <= r->va + (r->size - 1) && (r->pa - r->va) % size == 0;
 }
@@ -803,6 +808,26 @@ static void skipped_blocks_reserve_nothing(void **state)
 	}
 }
 
+/* quirk: blocks in the root of two levels never get the hint, the pages below them do. */
+static void no_hint_in_the_root(void **state)
+{
+	const struct pgtsim_geometry geo = linux_geometry(16, 36, 0, 0);
+	const struct pgtsim_policy policy = profile("latest");
+	uint64_t start = pgtsim_va_start(&geo);
+	struct pgtsim_map map;
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f, &policy, &geo);
+	map = linear_map(&f, start, 4 * GIB, 2 * GIB + 2 * MIB);
+	map.blocks = map.cont = true;
+	assert_int_equal(pgtsim_map(&f.pgt, &map), 0);
+	assert_int_equal(entry_at(&f, PGTSIM_PMD, start) & PGTSIM_DESC_CONT, 0);
+	assert_int_equal(entry_at(&f, PGTSIM_PMD, start + GIB) & PGTSIM_DESC_CONT, 0);
+	assert_true(entry_at(&f, PGTSIM_PTE, start + 2 * GIB) & PGTSIM_DESC_CONT);
+	fixture_fini(&f);
+}
+
 /* ---- barriers and counters ---- */
 
 struct barrier_row {
@@ -830,6 +855,9 @@ static void barriers_of_mapping(void **state)
 		/* 2 levels: the one table is linked in the root */
 		{ "linux-6.1", 64, 42, 4, false, PGTSIM_REGION_LINEAR, 1 + 4, 4 },
 		{ "linux-6.12", 64, 42, 4, false, PGTSIM_REGION_LINEAR, 2, 1 },
+		/* blocks in the root: it has no barriers of its own up to 6.1 */
+		{ "linux-6.1", 64, 42, 3, true, PGTSIM_REGION_LINEAR, 0, 0 },
+		{ "linux-6.12", 64, 42, 3, true, PGTSIM_REGION_LINEAR, 3, 3 },
 		{ "linux-6.12", 4, 52, 4, false, PGTSIM_REGION_LINEAR, 8, 4 },
 	};
 
@@ -1751,8 +1779,9 @@ static int flat_map(struct flat *flat, unsigned first, unsigned end, uint64_t fr
 			bool whole = start / group * group >= first &&
 				     start / group * group + group <= end &&
 				     (frame - first) % group == 0;
-			bool hint =
-				cont && level >= PGTSIM_PMD && whole && flat->geo->cont[level + 1];
+			bool hint = cont && level >= PGTSIM_PMD && whole &&
+				    flat->geo->cont[level + 1] &&
+				    (level == PGTSIM_PTE || level > pgtsim_root_level(flat->geo));
 
 			if (fits && flat->table[level + 1][entry] &&
 			    policy->block_over_table == PGTSIM_OVER_TABLE_SKIP)
@@ -1957,6 +1986,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(map_and_translate),
 	cmocka_unit_test(contiguous_groups),
 	cmocka_unit_test(contiguous_blocks),
+	cmocka_unit_test(no_hint_in_the_root),
 	cmocka_unit_test(unaligned_is_rounded_outwards),
 	cmocka_unit_test(leaf_descriptors),
 	cmocka_unit_test(table_descriptors),

@@ -167,6 +167,35 @@ static void barriers_of_removal(void **state)
 	}
 }
 
+/* Blocks in the root: each that is cleared is made visible from 6.12 on. */
+static void barriers_of_root_blocks(void **state)
+{
+	static const struct {
+		const char *profile;
+		unsigned dsb, isb;
+	} rows[] = {
+		{ "linux-6.1", 2, 1 },
+		{ "linux-6.12", 2 + 3, 1 + 3 },
+		{ "linux-7.3", 2 + 3, 1 + 3 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		uint64_t start, size = 3 * 512 * MIB;
+		struct fixture f;
+
+		init_with(&f, rows[i].profile, 64, 42);
+		start = pgtsim_va_start(&f.pgt.geo);
+		must_map(&f, start, 2 * GIB, size, true);
+		pgtsim_tlb_reset_counts(&f.tlb);
+		assert_int_equal(unmap(&f, start, start + size), 0);
+		assert_int_equal(f.tlb.counts.leaves_cleared, 3);
+		assert_int_equal(f.tlb.counts.dsb, rows[i].dsb);
+		assert_int_equal(f.tlb.counts.isb, rows[i].isb);
+		fixture_fini(&f);
+	}
+}
+
 /* Pass 1 over nothing at all still flushes, when the flush is one for the range. */
 static void empty_pass_flushes(void **state)
 {
@@ -1547,6 +1576,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(invalidates_of_a_section),
 	cmocka_unit_test(two_gigabytes),
 	cmocka_unit_test(barriers_of_removal),
+	cmocka_unit_test(barriers_of_root_blocks),
 	cmocka_unit_test(empty_pass_flushes),
 	cmocka_unit_test(batched_flush_counts_pages),
 	cmocka_unit_test(reads_of_pass_2),

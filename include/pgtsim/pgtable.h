@@ -146,14 +146,15 @@ PGTSIM_API struct pgtsim_run pgtsim_run_part(const struct pgtsim_pgtable *pgt,
 
 /*
  * Maps the run to pa and what follows it with these attributes; its entries must be zero.
- * `flags` PGTSIM_EACH_SYNC as the profile wants it.
+ * `flags` PGTSIM_EACH_SYNC as the profile wants it; not done for blocks of the root up to 6.1.
  */
 PGTSIM_API void pgtsim_run_map(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 			       uint64_t pa, uint64_t attrs, unsigned flags);
 
 /*
  * Clears the run; `live` is pgtsim_run_live() of it. One event for each uniform part of it with
- * these flags. Nothing is flushed or freed here.
+ * these flags, and PGTSIM_EACH_SYNC for blocks of the root from 6.12 on. Nothing is flushed or
+ * freed here.
  */
 PGTSIM_API void pgtsim_run_clear(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 				 unsigned live, unsigned flags);
