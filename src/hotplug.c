@@ -286,6 +286,20 @@ static void undo_range(struct pgtsim_hotplug *hotplug, const struct coming *comi
 			   mark);
 }
 
+/* Takes back an add whose memory blocks failed: the kernel calls arch_remove_memory() then. */
+static void undo_added(struct pgtsim_hotplug *hotplug, const struct coming *coming, uint32_t mark)
+{
+	struct pgtsim_altmap *altmap = NULL;
+
+	if (policy_of(hotplug)->add_failure == PGTSIM_ROLLBACK) {
+		undo_range(hotplug, coming, coming->start + coming->size, mark);
+		return;
+	}
+	if (policy_of(hotplug)->error_path == PGTSIM_ERROR_PATH_ALTMAP)
+		altmap = coming->altmap;
+	remove_range(hotplug, coming->start, coming->size, altmap);
+}
+
 /* arch_add_memory(): the linear map of all of it, then each section's memmap. */
 static int add_range(struct pgtsim_hotplug *hotplug, struct coming *coming, uint32_t mark)
 {
@@ -410,7 +424,7 @@ static int add_self_hosted_block(struct pgtsim_hotplug *hotplug, uint64_t start,
 		return ret;
 	ret = add_block(hotplug, start, node, &altmap, reserved);
 	if (ret)
-		undo_range(hotplug, &coming, start + coming.size, mark);
+		undo_added(hotplug, &coming, mark);
 	return ret;
 }
 
@@ -495,7 +509,7 @@ static int add_plain(struct pgtsim_hotplug *hotplug, const struct pgtsim_add *ad
 		return ret;
 	ret = add_blocks(hotplug, add->start, add->size, add->node);
 	if (ret)
-		undo_range(hotplug, &coming, add->start + add->size, mark);
+		undo_added(hotplug, &coming, mark);
 	return ret;
 }
 

@@ -208,6 +208,30 @@ static void add_failure_keep(void **state)
 	pgtsim_machine_free(&machine);
 }
 
+/* With add-failure=keep nothing stays if a memory block fails: that is arch_remove_memory(). */
+static void add_failure_of_a_block(void **state)
+{
+	struct pgtsim_machine_config config;
+
+	(void)state;
+	assert_int_equal(pgtsim_machine_config_init(&config, "linux-6.1"), 0);
+	assert_int_equal(pgtsim_policy_set(&config.policy, "add-failure", "keep"), 0);
+	/* After 130 tables of the linear map, 2 of the vmemmap and two blocks. */
+	for (uint64_t nth = 130 + 2 + 2 + 1; nth <= 130 + 2 + 2 + 2; nth++) {
+		struct pgtsim_machine *machine;
+		uint64_t before;
+
+		assert_int_equal(pgtsim_machine_new(&machine, &config), 0);
+		before = pgtsim_memory_free_count(machine->memory);
+		pgtsim_memory_fail(machine->memory, nth, false);
+		assert_int_equal(pgtsim_add_memory(&machine->hotplug, base, 256 * M), -ENOMEM);
+		assert_false(pgtsim_section_state(&machine->hotplug, base).present);
+		assert_int_equal(pgtsim_memory_free_count(machine->memory), before);
+		assert_int_equal(pgtsim_add_memory(&machine->hotplug, base, 256 * M), 0);
+		pgtsim_machine_free(&machine);
+	}
+}
+
 /* Errors as the kernel returns them. */
 static void errors(void **state)
 {
@@ -488,6 +512,7 @@ int main(void)
 		cmocka_unit_test(online_changes_no_table),
 		cmocka_unit_test(add_that_fails_leaves_nothing),
 		cmocka_unit_test(add_failure_keep),
+		cmocka_unit_test(add_failure_of_a_block),
 		cmocka_unit_test(errors),
 		cmocka_unit_test(last_block_of_the_linear_map),
 		cmocka_unit_test(offline_inside_a_leaf),

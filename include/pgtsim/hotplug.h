@@ -129,7 +129,7 @@ struct pgtsim_add {
  * an altmap that does not lie in the range from its first page on; memmap on memory that the
  * release refuses), -E2BIG (outside what the linear map can hold), -EEXIST (there already, or
  * mapped by hand), -ENOMEM. A failure leaves everything as it was, or with add-failure=keep the
- * sections before it, without their linear map.
+ * sections before the one that failed, without their linear map; nothing if a memory block failed.
  * Models add_memory_resource(), and pagemap_range() for a device.
  */
 PGTSIM_API int pgtsim_add_range(struct pgtsim_hotplug *hotplug, const struct pgtsim_add *add);
