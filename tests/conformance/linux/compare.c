@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+#include "compare.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+/* ---- differences ---- */
+
+bool kc_differ(struct kc_sides *s, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(s->difference->text, sizeof(s->difference->text), format, args);
+	va_end(args);
+	return false;
+}
+
+static const char *event_text(const struct kc_event *event, char *text, size_t size)
+{
+	static const char *const names[KC_WHATS] = {
+		[KC_STORE] = "store",
+		[KC_ALLOC] = "alloc",
+		[KC_FREE] = "free",
+		[KC_BAD_FREE] = "refused free",
+		[KC_ALTMAP_ALLOC] = "altmap alloc",
+		[KC_ALTMAP_FREE] = "altmap free",
+		[KC_DSB_ISHST] = "dsb ishst",
+		[KC_DSB_ISH] = "dsb ish",
+		[KC_ISB] = "isb",
+		[KC_TLBI_LEAF] = "tlbi vaale1is",
+		[KC_TLBI_WALK] = "tlbi vaae1is",
+		[KC_TLBI_ALL] = "tlbi vmalle1is",
+	};
+
+	if (!event)
+		return "nothing";
+	snprintf(text, size, "%s level %d va %" PRIx64 " %" PRIx64 " %" PRIx64, names[event->what],
+		 event->level, event->va, event->a, event->b);
+	return text;
+}
+
+/* The store that cleared the leaf whose invalidate this is; NULL if it is none. */
+static const struct kc_event *cleared_by(const struct kc_log *log, size_t i)
+{
+	const struct kc_event *event = &log->event[i];
+
+	if (event->what != KC_TLBI_LEAF)
+		return NULL;
+	for (size_t back = 1; back <= 4 && back <= i; back++)
+		if (event[-(ptrdiff_t)back].what == KC_STORE)
+			return event[-(ptrdiff_t)back].b ? NULL : event - back;
+	return NULL;
+}
+
+/* Whether two invalidates by address mean the same: the operand has no bits below 12. */
+static bool same_place(const struct kc_sides *s, const struct kc_log *a, const struct kc_log *b,
+		       size_t i)
+{
+	const struct kc_event *leaf = cleared_by(a, i);
+	uint64_t mask = ~UINT64_C(0xfff);
+
+	if (leaf) {
+		uint64_t size = pgtsim_entry_size(&s->machine->geo, leaf->level);
+
+		if ((a->event[i].va & -size) == leaf->va)
+			mask = -size;
+	}
+	return (a->event[i].va & mask) == (b->event[i].va & mask);
+}
+
+static bool same_event(const struct kc_sides *s, const struct kc_log *a, const struct kc_log *b,
+		       size_t i)
+{
+	const struct kc_event *x = &a->event[i], *y = &b->event[i];
+
+	if (x->what != y->what || x->level != y->level || x->a != y->a || x->b != y->b)
+		return false;
+	if (x->what == KC_TLBI_LEAF || x->what == KC_TLBI_WALK)
+		return same_place(s, a, b, i);
+	return x->va == y->va;
+}
+
+/* ---- warnings ---- */
+
+/* What the kernel says WARN() to, and what its page allocator would object to. */
+static bool is_warning(enum pgtsim_violation_name name)
+{
+	return name == PGTSIM_V_CONT_FREED || name == PGTSIM_V_LEAF_IN_PASS_2 ||
+	       name == PGTSIM_V_BLOCK_IN_PASS_2 || name == PGTSIM_V_ALTMAP_WITHOUT_FREE;
+}
+
+static bool is_refused_free(enum pgtsim_violation_name name)
+{
+	return name <= PGTSIM_V_NOT_RAM;
+}
+
+static uint64_t refused_frees(const struct kc_log *log)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < log->count; i++)
+		n += log->event[i].what == KC_BAD_FREE;
+	return n;
+}
+
+/* The kernel warns of each entry and the library of each table: only whether they do is alike. */
+bool kc_compare_warnings(struct kc_sides *s, bool to_altmap, bool outside)
+{
+	const struct pgtsim_tlb *tlb = &s->machine->tlb;
+	uint64_t warnings = 0, refused = 0, kernel = refused_frees(&kc_world.log);
+
+	for (size_t i = s->violations; i < tlb->violation_count; i++) {
+		warnings += is_warning(tlb->violations[i].name);
+		refused += is_refused_free(tlb->violations[i].name);
+	}
+	s->violations = tlb->violation_count;
+	if (tlb->violation_count == PGTSIM_VIOLATIONS_KEPT)
+		return true; /* there may be more than those */
+	if (refused != kernel && !to_altmap)
+		return kc_differ(s, "refused frees: kernel %" PRIu64 ", library %" PRIu64, kernel,
+				 refused);
+	if (!warnings == !kc_world.warnings || (outside && !warnings))
+		return true;
+	return kc_differ(s, "warnings: kernel %u, library %" PRIu64, kc_world.warnings, warnings);
+}
+
+/* ---- counters ---- */
+
+static void add_store(struct kc_sums *sums, const struct kc_event *event)
+{
+	uint64_t desc = event->b ? event->b : event->a;
+
+	if (kc_running->decode(event->level, desc).table)
+		return;
+	sums->mapped += event->b != 0;
+	sums->cleared += event->b == 0;
+}
+
+static void add_event(struct kc_sums *sums, const struct kc_event *event)
+{
+	uint64_t *const counter[KC_WHATS] = {
+		[KC_ALLOC] = &sums->pages_allocated,
+		[KC_FREE] = &sums->pages_freed,
+		[KC_ALTMAP_ALLOC] = &sums->altmap_allocated,
+		[KC_ALTMAP_FREE] = &sums->altmap_freed,
+		[KC_DSB_ISHST] = &sums->dsb,
+		[KC_DSB_ISH] = &sums->dsb,
+		[KC_ISB] = &sums->isb,
+		[KC_TLBI_LEAF] = &sums->tlbi_leaf,
+		[KC_TLBI_WALK] = &sums->tlbi_walk,
+		[KC_TLBI_ALL] = &sums->tlbi_all,
+	};
+
+	if (event->what == KC_STORE)
+		add_store(sums, event);
+	else if (counter[event->what])
+		*counter[event->what] += event->b ? event->b : 1;
+}
+
+static void add_log(struct kc_sums *sums, const struct kc_log *log)
+{
+	for (size_t i = 0; i < log->count; i++)
+		add_event(sums, &log->event[i]);
+}
+
+bool kc_compare_counters(struct kc_sides *s)
+{
+	const struct pgtsim_counts *c = &s->machine->tlb.counts;
+	const struct kc_sums *k = &s->sums;
+	const struct {
+		const char *name;
+		uint64_t kernel, library;
+	} rows[] = {
+		{ "dsb", k->dsb, c->dsb },
+		{ "isb", k->isb, c->isb },
+		{ "tlbi.leaf", k->tlbi_leaf, c->tlbi_leaf },
+		{ "tlbi.walk", k->tlbi_walk, c->tlbi_walk },
+		{ "tlbi.all", k->tlbi_all, c->tlbi_all },
+		{ "leaves.mapped", k->mapped, c->leaves_mapped },
+		{ "leaves.cleared", k->cleared, c->leaves_cleared },
+		{ "altmap.allocated", k->altmap_allocated, c->altmap_allocated },
+		{ "altmap.freed", k->altmap_freed, c->altmap_freed },
+		/* The root was there before; what an altmap gets counts as freed, too. */
+		{ "pages and tables allocated", k->pages_allocated + 1,
+		  c->pages_allocated + c->tables_allocated },
+		{ "pages and tables freed", k->pages_freed + k->altmap_freed,
+		  c->pages_freed + c->tables_freed },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].kernel != rows[i].library)
+			return kc_differ(s, "%s: kernel %" PRIu64 ", library %" PRIu64,
+					 rows[i].name, rows[i].kernel, rows[i].library);
+	return true;
+}
+
+/* ---- logs ---- */
+
+bool kc_compare_logs(struct kc_sides *s)
+{
+	const struct kc_log *kernel = &kc_world.log, *library = &s->expander.log;
+	size_t i = 0, end = kernel->count < library->count ? kernel->count : library->count;
+	char one[160], other[160];
+
+	while (i < end && same_event(s, kernel, library, i))
+		i++;
+	s->tally->events += i;
+	add_log(&s->sums, kernel);
+	if (i == kernel->count && i == library->count)
+		return true;
+	return kc_differ(
+		s, "event %zu: kernel: %s; library: %s", i,
+		event_text(i < kernel->count ? &kernel->event[i] : NULL, one, sizeof(one)),
+		event_text(i < library->count ? &library->event[i] : NULL, other, sizeof(other)));
+}
+
+/* ---- tables ---- */
+
+static bool compare_entries(struct kc_sides *s, const struct kc_page *page, const uint64_t *kernel,
+			    const struct pgtsim_table *table)
+{
+	unsigned entries = pgtsim_entries(&s->machine->geo, page->level), i = 0;
+
+	s->tally->entries += entries;
+	if (!memcmp(kernel, table->entries, entries * sizeof(*kernel)))
+		return true;
+	while (kernel[i] == table->entries[i])
+		i++;
+	return kc_differ(
+		s, "level %d va %" PRIx64 " entry %u: kernel %016" PRIx64 ", library %016" PRIx64,
+		page->level, page->va, i, kernel[i], table->entries[i]);
+}
+
+static bool compare_table(struct kc_sides *s, uint32_t index)
+{
+	const struct kc_page *page = &kc_world.page[index];
+	uint64_t pa = kc_world.ram_start + ((uint64_t)index << kc_world.page_shift);
+	const struct pgtsim_table *table = pgtsim_memory_table(s->machine->memory, pa);
+
+	if (!table || table->level != page->level)
+		return kc_differ(s,
+				 "the table at %" PRIx64 " (level %d, va %" PRIx64
+				 ") is none of the library's",
+				 pa, page->level, page->va);
+	return compare_entries(s, page, kc_memory(pa), table);
+}
+
+static uint64_t live_tables(const struct pgtsim_counts *counts)
+{
+	return counts->tables_pgd + counts->tables_p4d + counts->tables_pud + counts->tables_pmd +
+	       counts->tables_pte;
+}
+
+static bool compare_altmap(struct kc_sides *s, int slot)
+{
+	const struct pgtsim_altmap *library = &s->altmap[slot];
+	const struct kc_altmap *kernel = &s->kernel_altmap[slot];
+
+	if (library->alloc == kernel->alloc && library->align == kernel->align)
+		return true;
+	return kc_differ(s,
+			 "altmap %d: kernel: %" PRIu64 " handed out, %" PRIu64
+			 " padding; library: %" PRIu64 ", %" PRIu64,
+			 slot, kernel->alloc, kernel->align, library->alloc, library->align);
+}
+
+bool kc_compare_state(struct kc_sides *s)
+{
+	uint64_t library = live_tables(&s->machine->tlb.counts);
+
+	if (library != kc_world.tables)
+		return kc_differ(s, "tables: kernel %" PRIu32 ", library %" PRIu64, kc_world.tables,
+				 library);
+	if (pgtsim_memory_free_count(s->machine->memory) != kc_world.free_pages)
+		return kc_differ(s, "free pages: kernel %" PRIu64 ", library %" PRIu64,
+				 kc_world.free_pages, pgtsim_memory_free_count(s->machine->memory));
+	for (uint32_t i = 0; i < kc_world.tables; i++)
+		if (!compare_table(s, kc_world.table[i]))
+			return false;
+	for (int slot = 0; slot < KC_ALTMAPS; slot++)
+		if (!compare_altmap(s, slot))
+			return false;
+	return true;
+}
+
+/* ---- layout ---- */
+
+bool kc_compare_layout(struct kc_sides *s)
+{
+	const struct kc_layout kernel = s->kernel->layout();
+	const struct pgtsim_layout *library = &s->machine->layout;
+	const struct pgtsim_geometry *geo = &s->machine->geo;
+
+	if (kernel.page_offset != library->page_offset || kernel.page_end != library->page_end ||
+	    kernel.vmemmap_start != library->vmemmap_start ||
+	    kernel.vmemmap_end != library->vmemmap_end || kernel.memmap != library->vmemmap ||
+	    kernel.linear_0 != pgtsim_linear(library, 0))
+		return kc_differ(s, "the layout differs");
+	if (kernel.cont_pte != pgtsim_cont_entries(geo, PGTSIM_PTE) ||
+	    kernel.cont_pmd != pgtsim_cont_entries(geo, PGTSIM_PMD))
+		return kc_differ(s, "the contiguous groups differ");
+	return true;
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the kernel's page-table code needs of the rest of the kernel, for a build on the host.
+ *
+ * Types and configuration are as on arm64. What touches the machine ends in world.h: stores,
+ * barriers, invalidates, pages. Locks, caches, KASAN, MTE and statistics do nothing; WARN()
+ * counts, BUG() ends the operation.
+ */
+#ifndef KC_SHIM_H
+#define KC_SHIM_H
+
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "world.h"
+
+/* ---- types ---- */
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef unsigned long u64; /* printed with %lx */
+typedef int64_t s64;
+typedef unsigned long phys_addr_t;
+typedef unsigned gfp_t;
+typedef unsigned long pgoff_t;
+typedef unsigned cydp_t;
+
+struct page {
+	unsigned char bytes[KC_STRUCT_PAGE];
+};
+typedef struct page *pgtable_t;
+struct folio {
+	struct page page;
+};
+typedef struct {
+	unsigned long val;
+} swp_entry_t;
+struct vm_area_struct;
+struct vm_fault;
+struct file;
+
+/* ---- configuration ---- */
+
+#define CONFIG_ARM64_VA_BITS KC_VA_BITS
+#define CONFIG_ARM64_PA_BITS KC_PA_BITS
+#define CONFIG_PGTABLE_LEVELS (((KC_VA_BITS)-4) / ((KC_PAGE_SHIFT)-3))
+#if KC_VA_BITS == 52
+#define CONFIG_ARM64_VA_BITS_52 1
+#endif
+#if KC_PA_BITS == 52
+#define CONFIG_ARM64_PA_BITS_52 1
+#endif
+#if KC_PAGE_SHIFT == 12
+#define CONFIG_ARM64_4K_PAGES 1
+#define CONFIG_ARM64_CONT_PTE_SHIFT 4
+#define CONFIG_ARM64_CONT_PMD_SHIFT 4
+#define ARM64_KERNEL_USES_PMD_MAPS 1
+#elif KC_PAGE_SHIFT == 14
+#define CONFIG_ARM64_16K_PAGES 1
+#define CONFIG_ARM64_CONT_PTE_SHIFT 7
+#define CONFIG_ARM64_CONT_PMD_SHIFT 5
+#define ARM64_KERNEL_USES_PMD_MAPS 0
+#else
+#define CONFIG_ARM64_64K_PAGES 1
+#define CONFIG_ARM64_CONT_PTE_SHIFT 5
+#define CONFIG_ARM64_CONT_PMD_SHIFT 5
+#define ARM64_KERNEL_USES_PMD_MAPS 0
+#endif
+#if KC_VA_BITS == 52 && KC_PAGE_SHIFT != 16
+#define CONFIG_ARM64_LPA2 1
+#endif
+#define CONFIG_MMU 1
+#define CONFIG_MEMORY_HOTPLUG 1
+#define CONFIG_SPARSEMEM_VMEMMAP 1
+
+/* IS_ENABLED(): 1 for a macro defined as 1, 0 for one that is not defined. */
+#define KC_SECOND(a, b, ...) b
+#define KC_ONE_1 0, 1
+#define KC_ENABLED_(x) KC_SECOND(x, 0, 0)
+#define KC_ENABLED(x) KC_ENABLED_(KC_ONE_##x)
+#define KC_EXPAND(x) KC_ENABLED(x)
+#define IS_ENABLED(x) KC_EXPAND(x)
+
+/* ---- words of the language ---- */
+
+#define __init
+#define __meminit
+#define __ref
+#define __weak static __attribute__((unused))
+#define noinstr
+#define __force
+#define __pure
+#define __always_unused __attribute__((unused))
+#define __maybe_unused __attribute__((unused))
+#define __always_inline inline
+#define likely(x) (x)
+#define unlikely(x) (x)
+#define _AC(x, suffix) KC_PASTE(x, suffix)
+#define KC_PASTE(x, suffix) x##suffix
+#define _AT(type, x) ((type)(x))
+#define UL(x) KC_PASTE(x, UL)
+#define BIT(n) (1UL << (n))
+#define GENMASK(high, low) ((~0UL << (low)) & (~0UL >> (63 - (high))))
+#define GENMASK_ULL(high, low) GENMASK(high, low)
+#define FIELD_GET(mask, value) (((value) & (mask)) / ((mask) & -(mask)))
+#define BITS_PER_LONG 64
+#define ALIGN(x, size) (((x) + (size)-1) & ~((size)-1))
+#define PTR_ALIGN_DOWN(p, size) ((__typeof__(p))((uintptr_t)(p) & ~((uintptr_t)(size)-1)))
+#define min(a, b) ((a) < (b) ? (a) : (b))
+#define SZ_4K 0x00001000
+#define SZ_16K 0x00004000
+#define SZ_8M 0x00800000
+#define SZ_16M 0x01000000
+#define SZ_32M 0x02000000
+#define SZ_64K 0x00010000
+#define SZ_128M 0x08000000
+#define SZ_256M 0x10000000
+#define SZ_1G 0x40000000
+#define SZ_2G 0x80000000
+#define find_first_bit(word, bits) ((unsigned long)__builtin_ctzl(*(word)))
+
+/* ---- the machine ---- */
+
+#define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
+#define WRITE_ONCE(x, value)                                  \
+	do {                                                  \
+		__typeof__(x) kc_value = (value);             \
+		uint64_t kc_bits;                             \
+		memcpy(&kc_bits, &kc_value, sizeof(kc_bits)); \
+		kc_store(&(x), kc_bits);                      \
+	} while (0)
+#define xchg_relaxed(p, value) (*(p) = (value))
+#define cmpxchg_relaxed(p, old, value) (*(p) = (value))
+
+#define dsb(domain) kc_note(KC_DSB_##domain, 0)
+#define KC_DSB_ishst KC_DSB_ISHST
+#define KC_DSB_ish KC_DSB_ISH
+#define isb() kc_note(KC_ISB, 0)
+#define __tlbi(op, ...) kc_tlbi_##op(__VA_ARGS__)
+#define __repeat_tlbi_sync(op, arg) ((void)0)
+/* The operand is VA[55:12]. */
+#define KC_TLBI_VA(operand) ((uint64_t)(operand) << 12 | UINT64_C(0xff) << 56)
+#define kc_tlbi_vaale1is(operand) kc_note(KC_TLBI_LEAF, KC_TLBI_VA(operand))
+#define kc_tlbi_vaae1is(operand) kc_note(KC_TLBI_WALK, KC_TLBI_VA(operand))
+#define kc_tlbi_vmalle1is() kc_note(KC_TLBI_ALL, 0)
+
+static unsigned kc_va_actual;
+static bool kc_lpa2;
+static s64 memstart_addr;
+#define vabits_actual ((u64)kc_va_actual)
+#define read_tcr() ((u64)(64 - kc_va_actual) << 16 | (u64)kc_lpa2 << 59)
+#define alternative_has_cap_likely(cap) 0
+#define alternative_has_cap_unlikely(cap) 0
+
+#define WARN_ON(x)                 \
+	({                         \
+		bool kc_x = !!(x); \
+		kc_warn(kc_x);     \
+		kc_x;              \
+	})
+#define WARN_ON_ONCE(x) WARN_ON(x)
+#define BUG_ON(x) kc_bug(!!(x))
+#define BUILD_BUG() kc_bug(true)
+#define VM_BUG_ON(x) ((void)0)
+#define VM_WARN_ONCE(x, ...) ((void)(x))
+#define pr_warn_once(...) ((void)0)
+#define pr_debug(...) ((void)0)
+#define pr_err(...) ((void)0)
+#define warn_alloc(...) ((void)0)
+
+/* ---- pages ---- */
+
+#define PAGE_SHIFT KC_PAGE_SHIFT
+#define PAGE_SIZE (1UL << PAGE_SHIFT)
+#define PAGE_MASK (~(PAGE_SIZE - 1))
+#define PAGE_ALIGN(x) ALIGN(x, PAGE_SIZE)
+#define STRUCT_PAGE_MAX_SHIFT 6
+#define SECTION_SIZE_BITS KC_SECTION_BITS
+#define __phys_to_pfn(pa) ((unsigned long)(pa) >> PAGE_SHIFT)
+#define __pfn_to_phys(pfn) ((phys_addr_t)(pfn) << PAGE_SHIFT)
+/* Struct pages are never looked at: their addresses stand for frame numbers. */
+#define pfn_to_page(pfn) ((struct page *)((unsigned long)(pfn)*64))
+#define page_to_pfn(page) ((unsigned long)(page) / 64)
+#define phys_to_page(pa) pfn_to_page(__phys_to_pfn(pa))
+#define page_to_phys(page) __pfn_to_phys(page_to_pfn(page))
+#define page_address(page) kc_memory(page_to_phys(page))
+#define page_to_virt(page) page_address(page)
+#define virt_to_page(memory) phys_to_page(kc_address(memory))
+#define PageReserved(page) 0
+#define get_page(page) ((void)(page))
+/* In the headers: where a descriptor's table is. hooks.h changes that. */
+#define __va(pa) kc_table(pa)
+#define __pa(memory) kc_address((const void *)(memory))
+#define clear_page(memory) memset(memory, 0, PAGE_SIZE)
+#define get_order(size) ((unsigned)__builtin_ctzl((size) >> PAGE_SHIFT))
+
+#define GFP_KERNEL 0
+#define GFP_PGTABLE_KERNEL 0
+#define GFP_PGTABLE_USER 0
+#define __GFP_ZERO 0
+#define __GFP_RETRY_MAYFAIL 0
+#define __GFP_NOWARN 0
+#define MAX_DMA_ADDRESS 0
+#define NUMA_NO_NODE (-1)
+#define LOCAL_DISTANCE 10
+#define node_distance(a, b) LOCAL_DISTANCE
+#define early_pfn_to_nid(pfn) ((void)(pfn), 0)
+#define slab_is_available() true
+#define __earlyonly_bootmem_alloc(node, size, align, goal) NULL
+#define sparse_buffer_alloc(size) NULL
+
+static inline struct page *alloc_pages_node(int node, gfp_t gfp, unsigned order)
+{
+	uint64_t pa = kc_alloc(order, false);
+
+	return pa ? phys_to_page(pa) : NULL;
+}
+
+static inline unsigned long __get_free_page(gfp_t gfp)
+{
+	uint64_t pa = kc_alloc(0, true);
+
+	return pa ? (unsigned long)kc_memory(pa) : 0;
+}
+#define get_zeroed_page(gfp) __get_free_page(gfp)
+
+static inline void free_pages(unsigned long memory, unsigned order)
+{
+	kc_free(kc_address((void *)memory), order);
+}
+#define free_page(memory) free_pages(memory, 0)
+#define __pud_free(mm, pud) free_page((unsigned long)(pud))
+
+/* ---- the rest of the kernel ---- */
+
+struct kc_count {
+	int value;
+};
+#define atomic_read(count) ((count)->value)
+struct mm_struct {
+	void *pgd;
+	struct kc_count mm_users;
+};
+struct kc_task {
+	struct mm_struct *active_mm;
+};
+static struct kc_task kc_task;
+#define current (&kc_task)
+static struct mm_struct init_mm;
+
+/* The root table, where the kernel's headers declare an array. */
+#define swapper_pg_dir (*kc_root)
+
+#define mutex_lock(lock) ((void)0)
+#define mutex_unlock(lock) ((void)0)
+#define spin_lock(lock) ((void)0)
+#define spin_unlock(lock) ((void)0)
+/* A fixmap slot is the memory itself; the maintenance of the slot is not shown. */
+#define set_fixmap_offset(slot, pa) ((unsigned long)kc_memory(pa))
+#define clear_fixmap(slot) ((void)0)
+#define __pa_symbol(symbol) kc_address(symbol)
+
+#define system_supports_mte() false
+#define system_supports_poe() false
+#define system_supports_bti_kernel() false
+#define cpu_has_hw_af() true
+static bool arm64_use_ng_mappings;
+#define mte_sync_tags(...) ((void)0)
+#define mm_tlb_flush_pending(mm) false
+#define page_table_check_pte_set(...) ((void)0)
+#define page_table_check_ptes_set(...) ((void)0)
+#define page_table_check_pmd_set(...) ((void)0)
+#define page_table_check_pud_set(...) ((void)0)
+#define page_table_check_pte_clear(...) ((void)0)
+#define read_sysreg_s(reg) 0
+#define SYS_POR_EL0 0
+#define por_elx_allows_write(por, key) true
+#define por_elx_allows_exec(por, key) true
+#define por_elx_allows_read(por, key) true
+#define CYDP_CLEAR_YOUNG 1
+#define CYDP_CLEAR_DIRTY 2
+#define flush_tlb_page_nosync(...) ((void)0)
+#define flush_tlb_page(...) ((void)0)
+#define ARCH_PAGE_TABLE_SYNC_MASK 0
+#define PGTBL_PGD_MODIFIED 0
+#define PGTBL_P4D_MODIFIED 0
+#define arch_sync_kernel_mappings(...) ((void)0)
+
+#endif

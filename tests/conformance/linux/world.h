@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The machine below the kernel's functions, and how the driver calls them.
+ *
+ * There is one world at a time: RAM with a page allocator, a record of each table page, and the
+ * log of what the kernel did. The library's side is turned into the same log (expand.h), so
+ * that two logs can be compared entry by entry.
+ */
+#ifndef KC_WORLD_H
+#define KC_WORLD_H
+
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum kc_what {
+	KC_STORE,        /* entry (level, va): a is the old value, b the new one */
+	KC_ALLOC,        /* b pages at address a, tables and others alike */
+	KC_FREE,         /* the same */
+	KC_BAD_FREE,     /* the same, refused: they are not one allocation of that size */
+	KC_ALTMAP_ALLOC, /* b pages at a, from an altmap */
+	KC_ALTMAP_FREE,  /* b pages, to an altmap */
+	KC_DSB_ISHST,
+	KC_DSB_ISH,
+	KC_ISB,
+	KC_TLBI_LEAF, /* va */
+	KC_TLBI_WALK, /* va */
+	KC_TLBI_ALL,
+	KC_WHATS,
+};
+
+struct kc_event {
+	enum kc_what what;
+	int level;
+	uint64_t va, a, b;
+};
+
+struct kc_log {
+	struct kc_event *event;
+	size_t count, room;
+};
+
+/* realloc() that ends the program if there is no memory. */
+void *kc_grow(void *memory, size_t size);
+
+/* Adds an event. */
+void kc_log_add(struct kc_log *log, struct kc_event event);
+
+enum {
+	KC_MAX_ORDER = 10,
+	KC_RAM_BYTES = 64 << 20,
+	KC_MAX_PAGES = KC_RAM_BYTES >> 12,
+};
+
+/* A page of RAM. */
+struct kc_page {
+	uint8_t order;  /* of the block that begins here */
+	bool head;      /* an allocated block begins here */
+	bool free;      /* a free block begins here */
+	bool table;     /* a table page that an entry points to */
+	int8_t level;   /* of the entries of that table */
+	uint32_t place; /* of that table in kc_world.table */
+	uint64_t va;    /* the first address it translates */
+};
+
+/* A store, to take it back. */
+struct kc_undo {
+	volatile uint64_t *entry;
+	uint64_t old;
+};
+
+struct kc_world {
+	unsigned page_shift;
+	uint64_t ram_start, pages; /* bytes; pages of RAM */
+	uint8_t *ram;              /* host memory of RAM */
+	struct kc_page page[KC_MAX_PAGES];
+	uint32_t lowest[KC_MAX_ORDER + 1]; /* no free block of this order below this page */
+	uint64_t free_pages;
+	uint64_t fail_in;             /* this allocation from now on fails; 0: none */
+	uint64_t root;                /* address of the root table, bytes */
+	uint32_t table[KC_MAX_PAGES]; /* the pages that are tables, the root the first */
+	uint32_t tables;
+	struct kc_log log;    /* of the operation under way */
+	struct kc_undo *undo; /* its stores */
+	size_t undo_count, undo_room;
+	unsigned warnings; /* of the operation under way */
+	jmp_buf bug;       /* where a BUG() ends */
+};
+
+extern struct kc_world kc_world;
+
+/* An empty machine; all RAM free, then the root table allocated. */
+void kc_world_start(unsigned page_shift, uint64_t ram_start, int root_level, uint64_t root_va);
+
+/* One block of 2^order pages; 0 if there is none or a failure is injected. Zeroed if `zero`. */
+uint64_t kc_alloc(unsigned order, bool zero);
+void kc_free(uint64_t pa, unsigned order);
+/* An allocation that takes no page: whether it succeeds. */
+bool kc_alloc_small(void);
+
+bool kc_is_ram(uint64_t pa);
+/* Host memory of an address: RAM itself, or a pointer that must not be followed. */
+void *kc_memory(uint64_t pa);
+uint64_t kc_address(const volatile void *memory);
+/* Host memory of a table; what is no table reads as junk that no walk can take for anything. */
+void *kc_table(uint64_t pa);
+
+/* Begins an operation: an empty log. */
+void kc_begin(void);
+
+/*
+ * What an operation that is to be taken back must not change: save before it, restore after it.
+ * One save at a time.
+ */
+void kc_save(void);
+void kc_restore(void);
+
+/* The first leaf in [va, last], whatever its level; false if there is none. */
+bool kc_find_leaf(uint64_t va, uint64_t last, uint64_t *at);
+
+void kc_store(volatile void *entry, uint64_t value);
+void kc_note(enum kc_what what, uint64_t va);
+void kc_note_pages(enum kc_what what, uint64_t pa, uint64_t pages);
+void kc_warn(bool warn);
+void kc_bug(bool bug);
+
+/* What every compiled kernel knows of its descriptors, for kc_store(). */
+struct kc_entry {
+	bool table;  /* points to a table */
+	uint64_t pa; /* of that table */
+};
+
+/* ---- one kernel, one geometry ---- */
+
+struct kc_altmap {
+	uint64_t base, reserve, free, align, alloc; /* pages */
+};
+
+enum { KC_BLOCKS = 1, KC_CONT = 2, KC_EXEC = 4 };
+
+/* How an operation ended. */
+enum kc_end {
+	KC_DONE,
+	KC_FAILED, /* -ENOMEM */
+	KC_BUG,
+};
+
+struct kc_layout {
+	uint64_t page_offset, page_end, vmemmap_start, vmemmap_end;
+	uint64_t memmap;             /* the struct page of PFN 0 */
+	uint64_t linear_0;           /* __phys_to_virt(0) */
+	uint64_t cont_pte, cont_pmd; /* entries of a contiguous group */
+};
+
+struct kc_knob {
+	const char *name, *value;
+};
+
+struct kc_kernel {
+	const char *release, *profile;
+	const struct kc_knob *knobs; /* ends with a NULL name */
+	unsigned page_shift, va_bits, pa_bits, struct_page, section_bits;
+	/* va_actual: what the CPU runs. Sets the kernel's layout variables and starts the world. */
+	void (*start)(unsigned va_actual, uint64_t ram_start);
+	struct kc_layout (*layout)(void);
+	enum kc_end (*map)(uint64_t va, uint64_t pa, uint64_t size, unsigned prot, unsigned flags);
+	enum kc_end (*unmap)(uint64_t start, uint64_t end, bool free, struct kc_altmap *altmap);
+	enum kc_end (*free_tables)(uint64_t start, uint64_t end, uint64_t floor, uint64_t ceiling);
+	enum kc_end (*populate)(uint64_t start, uint64_t end, struct kc_altmap *altmap, bool pages);
+	enum kc_end (*free_memmap)(uint64_t start, uint64_t end, struct kc_altmap *altmap);
+	enum kc_end (*remove)(uint64_t start, uint64_t size);
+	/* arch_add_memory() and arch_remove_memory(), addresses physical. */
+	enum kc_end (*add)(uint64_t start, uint64_t size, struct kc_altmap *altmap, bool device,
+			   bool blocks);
+	enum kc_end (*take)(uint64_t start, uint64_t size, struct kc_altmap *altmap);
+	uint64_t (*present)(uint64_t start, uint64_t size); /* 2 MiB each */
+	struct kc_entry (*decode)(int level, uint64_t desc);
+};
+
+extern const struct kc_kernel *kc_running;
+
+/* All of them, NULL at the end: made by the build. */
+extern const struct kc_kernel *const kc_kernels[];
+
+#endif
