@@ -60,6 +60,18 @@ static void fold(struct pgtsim_exploring *x, unsigned actor, const struct pgtsim
 	row->count++;
 	row->reads += next->op == PGTSIM_STEP_READ;
 	row->writes += next->op == PGTSIM_STEP_WRITE;
+	row->frees += next->op == PGTSIM_STEP_FREE;
+}
+
+/* Whether an access reads the same entry again, or is of the next one. */
+static bool goes_on(const struct pgtsim_exploring *x, const struct pgtsim_explore_row *row,
+		    unsigned actor, const struct pgtsim_next *next)
+{
+	if (row->actor != actor || row->op != next->op || x->row_table != next->table ||
+	    x->failed_at)
+		return false;
+	return next->index == x->row_index + 1 ||
+	       (next->op == PGTSIM_STEP_READ && next->index == x->row_index && row->entries == 1);
 }
 
 static void add_access(struct pgtsim_exploring *x, unsigned actor, const struct pgtsim_next *next)
@@ -67,16 +79,16 @@ static void add_access(struct pgtsim_exploring *x, unsigned actor, const struct 
 	const struct pgtsim_watched *table = next->table;
 	struct pgtsim_explore_row *row = last_row(x);
 
-	if (row && row->actor == actor && row->op == next->op && x->row_table == table &&
-	    x->row_index + 1 == next->index && !x->failed_at) {
+	if (row && goes_on(x, row, actor, next)) {
 		row->count++;
-		x->row_index++;
+		row->entries += next->index != x->row_index;
+		x->row_index = next->index;
 		return;
 	}
 	row = add_row(x, actor, next->op);
 	if (!row)
 		return;
-	row->count = 1;
+	row->count = row->entries = 1;
 	row->level = table->level;
 	row->va = table->va + next->index * pgtsim_entry_size(&x->machine->geo, table->level);
 	row->value = table->entries[next->index];
@@ -84,6 +96,15 @@ static void add_access(struct pgtsim_exploring *x, unsigned actor, const struct 
 	x->row_index = next->index;
 	if (next->op == PGTSIM_STEP_WRITE)
 		x->written = &table->entries[next->index];
+}
+
+static bool nobody_else(const struct pgtsim_next *next)
+{
+	const struct pgtsim_watched *table = next->table;
+
+	if (!table || !table->shared)
+		return false;
+	return next->op == PGTSIM_STEP_FREE ? !table->met : !table->shared[next->index];
 }
 
 void pgtsim_account_step(struct pgtsim_exploring *x, unsigned actor, const struct pgtsim_next *next)
@@ -94,7 +115,7 @@ void pgtsim_account_step(struct pgtsim_exploring *x, unsigned actor, const struc
 	x->account->geo = x->machine->geo;
 	if (x->failed_at && x->failed_at < x->step)
 		return;
-	if (is_access(next->op) && table->shared && !table->shared[next->index] && !x->failed_at) {
+	if (!x->failed_at && nobody_else(next)) {
 		fold(x, actor, next);
 		return;
 	}
@@ -122,12 +143,23 @@ static const char *lock_name(enum pgtsim_lock lock)
 
 static void print_many(const struct pgtsim_explore_row *row, const struct pgtsim_printer *out)
 {
-	pgtsim_printf(out, "... ");
-	if (row->reads)
-		pgtsim_printf(out, "%" PRIu64 " read%s%s", row->reads, row->reads == 1 ? "" : "s",
-			      row->writes ? " and " : "");
-	if (row->writes)
-		pgtsim_printf(out, "%" PRIu64 " write%s", row->writes, row->writes == 1 ? "" : "s");
+	const struct {
+		uint64_t count;
+		const char *one, *many;
+	} parts[] = {
+		{ row->reads, "read", "reads" },
+		{ row->writes, "write", "writes" },
+		{ row->frees, "free", "frees" },
+	};
+	const char *separator = "... ";
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (!parts[i].count)
+			continue;
+		pgtsim_printf(out, "%s%" PRIu64 " %s", separator, parts[i].count,
+			      parts[i].count == 1 ? parts[i].one : parts[i].many);
+		separator = ", ";
+	}
 	pgtsim_printf(out, " where nobody else comes");
 }
 
@@ -136,9 +168,10 @@ static void print_access(const struct pgtsim_exploration *exploration,
 {
 	const char *what = row->op == PGTSIM_STEP_READ ? "reads" : "writes";
 
-	if (row->count > 1)
-		pgtsim_printf(out, "%s %" PRIu64 " %s entries from 0x%016" PRIx64, what, row->count,
-			      pgtsim_level_name(&exploration->geo, row->level), row->va);
+	if (row->entries > 1)
+		pgtsim_printf(out, "%-6s %" PRIu64 " %s entries from 0x%016" PRIx64, what,
+			      row->entries, pgtsim_level_name(&exploration->geo, row->level),
+			      row->va);
 	else
 		pgtsim_printf(out, "%-6s %s 0x%016" PRIx64 " = 0x%016" PRIx64, what,
 			      pgtsim_level_name(&exploration->geo, row->level), row->va,

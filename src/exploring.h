@@ -41,6 +41,7 @@ struct pgtsim_watched {
 	uint32_t run;          /* the cells are of this one */
 	uint32_t *cells;       /* for each entry; cell() */
 	unsigned char *shared; /* for each entry: several actors meet there; NULL: not known */
+	bool met;              /* with shared: several actors used the table */
 };
 
 /* What an actor does next. */

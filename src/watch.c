@@ -93,6 +93,7 @@ static bool watch(struct pgtsim_exploring *x, struct pgtsim_table *table, uint64
 		.run = old.run,
 		.cells = old.cells,
 		.shared = old.shared,
+		.met = old.met,
 	};
 	at = rank(x, table->entries);
 	memmove(&x->sorted[at + 1], &x->sorted[at],
@@ -248,6 +249,7 @@ int pgtsim_watch_share(struct pgtsim_exploring *x)
 		table->shared = calloc(x->entries, 1);
 		if (!table->shared)
 			return -ENOMEM;
+		table->met = table->users & (table->users - 1);
 		for (unsigned e = 0; table->run == x->run && e < x->entries; e++)
 			table->shared[e] = meets(pgtsim_watch_cell(x, table, e)[CELL_WHO]);
 	}

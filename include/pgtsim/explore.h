@@ -93,19 +93,20 @@ enum pgtsim_explore_op {
 	PGTSIM_STEP_WALK,   /* a CPU starts to walk the tables … */
 	PGTSIM_STEP_WALKED, /* … and ends */
 	PGTSIM_STEP_DSB,    /* DSB ISH waits for a walk that may use what was invalidated */
-	PGTSIM_STEP_MANY,   /* reads and writes that touch no other actor's */
+	PGTSIM_STEP_MANY,   /* reads, writes and frees that touch no other actor's */
 };
 
 /* A row of the account of a schedule: consecutive steps of one actor. */
 struct pgtsim_explore_row {
 	uint64_t step, count; /* the first one, from 1; how many */
+	uint64_t entries;     /* of a read or write: that many, from va on; 1 if read repeatedly */
 	unsigned actor;
 	enum pgtsim_explore_op op;
 	int level;            /* of the entries, or of the table that is freed */
 	uint64_t va;          /* what the entry, or the table, translates from */
 	uint64_t value;       /* of an entry: what is read or written */
 	enum pgtsim_lock lock;
-	uint64_t reads, writes; /* of PGTSIM_STEP_MANY */
+	uint64_t reads, writes, frees; /* of PGTSIM_STEP_MANY */
 	bool failed;          /* here the first violation was noted */
 };
 
