@@ -26,7 +26,7 @@ static struct pgtsim_explore_row *add_row(struct pgtsim_exploring *x, unsigned a
 	}
 	row += out->row_count++;
 	*row = (struct pgtsim_explore_row){ .step = x->step, .actor = actor, .op = op };
-	row->failed = x->step == x->failed_at;
+	row->failed = x->step == x->fails_at;
 	x->row_table = NULL;
 	return row;
 }
@@ -68,7 +68,7 @@ static bool goes_on(const struct pgtsim_exploring *x, const struct pgtsim_explor
 		    unsigned actor, const struct pgtsim_next *next)
 {
 	if (row->actor != actor || row->op != next->op || x->row_table != next->table ||
-	    x->failed_at)
+	    x->step == x->fails_at)
 		return false;
 	return next->index == x->row_index + 1 ||
 	       (next->op == PGTSIM_STEP_READ && next->index == x->row_index && row->entries == 1);
@@ -113,9 +113,9 @@ void pgtsim_account_step(struct pgtsim_exploring *x, unsigned actor, const struc
 	struct pgtsim_explore_row *row;
 
 	x->account->geo = x->machine->geo;
-	if (x->failed_at && x->failed_at < x->step)
+	if (x->step > x->fails_at)
 		return;
-	if (!x->failed_at && nobody_else(next)) {
+	if (x->step != x->fails_at && nobody_else(next)) {
 		fold(x, actor, next);
 		return;
 	}

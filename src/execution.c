@@ -506,31 +506,39 @@ static const char *const lock_names[PGTSIM_LOCKS] = {
 	[PGTSIM_LOCK_PAGE_TABLE] = "the page table lock",
 };
 
-/* Everybody who is left waits. What they wait for, they could have taken before its holder. */
-static void note_deadlock(struct pgtsim_exploring *x)
+static bool waits(const struct pgtsim_exploring *x, unsigned actor)
 {
-	bool noted = false;
+	return x->actor[actor].running && !runnable(x, actor);
+}
 
-	x->deadlock = true;
+/* Whoever waits for a lock at the end could have taken it before its holder did. */
+static void offer_waiters(struct pgtsim_exploring *x)
+{
 	for (unsigned i = 0; i < x->actor_count; i++) {
 		struct pgtsim_actor *a = &x->actor[i];
 		const struct pgtsim_lock_state *lock = &x->lock[a->next.lock];
 
-		if (!a->running)
-			continue;
-		if (x->searching && lock->acquirer != i &&
+		if (waits(x, i) && lock->acquirer != i &&
 		    a->clock.step[lock->acquirer] < lock->acquired)
 			pgtsim_race(x, lock->acquirer, lock->acquired, i, &a->clock);
-		if (noted)
-			continue;
-		noted = true;
-		pgtsim_tlb_violation(&x->machine->tlb, PGTSIM_V_DEADLOCK, 0, PGTSIM_PGD,
-				     "%s waits for %s, which %s holds", x->config->actors[i].name,
-				     a->next.lock < PGTSIM_LOCKS ? lock_names[a->next.lock] :
-								   "the end of a walk",
-				     lock->holder == i ? "itself" :
-							 x->config->actors[lock->holder].name);
 	}
+}
+
+static void note_deadlock(struct pgtsim_exploring *x)
+{
+	const struct pgtsim_lock_state *lock;
+	unsigned i = 0;
+
+	while (!waits(x, i))
+		i++;
+	lock = &x->lock[x->actor[i].next.lock];
+	x->deadlock = true;
+	pgtsim_tlb_violation(&x->machine->tlb, PGTSIM_V_DEADLOCK, 0, PGTSIM_PGD,
+			     "%s waits for %s, which %s holds", x->config->actors[i].name,
+			     x->actor[i].next.lock < PGTSIM_LOCKS ?
+				     lock_names[x->actor[i].next.lock] :
+				     "the end of a walk",
+			     lock->holder == i ? "it" : x->config->actors[lock->holder].name);
 	note_failure(x, x->step);
 }
 
@@ -561,10 +569,13 @@ static void run_actors(struct pgtsim_exploring *x)
 	note_failure(x, x->step);
 	if (x->account)
 		pgtsim_account_value(x);
-	if (left && !x->cut && !x->error)
+	if (!left)
+		return;
+	if (x->searching && !x->error)
+		offer_waiters(x);
+	if (!x->cut && !x->error)
 		note_deadlock(x);
-	if (left)
-		drain(x);
+	drain(x);
 }
 
 /* What must hold when all have ended. */

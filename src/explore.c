@@ -334,6 +334,7 @@ static int account_for(struct pgtsim_exploring *x, struct pgtsim_exploration *ou
 	if (!ret)
 		ret = pgtsim_watch_share(x);
 	out->violation = x->violation;
+	x->fails_at = x->failed_at;
 	x->account = out;
 	if (!ret)
 		ret = pgtsim_execute(x);

@@ -134,6 +134,7 @@ struct pgtsim_exploring {
 
 	/* The account. */
 	struct pgtsim_exploration *account; /* NULL: none is made */
+	uint32_t fails_at;                  /* where the schedule is known to fail */
 	size_t row_room;
 	const uint64_t *written;                /* by the last row, not read back yet; or NULL */
 	const struct pgtsim_watched *row_table; /* of the last row, or NULL */
