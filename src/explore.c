@@ -166,14 +166,19 @@ static int keep_failing(struct pgtsim_exploring *x, struct pgtsim_schedule *fail
 	return pgtsim_schedule_copy(failing, &x->taken, steps) ? 0 : -ENOMEM;
 }
 
+static bool stops_here(const struct pgtsim_explore_config *config,
+		       const struct pgtsim_exploration *out)
+{
+	return (config->first_only && out->failed) ||
+	       (config->bound && out->schedules + out->cut >= config->bound);
+}
+
 static int search(struct pgtsim_exploring *x, struct pgtsim_exploration *out,
 		  struct pgtsim_schedule *failing)
 {
-	const struct pgtsim_explore_config *config = x->config;
-
 	x->searching = x->exact = true;
 	x->fresh = 1;
-	do {
+	for (;;) {
 		int ret = pgtsim_execute(x);
 
 		if (ret)
@@ -183,11 +188,13 @@ static int search(struct pgtsim_exploring *x, struct pgtsim_exploration *out,
 			ret = keep_failing(x, failing);
 			out->violation = x->violation;
 		}
-		if (ret || (config->first_only && out->failed))
+		if (ret)
 			return ret;
-		if (config->bound && out->schedules + out->cut >= config->bound)
+		if (!next_schedule(x))
+			break;
+		if (stops_here(x->config, out))
 			return 0;
-	} while (next_schedule(x));
+	}
 	out->complete = !x->error;
 	return x->error;
 }
