@@ -239,6 +239,17 @@ static void note_access(uint32_t *cell, const struct pgtsim_actor *a, uint32_t s
 	}
 }
 
+/* What a store above the ptes replaces; what it stores is seen when it is done. */
+static void note_store(struct pgtsim_exploring *x, const struct pgtsim_actor *a,
+		       const uint32_t *cell)
+{
+	x->stored = a->next.table;
+	x->stored_index = a->next.index;
+	x->stored_over = x->stored->entries[x->stored_index];
+	x->stored_by = a->id;
+	x->stored_after = cell[CELL_WRITE] ? (int)(cell[CELL_WHO] >> 16) : NOBODY;
+}
+
 static void access_entry(struct pgtsim_exploring *x, struct pgtsim_actor *a)
 {
 	struct pgtsim_watched *table = a->next.table;
@@ -258,11 +269,9 @@ static void access_entry(struct pgtsim_exploring *x, struct pgtsim_actor *a)
 	}
 	if (table->freed)
 		note_use_after_free(x, a);
+	if (a->next.op == PGTSIM_STEP_WRITE && table->level < PGTSIM_PTE)
+		note_store(x, a, cell);
 	note_access(cell, a, x->step);
-	if (a->next.op == PGTSIM_STEP_WRITE && table->level < PGTSIM_PTE) {
-		x->stored = table;
-		x->stored_index = a->next.index;
-	}
 }
 
 static void free_table(struct pgtsim_exploring *x, struct pgtsim_actor *a)
@@ -362,13 +371,18 @@ static void note_failure(struct pgtsim_exploring *x, uint32_t step)
 		x->violation = tlb->violations[0];
 }
 
-static void take(struct pgtsim_exploring *x, struct pgtsim_actor *a)
+/* Looks at what the last step did, when its actor has gone on to the next one or has ended. */
+static void finish_step(struct pgtsim_exploring *x)
 {
+	pgtsim_watch_stored(x);
 	note_failure(x, x->step);
-	if (x->stored)
-		pgtsim_watch_stored(x);
 	if (x->account)
 		pgtsim_account_value(x);
+}
+
+static void take(struct pgtsim_exploring *x, struct pgtsim_actor *a)
+{
+	finish_step(x);
 	a->clock.step[a->id] = ++x->step;
 	if (!pgtsim_schedule_add(&x->taken, a->id, 1))
 		x->error = -ENOMEM;
@@ -566,9 +580,7 @@ static void run_actors(struct pgtsim_exploring *x)
 	}
 	for (unsigned i = 0; i < x->actor_count; i++)
 		left |= x->actor[i].running;
-	note_failure(x, x->step);
-	if (x->account)
-		pgtsim_account_value(x);
+	finish_step(x);
 	if (!left)
 		return;
 	if (x->searching && !x->error)

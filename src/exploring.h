@@ -129,8 +129,11 @@ struct pgtsim_exploring {
 	struct pgtsim_watched *recent;
 	unsigned entries; /* of the largest table */
 	uint32_t run;
-	struct pgtsim_watched *stored; /* above the ptes, by the last step, or NULL */
+	struct pgtsim_watched *stored; /* above the ptes, by the last step, or NULL: an entry … */
 	unsigned stored_index;
+	uint64_t stored_over; /* … that was this before … */
+	int stored_after;     /* … by this actor; negative: before the run */
+	unsigned stored_by;   /* who stored */
 
 	/* The account. */
 	struct pgtsim_exploration *account; /* NULL: none is made */
@@ -160,7 +163,7 @@ enum { CELL_WRITE, CELL_WHO, CELL_READ };
 uint32_t *pgtsim_watch_cell(struct pgtsim_exploring *x, struct pgtsim_watched *table,
 			    unsigned index);
 
-/* Learns what table was linked by the last step, if any. */
+/* Looks at what the last step stored above the ptes, if it did: learns what table was linked. */
 void pgtsim_watch_stored(struct pgtsim_exploring *x);
 
 /* Notes for each entry whether actors meet there, for the account of the same schedule. */

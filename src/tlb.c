@@ -126,9 +126,9 @@ static const struct pgtsim_violation_kind kinds[PGTSIM_V_COUNT] = {
 					    "an actor accesses a table that another one has freed",
 					    "keep it from the walk by a lock, or from being freed "
 					    "by floor and ceiling" },
-	[PGTSIM_V_MAPPING_LOST] = { "mapping-lost", "what an actor mapped is gone at the end",
-				    "look again under the lock before a table is linked, and free "
-				    "only tables of the own region" },
+	[PGTSIM_V_MAPPING_LOST] = { "mapping-lost", "what an actor mapped is gone",
+				    "look again under the page table lock before a table is "
+				    "linked, and free only tables of the own region" },
 	[PGTSIM_V_DEADLOCK] = { "deadlock", "actors wait for each other for ever",
 				"take locks in one order, and give them back" },
 	[PGTSIM_V_EXPLORE_CHECK] = { "explore-check",

@@ -213,23 +213,42 @@ uint32_t *pgtsim_watch_cell(struct pgtsim_exploring *x, struct pgtsim_watched *t
 	return &table->cells[index * cell_words(x)];
 }
 
+/* A table that takes the place of another one takes along what that one mapped. */
+static void check_replaced(struct pgtsim_exploring *x, const struct pgtsim_watched *parent,
+			   uint64_t va, uint64_t desc)
+{
+	const struct pgtsim_actor_spec *actors = x->config->actors;
+
+	if (!pgtsim_desc_is_table(parent->level, x->stored_over) || x->stored_over == desc)
+		return;
+	pgtsim_tlb_violation(&x->machine->tlb, PGTSIM_V_MAPPING_LOST, va, parent->level,
+			     "%s links a table in place of the one that %s linked",
+			     actors[x->stored_by].name,
+			     x->stored_after < 0 ? "the setup" : actors[x->stored_after].name);
+}
+
 void pgtsim_watch_stored(struct pgtsim_exploring *x)
 {
 	const struct pgtsim_geometry *geo = &x->machine->geo;
 	const struct pgtsim_watched *parent = x->stored;
-	uint64_t desc = parent->entries[x->stored_index];
 	struct pgtsim_table *child;
 	struct pgtsim_watched *watched;
+	uint64_t desc, va;
 
 	x->stored = NULL;
+	if (!parent)
+		return;
+	desc = parent->entries[x->stored_index];
+	va = parent->va + x->stored_index * pgtsim_entry_size(geo, parent->level);
 	if (!pgtsim_desc_is_table(parent->level, desc))
 		return;
+	check_replaced(x, parent, va, desc);
 	child = x->ops.find(x->ops.ctx, pgtsim_desc_address(geo, parent->level, desc));
 	watched = child ? pgtsim_watch_find(x, child->entries) : NULL;
 	if (!watched)
 		return;
 	watched->level = child->level;
-	watched->va = parent->va + x->stored_index * pgtsim_entry_size(geo, parent->level);
+	watched->va = va;
 }
 
 /* Several actors accessed the entry, and one wrote. */
