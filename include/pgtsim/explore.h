@@ -58,11 +58,12 @@ struct pgtsim_actor_spec {
 };
 
 /*
- * For run(): waits for a lock, and gives it back. Locking one that the actor holds already waits
- * for ever (PGTSIM_V_DEADLOCK). They return 0, -EINVAL (no such lock) or, unlock, -EPERM (it does not
- * hold it).
+ * Takes a lock for an actor, waiting until it is free. One that it holds already it waits for for
+ * ever (PGTSIM_V_DEADLOCK). Called from run(). Returns 0 or -EINVAL (no such lock).
  */
 PGTSIM_API int pgtsim_actor_lock(struct pgtsim_actor *actor, enum pgtsim_lock lock);
+
+/* Gives it back. Returns 0, -EINVAL (no such lock) or -EPERM (the actor does not hold it). */
 PGTSIM_API int pgtsim_actor_unlock(struct pgtsim_actor *actor, enum pgtsim_lock lock);
 
 struct pgtsim_explore_config {
@@ -142,6 +143,7 @@ PGTSIM_API int pgtsim_explore(const struct pgtsim_explore_config *config,
 PGTSIM_API void pgtsim_exploration_print(const struct pgtsim_exploration *exploration,
 					 const struct pgtsim_printer *out);
 
+/* Frees what was found, and empties it. */
 PGTSIM_API void pgtsim_exploration_free(struct pgtsim_exploration *exploration);
 
 /*
@@ -161,35 +163,42 @@ struct pgtsim_actor_range {
 	uint64_t floor, ceiling; /* of unmap */
 };
 
-/*
- * Under the hotplug lock: pgtsim_add_memory(), pgtsim_remove_memory() of physical memory;
- * pgtsim_unmap_linear(); pgtsim_vmemmap_free(). `arg` is a struct pgtsim_actor_range.
- */
+/* Adds physical memory under the hotplug lock. `arg` is a struct pgtsim_actor_range, as below. */
 PGTSIM_API int pgtsim_actor_add(struct pgtsim_actor *actor, struct pgtsim_machine *machine,
 				void *arg);
+
+/* Removes physical memory under the hotplug lock: pgtsim_remove_memory(). */
 PGTSIM_API int pgtsim_actor_remove(struct pgtsim_actor *actor, struct pgtsim_machine *machine,
 				   void *arg);
+
+/* Unmaps a range with floor and ceiling, both passes, under the hotplug lock. */
 PGTSIM_API int pgtsim_actor_unmap(struct pgtsim_actor *actor, struct pgtsim_machine *machine,
 				  void *arg);
+
+/* Frees a range of the vmemmap, both passes, under the hotplug lock. */
 PGTSIM_API int pgtsim_actor_vmemmap_free(struct pgtsim_actor *actor,
 					 struct pgtsim_machine *machine, void *arg);
 
 /*
- * vmalloc(): maps pages of the page allocator at [start, start + size), aligned to pages. A missing
- * table is allocated, and linked under init_mm.page_table_lock if it is still missing then, as
- * __pte_alloc_kernel() does. Takes no hotplug lock. Returns 0, -EINVAL, -ENOMEM or -EBUSY (an
- * entry is not zero). The check: all of it is mapped at the end (PGTSIM_V_MAPPING_LOST).
+ * Maps pages of the page allocator at [start, start + size), aligned to pages, as vmalloc() does:
+ * a missing table is allocated, and linked under init_mm.page_table_lock if it is still missing
+ * then (__pte_alloc_kernel()). Takes no hotplug lock. Returns 0, -EINVAL, -ENOMEM or -EBUSY (an
+ * entry is not zero).
  */
 PGTSIM_API int pgtsim_actor_vmalloc(struct pgtsim_actor *actor, struct pgtsim_machine *machine,
 				    void *arg);
+
+/* Its check: all of that is mapped at the end, or else it is PGTSIM_V_MAPPING_LOST. */
 PGTSIM_API void pgtsim_actor_vmalloc_check(struct pgtsim_machine *machine, int result, void *arg);
 
 /*
- * ptdump: reads every entry that translates [start, start + size), and what it points to; with
- * the hotplug lock (get_online_mems()), or without it as before 5.7.
+ * Reads every entry that translates [start, start + size), and what it points to, as ptdump does:
+ * under the hotplug lock (get_online_mems()).
  */
 PGTSIM_API int pgtsim_actor_ptdump(struct pgtsim_actor *actor, struct pgtsim_machine *machine,
 				   void *arg);
+
+/* The same without the lock. */
 PGTSIM_API int pgtsim_actor_ptdump_unlocked(struct pgtsim_actor *actor,
 					    struct pgtsim_machine *machine, void *arg);
 
@@ -200,7 +209,7 @@ struct pgtsim_actor_accesses {
 };
 
 /*
- * A CPU: its MMU walks the tables for each address of struct pgtsim_actor_accesses. Where a table
+ * Walks the tables as a CPU's MMU does, for each address of struct pgtsim_actor_accesses. Where a table
  * entry above an address went, the DSB ISH after its invalidate waits for a walk that is under
  * way (Arm ARM D8.16, completion of TLB maintenance). Faults are no errors.
  */
