@@ -122,6 +122,18 @@ static const struct pgtsim_violation_kind kinds[PGTSIM_V_COUNT] = {
 	[PGTSIM_V_UNCHECKED] = { "unchecked",
 				 "host memory ran out: what may be cached is not known any more",
 				 "run it again with more memory" },
+	[PGTSIM_V_TABLE_USE_AFTER_FREE] = { "table-use-after-free",
+					    "an actor accesses a table that another one has freed",
+					    "keep it from the walk by a lock, or from being freed "
+					    "by floor and ceiling" },
+	[PGTSIM_V_MAPPING_LOST] = { "mapping-lost", "what an actor mapped is gone",
+				    "look again under the page table lock before a table is "
+				    "linked, and free only tables of the own region" },
+	[PGTSIM_V_DEADLOCK] = { "deadlock", "actors wait for each other for ever",
+				"take locks in one order, and give them back" },
+	[PGTSIM_V_EXPLORE_CHECK] = { "explore-check",
+				     "a schedule ends in a state that its check refuses",
+				     "order by a lock what must not overtake" },
 };
 
 static const char *const op_names[PGTSIM_OP_COUNT] = {

@@ -173,6 +173,24 @@ static const struct good good[] = {
 	  "dump leaves\nvmemmap-free vmemmap+0 vmemmap+2M altmap=a\n"
 	  "expect altmap.freed == 512\n",
 	  "pmd 0xfffffdffc0000000 0x0068000080000701 block\n" },
+	{ "actors that do not meet need one schedule",
+	  "machine\nadd 0x80000000+256M\nactor a remove 0x80000000+128M\n"
+	  "actor b access linear+0\nexplore\nexpect explore.schedules == 1\ncheck\n",
+	  "explored 1 schedule, 0 failed\n" },
+	{ "exploring changes nothing, and each explore has its own actors",
+	  "machine\nmap linear+0 0x80000000 4K\nactor a unmap linear+0 4K\nexplore\n"
+	  "expect tables.freed == 0\nactor a unmap linear+0 4K\n"
+	  "actor b vmalloc linear+1T 1\nexplore bound=1\n"
+	  "expect explore.schedules == 2\ncheck\n",
+	  "explored 1 schedule, 0 failed\nexplored 1 schedule, 0 failed\n" },
+	{ "what an actor returns is what explore returns",
+	  "machine\nactor a remove 0x80000000+128M\nactor b add 0x80000000+128M\n"
+	  "expect-error EINVAL explore\ncheck\n",
+	  "explored 2 schedules, 0 failed\na fails: EINVAL\n" },
+	{ "an allocation that is to fail fails in each schedule",
+	  "machine\nfail alloc nth=1 every\nactor a vmalloc linear+0 1\n"
+	  "expect-error ENOMEM explore\nexpect explore.failed == 0\ncheck\n",
+	  "explored 1 schedule, 0 failed\na fails: ENOMEM\n" },
 	{ "a poked entry", "machine va=39\npoke pgd linear+1G 0x100\ndump\n",
 	  "pgd 0xffffff8040000000 0x0000000000000100 invalid\n" },
 };
@@ -247,6 +265,15 @@ static const struct bad bad[] = {
 	{ "machine\nadd 0x80000000+128M node=16\n", 1, 2, "EINVAL" },
 	{ "machine\nadd 0x80100000+2M device\n", 1, 2, "EINVAL" },
 	{ "machine profile=linux-5.10\nadd 0x80000000+128M memmap-on-memory\n", 1, 2, "EINVAL" },
+	{ "machine\nactor a unmap linear+0xffffffffffffffff 4K\nexplore\n", 1, 3, "EINVAL" },
+	{ "machine\nactor a vmalloc linear+0 0xffffffffffffffff\nexplore\n", 1, 3, "EINVAL" },
+	{ "machine\nactor a vmalloc linear+0 0\nexplore\n", 1, 3, "EINVAL" },
+	{ "machine\nactor a vmalloc linear+1 1\nexplore\n", 1, 3, "EINVAL" },
+	{ "machine\nactor a ptdump 0x0 4K\nexplore\n", 1, 3, "EINVAL" },
+	{ "machine\nactor a ptdump linear+0 0\nexplore\n", 1, 3, "EINVAL" },
+	{ "machine\nactor a vmemmap-free vmemmap+2M vmemmap+0\nexplore\n", 1, 3, "EINVAL" },
+	{ "machine\nmap linear+0 0x80000000 4K\nactor a vmalloc linear+0 1\nexplore\n", 1, 4,
+	  "EBUSY" },
 	{ "map linear+0 0 4K\n", 2, 1, "machine" },
 	{ "machine\nfrobnicate\n", 2, 2, "frobnicate" },
 	{ "machine\nadd 0x80000000+99999999999G\n", 2, 2, "" },

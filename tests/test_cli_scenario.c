@@ -65,15 +65,27 @@ static const char *const arg_types[] = {
 	[SCENARIO_NOTE] = "",
 };
 
+/* The same for actors, by their kind. */
+static const char *const actor_types[] = {
+	[SCENARIO_ACTOR_ADD] = "wcr",       [SCENARIO_ACTOR_REMOVE] = "wcr",
+	[SCENARIO_ACTOR_UNMAP] = "wcan",    [SCENARIO_ACTOR_VMEMMAP_FREE] = "wcaa",
+	[SCENARIO_ACTOR_VMALLOC] = "wcan",  [SCENARIO_ACTOR_PTDUMP] = "wcan",
+	[SCENARIO_ACTOR_ACCESS] = "wcaaaa",
+};
+
 /* The keys that are no numbers and no flags. */
 static const char option_types[] = {
-	[SCENARIO_KEY_KNOB] = 'c',    [SCENARIO_KEY_PROFILE] = 'c',    [SCENARIO_KEY_RAM] = 'r',
-	[SCENARIO_KEY_IOMEM] = 'w',   [SCENARIO_KEY_TLBI_RANGE] = 'c', [SCENARIO_KEY_BOOT] = 'c',
-	[SCENARIO_KEY_CHECKER] = 'c', [SCENARIO_KEY_BLOCKS] = 'c',     [SCENARIO_KEY_CONT] = 'c',
-	[SCENARIO_KEY_PROT] = 'c',    [SCENARIO_KEY_TABLES] = 'c',     [SCENARIO_KEY_ZONE] = 'c',
-	[SCENARIO_KEY_ALTMAP] = 'm',  [SCENARIO_KEY_FREE] = 'f',       [SCENARIO_KEY_PAGES] = 'f',
-	[SCENARIO_KEY_DEVICE] = 'f',  [SCENARIO_KEY_EVERY] = 'f',      [SCENARIO_KEY_DEFAULT] = 'f',
-	[SCENARIO_KEY_BBML2] = 'c',
+	[SCENARIO_KEY_KNOB] = 'c',       [SCENARIO_KEY_PROFILE] = 'c',
+	[SCENARIO_KEY_RAM] = 'r',        [SCENARIO_KEY_IOMEM] = 'w',
+	[SCENARIO_KEY_TLBI_RANGE] = 'c', [SCENARIO_KEY_BOOT] = 'c',
+	[SCENARIO_KEY_CHECKER] = 'c',    [SCENARIO_KEY_BLOCKS] = 'c',
+	[SCENARIO_KEY_CONT] = 'c',       [SCENARIO_KEY_PROT] = 'c',
+	[SCENARIO_KEY_TABLES] = 'c',     [SCENARIO_KEY_ZONE] = 'c',
+	[SCENARIO_KEY_ALTMAP] = 'm',     [SCENARIO_KEY_FREE] = 'f',
+	[SCENARIO_KEY_PAGES] = 'f',      [SCENARIO_KEY_DEVICE] = 'f',
+	[SCENARIO_KEY_EVERY] = 'f',      [SCENARIO_KEY_DEFAULT] = 'f',
+	[SCENARIO_KEY_BBML2] = 'c',      [SCENARIO_KEY_LOCK] = 'f',
+	[SCENARIO_KEY_SCHEDULE] = 'w',
 };
 
 struct shown {
@@ -137,6 +149,12 @@ static char option_type(const struct scenario_command *command,
 	return (size_t)option->key < sizeof(option_types) ? option_types[option->key] : 0;
 }
 
+static const char *types_of(const struct scenario_command *command)
+{
+	return command->kind == SCENARIO_ACTOR ? actor_types[command->args[1].choice] :
+						 arg_types[command->kind];
+}
+
 static void show_command(struct shown *shown, const struct scenario_command *command)
 {
 	*shown = (struct shown){ .length = 0 };
@@ -149,7 +167,7 @@ static void show_command(struct shown *shown, const struct scenario_command *com
 	for (size_t i = 0; i < command->arg_count; i++) {
 		show(shown, " ");
 		assert_non_null(command->args[i].word);
-		show_value(shown, arg_types[command->kind][i], &command->args[i]);
+		show_value(shown, types_of(command)[i], &command->args[i]);
 	}
 	for (size_t i = 0; i < command->option_count; i++) {
 		const struct scenario_option *option = &command->options[i];
@@ -297,6 +315,14 @@ static const struct {
 	{ "echo", "echo []" },
 	{ "echo  a # b\t=  c \t", "echo [a # b\t=  c]" },
 	{ "note #1 gr\xc3\xbcn", "note [#1 gr\xc3\xbcn]" },
+	{ "actor A-b_c.9 add 2G+128M", "actor A-b_c.9 0 0x80000000+0x8000000" },
+	{ "actor b remove 2G+128M", "actor b 0x1 0x80000000+0x8000000" },
+	{ "actor unmap unmap linear+2M 4K", "actor unmap 0x2 linear+0x200000 0x1000" },
+	{ "actor d vmemmap-free vmemmap vmemmap+2M", "actor d 0x3 vmemmap+0 vmemmap+0x200000" },
+	{ "actor e vmalloc 0xffff800000000000 3", "actor e 0x4 0xffff800000000000 0x3" },
+	{ "actor f ptdump linear 1G", "actor f 0x5 linear+0 0x40000000" },
+	{ "actor g lock ptdump linear 1G", "actor g 0x5 linear+0 0x40000000 lock" },
+	{ "actor h access linear 1 2 vmemmap", "actor h 0x6 linear+0 0x1 0x2 vmemmap+0" },
 	{ "try add 2G+1", "try add 0x80000000+0x1" },
 	{ "try stats", "try stats" },
 	{ "expect-error ENOMEM map linear 0 4K", "ENOMEM map linear+0 0 0x1000" },
@@ -466,6 +492,30 @@ static void options_are_found(void **state)
 	assert_string_equal("1G+1G", add->args[0].word);
 	assert_null(scenario_option(add, SCENARIO_KEY_ALTMAP));
 	assert_null(scenario_option(&scenario.commands[2], SCENARIO_KEY_NODE));
+	scenario_free(&scenario);
+}
+
+/* Each explore has the actors since the one before; their names may come again. */
+static void actors_are_found(void **state)
+{
+	static const char text[] = MACHINE "actor a access 0\nstats\nactor b access 0\n"
+					   "try explore schedule=a,b*3,a*1\nactor a access 0\n"
+					   "explore bound=7\n";
+	size_t actors[SCENARIO_ACTORS_MAX];
+	struct shown shown;
+	struct scenario scenario;
+
+	(void)state;
+	parse_good(&scenario, text);
+	assert_int_equal(2, scenario_actors(&scenario, &scenario.commands[4], actors));
+	assert_int_equal(1, actors[0]);
+	assert_int_equal(3, actors[1]);
+	show_command(&shown, &scenario.commands[4]);
+	assert_string_equal("try explore schedule=a,b*3,a*1", shown.text);
+	assert_int_equal(1, scenario_actors(&scenario, &scenario.commands[6], actors));
+	assert_int_equal(5, actors[0]);
+	show_command(&shown, &scenario.commands[6]);
+	assert_string_equal("explore bound=0x7", shown.text);
 	scenario_free(&scenario);
 }
 
@@ -722,6 +772,36 @@ static const struct {
 	  "declares an altmap 'a'" },
 	{ MACHINE "altmap a base=0 free=0\nadd 0+0 altmap=a", 3, "'altmap=' needs 'device'" },
 
+	/* actors */
+	{ MACHINE "actor", 2, "'actor' needs NAME, which is missing" },
+	{ MACHINE "actor a", 2, "'actor' needs KIND, which is missing" },
+	{ MACHINE "actor a unnap linear 4K", 2,
+	  "KIND: unknown value 'unnap'; did you mean 'unmap'?" },
+	{ MACHINE "actor a/b unmap linear 4K", 2, "NAME: 'a/b' is not a name of letters" },
+	{ MACHINE "actor a unmap linear", 2, "an actor that does 'unmap' needs VA SIZE" },
+	{ MACHINE "actor a access", 2, "needs VA, at most 4 of them" },
+	{ MACHINE "actor a add 2G+1 2", 2, "too many arguments for 'actor add': '2'" },
+	{ MACHINE "actor a access 1 2 3 4 5", 2, "too many arguments for 'actor': '5'" },
+	{ MACHINE "actor a remove linear", 2, "BASE+SIZE: 'linear' is not a range" },
+	{ MACHINE "actor a vmalloc linear x", 2, "VA PAGES: 'x' is not a number" },
+	{ MACHINE "actor a unmap linear 4K lock", 2, "'unmap' always takes the hotplug lock" },
+	{ MACHINE "actor a access linear lock", 2, "'access' never takes the hotplug lock" },
+	{ MACHINE "try actor a access 0", 2, "'try' does not take 'actor'" },
+	{ MACHINE "actor a access 0\nactor a access 0", 3, "actor 'a' is declared twice" },
+	{ MACHINE "actor a access 0\nactor b access 0\nactor c access 0\nactor d access 0\n"
+		  "actor e access 0\nactor f access 0\nactor g access 0\nactor h access 0\n"
+		  "actor i access 0",
+	  10, "too many actors; the most is 8" },
+	{ MACHINE "explore", 2, "'explore' needs an 'actor' before it" },
+	{ MACHINE "actor a access 0\nexplore\nexplore", 4, "after the 'explore' before" },
+	{ MACHINE "actor a access 0\nexplore bound=0", 3, "bound: '0' is too small" },
+	{ MACHINE "actor a access 0\nexplore bound=1 schedule=a", 3, "not both" },
+	{ MACHINE "actor a access 0\nexplore schedule=", 3, "'' is not a schedule" },
+	{ MACHINE "actor a access 0\nexplore schedule=b*1", 3, "'b*1' is not a schedule" },
+	{ MACHINE "actor a access 0\nexplore schedule=a*1,", 3, "'a*1,' is not a schedule" },
+	{ MACHINE "actor b access 0\nexplore\nactor a access 0\nexplore schedule=b*1", 5,
+	  "'b*1' is not a schedule of the actors before it" },
+
 	/* bytes */
 	{ "\x7f"
 	  "ELF\x02\x01",
@@ -931,23 +1011,15 @@ static void absurd_length(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(commands_are_read),
-		cmocka_unit_test(machines_are_read),
-		cmocka_unit_test(names_of_the_library),
-		cmocka_unit_test(names_of_errors),
-		cmocka_unit_test(lines_and_sources),
-		cmocka_unit_test(options_are_found),
-		cmocka_unit_test(altmaps_are_numbered),
-		cmocka_unit_test(numbers_are_read),
-		cmocka_unit_test(bad_numbers),
-		cmocka_unit_test(errors_are_told),
-		cmocka_unit_test(a_nul_is_no_text),
-		cmocka_unit_test(longest_line),
-		cmocka_unit_test(too_many_altmaps),
-		cmocka_unit_test(every_truncation),
-		cmocka_unit_test(random_bytes),
-		cmocka_unit_test(damaged_text),
-		cmocka_unit_test(every_allocation_fails),
+		cmocka_unit_test(commands_are_read),    cmocka_unit_test(machines_are_read),
+		cmocka_unit_test(names_of_the_library), cmocka_unit_test(names_of_errors),
+		cmocka_unit_test(lines_and_sources),    cmocka_unit_test(options_are_found),
+		cmocka_unit_test(actors_are_found),     cmocka_unit_test(altmaps_are_numbered),
+		cmocka_unit_test(numbers_are_read),     cmocka_unit_test(bad_numbers),
+		cmocka_unit_test(errors_are_told),      cmocka_unit_test(a_nul_is_no_text),
+		cmocka_unit_test(longest_line),         cmocka_unit_test(too_many_altmaps),
+		cmocka_unit_test(every_truncation),     cmocka_unit_test(random_bytes),
+		cmocka_unit_test(damaged_text),         cmocka_unit_test(every_allocation_fails),
 		cmocka_unit_test(absurd_length),
 	};
 

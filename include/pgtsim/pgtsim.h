@@ -12,6 +12,7 @@
 #include <pgtsim/cost.h>
 #include <pgtsim/desc.h>
 #include <pgtsim/dump.h>
+#include <pgtsim/explore.h>
 #include <pgtsim/geometry.h>
 #include <pgtsim/hotplug.h>
 #include <pgtsim/machine.h>

@@ -51,6 +51,8 @@ extern "C" {
 	X(entries_written, "entries.written", "leaf descriptors written or cleared")                \
 	X(lines_touched, "lines.touched", "64-byte lines of tables read or written, run by run")   \
 	X(work_entries, "work.entries", "entries that the library itself touched")                 \
+	X(explore_schedules, "explore.schedules", "schedules explored")                            \
+	X(explore_failed, "explore.failed", "those of them that failed")                           \
 	X(violations, "violations", "violations found so far")
 
 struct pgtsim_counts {
@@ -159,6 +161,10 @@ enum pgtsim_violation_name {
 	PGTSIM_V_NO_BREAK,
 	PGTSIM_V_OVERLAPPING_SIZES,
 	PGTSIM_V_UNCHECKED,
+	PGTSIM_V_TABLE_USE_AFTER_FREE,
+	PGTSIM_V_MAPPING_LOST,
+	PGTSIM_V_DEADLOCK,
+	PGTSIM_V_EXPLORE_CHECK,
 	PGTSIM_V_COUNT,
 };
 

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "explore.h"
+
 enum { RAM_MAX = 256 };
 
 #ifdef __GNUC__
@@ -54,8 +56,7 @@ static unsigned choice_or(const struct scenario_command *command, enum scenario_
 	return value ? value->choice : otherwise;
 }
 
-/* A virtual address of this machine. The end of the address space, 0, is one. */
-static int address(const struct run *run, const struct scenario_value *value, uint64_t *va)
+int run_address(const struct run *run, const struct scenario_value *value, uint64_t *va)
 {
 	const struct pgtsim_layout *layout = &run->machine->layout;
 	uint64_t base = 0;
@@ -73,7 +74,7 @@ static int va_range(const struct run *run, const struct scenario_command *comman
 		    uint64_t *end)
 {
 	uint64_t size = command->args[1].number;
-	int ret = address(run, &command->args[0], start);
+	int ret = run_address(run, &command->args[0], start);
 
 	*end = *start + size;
 	return ret ? ret : pgtsim_geometry_check_va(&run->machine->geo, *start, size);
@@ -188,15 +189,15 @@ static int do_map(struct run *run, const struct scenario_command *command)
 		.cont = choice_or(command, SCENARIO_KEY_CONT, 1),
 		.region = PGTSIM_REGION_OTHER,
 	};
-	int ret = address(run, &command->args[0], &map.va);
+	int ret = run_address(run, &command->args[0], &map.va);
 
 	if (choice_or(command, SCENARIO_KEY_TABLES, SCENARIO_TABLES_NOEXEC) == SCENARIO_TABLES_EXEC)
 		map.table_attrs &= ~PGTSIM_DESC_PXNTABLE;
 	return ret ? ret : pgtsim_map(&run->machine->pgt, &map);
 }
 
-static void bounds(const struct run *run, uint64_t start, uint64_t end, uint64_t *floor,
-		   uint64_t *ceiling)
+void run_bounds(const struct run *run, uint64_t start, uint64_t end, uint64_t *floor,
+		uint64_t *ceiling)
 {
 	if (run->bounds_set) {
 		*floor = run->floor;
@@ -213,7 +214,7 @@ static int do_unmap(struct run *run, const struct scenario_command *command)
 
 	if (ret)
 		return ret;
-	bounds(run, start, end, &floor, &ceiling);
+	run_bounds(run, start, end, &floor, &ceiling);
 	return pgtsim_unmap_linear(&run->machine->pgt, start, end - start, floor, ceiling);
 }
 
@@ -236,7 +237,7 @@ static int do_free_tables(struct run *run, const struct scenario_command *comman
 
 	if (ret)
 		return ret;
-	bounds(run, start, end, &floor, &ceiling);
+	run_bounds(run, start, end, &floor, &ceiling);
 	return pgtsim_free_tables(&run->machine->pgt, start, end, floor, ceiling);
 }
 
@@ -249,9 +250,9 @@ static int do_bounds(struct run *run, const struct scenario_command *command)
 		run->bounds_set = false;
 		return 0;
 	}
-	ret = address(run, &command->args[0], &floor);
+	ret = run_address(run, &command->args[0], &floor);
 	if (!ret)
-		ret = address(run, &command->args[1], &ceiling);
+		ret = run_address(run, &command->args[1], &ceiling);
 	if (ret)
 		return ret;
 	run->bounds_set = true;
@@ -272,7 +273,7 @@ static int level_of(const struct run *run, const struct scenario_value *value)
 static int do_poke(struct run *run, const struct scenario_command *command)
 {
 	uint64_t va;
-	int ret = address(run, &command->args[1], &va);
+	int ret = run_address(run, &command->args[1], &va);
 
 	return ret ? ret :
 		     pgtsim_poke(&run->machine->pgt, level_of(run, &command->args[0]), va,
@@ -296,10 +297,10 @@ static int do_populate(struct run *run, const struct scenario_command *command)
 {
 	unsigned flags = flag(command, SCENARIO_KEY_PAGES) ? PGTSIM_POPULATE_PAGES : 0;
 	uint64_t start, end;
-	int ret = address(run, &command->args[0], &start);
+	int ret = run_address(run, &command->args[0], &start);
 
 	if (!ret)
-		ret = address(run, &command->args[1], &end);
+		ret = run_address(run, &command->args[1], &end);
 	return ret ? ret :
 		     pgtsim_vmemmap_populate(&run->machine->vmemmap, start, end,
 					     altmap_of(run, command), flags);
@@ -308,10 +309,10 @@ static int do_populate(struct run *run, const struct scenario_command *command)
 static int do_vmemmap_free(struct run *run, const struct scenario_command *command)
 {
 	uint64_t start, end;
-	int ret = address(run, &command->args[0], &start);
+	int ret = run_address(run, &command->args[0], &start);
 
 	if (!ret)
-		ret = address(run, &command->args[1], &end);
+		ret = run_address(run, &command->args[1], &end);
 	return ret ? ret :
 		     pgtsim_vmemmap_free(&run->machine->vmemmap, start, end,
 					 altmap_of(run, command));
@@ -384,7 +385,7 @@ static int do_fail(struct run *run, const struct scenario_command *command)
 static int do_walk(struct run *run, const struct scenario_command *command)
 {
 	uint64_t va;
-	int ret = address(run, &command->args[0], &va);
+	int ret = run_address(run, &command->args[0], &va);
 
 	if (ret || va < pgtsim_va_start(&run->machine->geo))
 		return -EINVAL;
@@ -465,6 +466,8 @@ static int (*const actions[])(struct run *, const struct scenario_command *) = {
 	[SCENARIO_EXPECT] = do_nothing,
 	[SCENARIO_ECHO] = do_echo,
 	[SCENARIO_NOTE] = do_nothing,
+	[SCENARIO_ACTOR] = do_nothing,
+	[SCENARIO_EXPLORE] = explore_actors,
 };
 
 /* ---- statements about the machine ---- */
@@ -585,6 +588,51 @@ int run_rest(struct run *run, struct run_error *error)
 	while (status == RUN_OK && run->next < run->scenario->command_count)
 		status = run_step(run, error);
 	return status;
+}
+
+/* Whether a command changes nothing. */
+static bool only_looks(const struct scenario_command *command)
+{
+	switch (command->kind) {
+	case SCENARIO_WALK:
+	case SCENARIO_DUMP:
+	case SCENARIO_STATS:
+	case SCENARIO_CHECK:
+	case SCENARIO_EXPECT:
+	case SCENARIO_ECHO:
+	case SCENARIO_NOTE:
+	case SCENARIO_EXPLORE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void print_nothing(void *ctx, const char *text)
+{
+	(void)ctx;
+	(void)text;
+}
+
+int run_again(struct run *run, const struct run *original, const struct scenario_command *end,
+	      struct run_options *options)
+{
+	struct run_error error;
+	int status;
+
+	*options = *original->options;
+	options->out = (struct pgtsim_printer){ .print = print_nothing };
+	options->watchers = NULL;
+	status = run_start(run, original->scenario, options, &error);
+	while (status == RUN_OK && &run->scenario->commands[run->next] < end) {
+		if (only_looks(&run->scenario->commands[run->next]))
+			run->next++;
+		else
+			status = run_step(run, &error);
+	}
+	if (status != RUN_OK)
+		run_end(run);
+	return status == RUN_OK ? 0 : -ENOMEM;
 }
 
 void run_end(struct run *run)

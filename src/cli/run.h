@@ -67,4 +67,19 @@ int run_rest(struct run *run, struct run_error *error);
 
 void run_end(struct run *run);
 
+/* A virtual address of this machine. The end of the address space, 0, is one. Or -EINVAL. */
+int run_address(const struct run *run, const struct scenario_value *value, uint64_t *va);
+
+/* Floor and ceiling for [start, end), as the command `bounds` or the layout says. */
+void run_bounds(const struct run *run, uint64_t start, uint64_t end, uint64_t *floor,
+		uint64_t *ceiling);
+
+/*
+ * Makes the machine that `original` had before the command `end`, once more: runs the commands up
+ * to there again, but for those that only look, and prints nothing. *options must live as long.
+ * Returns 0 or -ENOMEM; run_end() ends it.
+ */
+int run_again(struct run *run, const struct run *original, const struct scenario_command *end,
+	      struct run_options *options);
+
 #endif

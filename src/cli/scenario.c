@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <pgtsim/explore.h>
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define BLANKS " \t"
 
@@ -555,6 +557,134 @@ static int check_add(struct parser *p)
 	return 0;
 }
 
+/* Actors and explore */
+
+/* What kinds of actors take after NAME and KIND; in the order of enum scenario_actor. */
+static const struct actor_kind {
+	const char *name;
+	const char *wants;
+	size_t least, most;
+	value_parser *first, *others;
+} actor_kinds[] = {
+	{ "add", "BASE+SIZE", 1, 1, parse_range, NULL },
+	{ "remove", "BASE+SIZE", 1, 1, parse_range, NULL },
+	{ "unmap", "VA SIZE", 2, 2, parse_address, parse_number },
+	{ "vmemmap-free", "START END", 2, 2, parse_address, parse_address },
+	{ "vmalloc", "VA PAGES", 2, 2, parse_address, parse_number },
+	{ "ptdump", "VA SIZE", 2, 2, parse_address, parse_number },
+	{ "access", "VA, at most 4 of them", 1, 4, parse_address, parse_address },
+};
+
+static const char *const actor_names[] = { "add",     "remove", "unmap",  "vmemmap-free",
+					   "vmalloc", "ptdump", "access", NULL };
+
+size_t scenario_actors(const struct scenario *scenario, const struct scenario_command *explore,
+		       size_t actors[SCENARIO_ACTORS_MAX])
+{
+	size_t end = (size_t)(explore - scenario->commands), start = end, count = 0;
+
+	while (start && scenario->commands[start - 1].kind != SCENARIO_EXPLORE)
+		start--;
+	for (size_t i = start; i < end && count < SCENARIO_ACTORS_MAX; i++)
+		if (scenario->commands[i].kind == SCENARIO_ACTOR)
+			actors[count++] = i;
+	return count;
+}
+
+/* The actors that the command being read would explore. */
+static size_t actors_so_far(const struct parser *p, size_t actors[SCENARIO_ACTORS_MAX])
+{
+	return scenario_actors(p->out, p->command, actors);
+}
+
+static int declare_actor(struct parser *p, const struct slot *slot, char *word,
+			 struct scenario_value *value)
+{
+	size_t actors[SCENARIO_ACTORS_MAX], count = actors_so_far(p, actors);
+
+	(void)value;
+	if (word[strspn(word, name_characters)] != '\0')
+		return fail(p, "%s: '%s' is not a name of letters, digits, '-', '_' and '.'",
+			    slot->name, quote(word).text);
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(p->out->commands[actors[i]].args[0].word, word))
+			return fail(p, "%s: actor '%s' is declared twice", slot->name,
+				    quote(word).text);
+	if (count == SCENARIO_ACTORS_MAX)
+		return fail(p, "too many actors; the most is %d", SCENARIO_ACTORS_MAX);
+	return 0;
+}
+
+static const struct actor_kind *kind_of(const struct parser *p)
+{
+	return &actor_kinds[p->command->args[1].choice];
+}
+
+/* What comes after KIND, and depends on it. */
+static int parse_actor_value(struct parser *p, const struct slot *slot, char *word,
+			     struct scenario_value *value)
+{
+	const struct actor_kind *kind = kind_of(p);
+	size_t at = p->command->arg_count - 3; /* this one counts already */
+
+	(void)slot;
+	if (at >= kind->most)
+		return fail(p, "too many arguments for 'actor %s': '%s'", kind->name,
+			    quote(word).text);
+	return (at ? kind->others : kind->first)(p, &(const struct slot){ .name = kind->wants },
+						 word, value);
+}
+
+static int check_actor(struct parser *p)
+{
+	const struct actor_kind *kind = kind_of(p);
+
+	if (p->command->arg_count - 2 < kind->least)
+		return fail(p, "an actor that does '%s' needs %s", kind->name, kind->wants);
+	if (given(p, "lock") && p->command->args[1].choice != SCENARIO_ACTOR_PTDUMP)
+		return fail(p, "'lock' is for 'ptdump' only: '%s' %s", kind->name,
+			    p->command->args[1].choice < SCENARIO_ACTOR_VMALLOC ?
+				    "always takes the hotplug lock" :
+				    "never takes the hotplug lock");
+	return 0;
+}
+
+static bool knows_actor(const void *ctx, const char *name, size_t length)
+{
+	const struct parser *p = ctx;
+	size_t actors[SCENARIO_ACTORS_MAX], count = actors_so_far(p, actors);
+
+	for (size_t i = 0; i < count; i++) {
+		const char *actor = p->out->commands[actors[i]].args[0].word;
+
+		if (strlen(actor) == length && !strncmp(actor, name, length))
+			return true;
+	}
+	return false;
+}
+
+static int parse_schedule(struct parser *p, const struct slot *slot, char *word,
+			  struct scenario_value *value)
+{
+	(void)value;
+	if (pgtsim_schedule_is_valid(word, knows_actor, p))
+		return 0;
+	return fail(p, "%s: '%s' is not a schedule of the actors before it; write NAME*STEPS,...",
+		    slot->name, quote(word).text);
+}
+
+static int check_explore(struct parser *p)
+{
+	size_t actors[SCENARIO_ACTORS_MAX];
+
+	if (!actors_so_far(p, actors))
+		return fail(p, "'explore' needs an 'actor' before it, and after the 'explore' "
+			       "before");
+	if (given(p, "bound") && given(p, "schedule"))
+		return fail(p, "explore takes 'bound=' or 'schedule=', not both");
+	return 0;
+}
+
 /* clang-format off */
 #define CHOICES(...) ((const char *const[]){ __VA_ARGS__, NULL })
 #define ON_OFF CHOICES("off", "on")
@@ -577,6 +707,9 @@ static int check_add(struct parser *p)
 #define NUMBER_NEEDED(title, id, low)                                                              \
 	{ .name = title, .parse = parse_number, .key = SCENARIO_KEY_##id, .least = low,            \
 	  .required = true }
+#define NUMBER_FROM_1(title, id)                                                                   \
+	{ .name = title, .parse = parse_number, .key = SCENARIO_KEY_##id, .least = 1 }
+#define ACTOR_VALUE { .name = "WHAT", .parse = parse_actor_value }
 #define FLAG(title, id) OPTION(title, NULL, id)
 #define OPTION_ALTMAP OPTION("altmap", use_altmap, ALTMAP)
 /* clang-format on */
@@ -674,6 +807,21 @@ static const struct command_spec commands[] = {
 		    ARG("NUMBER", parse_number) } },
 	{ "echo", SCENARIO_ECHO, .text = true, .alone = true },
 	{ "note", SCENARIO_NOTE, .text = true, .alone = true },
+	{ "actor", SCENARIO_ACTOR, .alone = true,
+	  .args = { ARG("NAME", declare_actor),
+		    { .name = "KIND",
+		      .parse = parse_choice,
+		      .choices = actor_names,
+		      .required = true },
+		    ACTOR_VALUE,
+		    ACTOR_VALUE,
+		    ACTOR_VALUE,
+		    ACTOR_VALUE },
+	  .options = OPTIONS(FLAG("lock", LOCK)), .finish = check_actor },
+	{ "explore", SCENARIO_EXPLORE,
+	  .options = OPTIONS(NUMBER_FROM_1("bound", BOUND),
+			     OPTION("schedule", parse_schedule, SCHEDULE)),
+	  .finish = check_explore },
 };
 
 /* Words */

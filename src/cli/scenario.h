@@ -17,7 +17,8 @@
 enum {
 	SCENARIO_LINE_MAX = 4096,    /* bytes in a line, its end not counted */
 	SCENARIO_ALTMAPS_MAX = 4096, /* altmap commands in a scenario */
-	SCENARIO_ARGS_MAX = 3,
+	SCENARIO_ARGS_MAX = 6,
+	SCENARIO_ACTORS_MAX = 8, /* before one explore */
 };
 
 /* The arguments of a command stand in args[] in the order given here; [] may be left out. */
@@ -47,6 +48,8 @@ enum scenario_kind {
 	SCENARIO_EXPECT, /* counter, choice (enum scenario_compare), number */
 	SCENARIO_ECHO,   /* its text; may be empty */
 	SCENARIO_NOTE,   /* its text */
+	SCENARIO_ACTOR,  /* its name, choice (enum scenario_actor), and what that takes */
+	SCENARIO_EXPLORE, /* none: those actors that no explore before it had */
 };
 
 /* What `key=value` or flag an option is. */
@@ -96,6 +99,9 @@ enum scenario_key {
 	SCENARIO_KEY_NTH,     /* number from 1 */
 	SCENARIO_KEY_EVERY,   /* flag of fail */
 	SCENARIO_KEY_DEFAULT, /* flag of bounds */
+	SCENARIO_KEY_LOCK,    /* flag of actor: a ptdump's */
+	SCENARIO_KEY_BOUND,   /* number from 1 */
+	SCENARIO_KEY_SCHEDULE, /* word: the schedule of one run, of those actors */
 };
 
 /* Choices, in the order of their names. */
@@ -110,6 +116,15 @@ enum scenario_level {
 	SCENARIO_LEVEL_PUD,
 	SCENARIO_LEVEL_PMD,
 	SCENARIO_LEVEL_PTE,
+};
+enum scenario_actor {
+	SCENARIO_ACTOR_ADD,          /* range */
+	SCENARIO_ACTOR_REMOVE,       /* range */
+	SCENARIO_ACTOR_UNMAP,        /* address, number */
+	SCENARIO_ACTOR_VMEMMAP_FREE, /* address, address */
+	SCENARIO_ACTOR_VMALLOC,      /* address, number (PAGES) */
+	SCENARIO_ACTOR_PTDUMP,       /* address, number */
+	SCENARIO_ACTOR_ACCESS,       /* address, up to four */
 };
 enum scenario_dump {
 	SCENARIO_DUMP_TABLES,
@@ -208,6 +223,13 @@ const struct scenario_value *scenario_option(const struct scenario_command *comm
 
 /* Reads a number as scenarios have them: decimal or 0x hex, with K, M, G, T or P if wanted. */
 bool scenario_number(const char *word, uint64_t *number);
+
+/*
+ * The actors of an explore command: their indices in scenario->commands, in order, at most
+ * SCENARIO_ACTORS_MAX. Returns how many.
+ */
+size_t scenario_actors(const struct scenario *scenario, const struct scenario_command *explore,
+		       size_t actors[SCENARIO_ACTORS_MAX]);
 
 /* "ENOMEM" for -ENOMEM; NULL if scenarios have no name for it. */
 const char *scenario_errno_name(int error);
