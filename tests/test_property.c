@@ -59,8 +59,6 @@ static void run_family(const char *family, generate_function *generate, bool who
 		s.count = 0;
 		s.whole_machine = whole_machine;
 		generate_config(&dice, &s.config);
-		/* The check of a whole machine would mind the empty tables. */
-		s.config.never_free_tables &= !whole_machine;
 		generate_altmaps(&dice, &s);
 		if (!sequence_run(&s, &dice, generate, &failure))
 			report(family, seed, &s, sequence_rerun, &failure);
@@ -169,7 +167,6 @@ static void test_scenarios(void **state)
 		s.count = 0;
 		s.whole_machine = seed % 2;
 		generate_config(&dice, &s.config);
-		s.config.never_free_tables = false;
 		generate_altmaps(&dice, &s);
 		assert_true(sequence_run(
 			&s, &dice, seed % 2 ? generate_hotplug : generate_page_table, &failure));

@@ -220,14 +220,28 @@ bool clean_apply(struct subject *subject, const struct sequence *s, struct failu
 	return is_new(subject, failure);
 }
 
+/* A smaller script may be none that is clean: one that the oracle, too, finds fault with. */
+static bool is_clean(const struct sequence *s)
+{
+	static struct oracle o; /* large */
+
+	sequence_oracle(s, &o);
+	for (size_t i = 0; i < s->count; i++)
+		if (oracle_apply(&o, &s->op[i]) || o.violates || o.foreign)
+			return false;
+	return true;
+}
+
 bool clean_run(struct sequence *s, struct failure *failure)
 {
 	struct subject subject;
 	bool good;
 
+	if (!is_clean(s))
+		return true;
 	subject_init(&subject, s);
 	good = clean_apply(&subject, s, failure);
-	/* A smaller script need not be a complete one: it fails if something was violated. */
+	/* Something may be left of what was mapped: it fails if something was violated. */
 	if (!good && !subject.machine->tlb.counts.violations)
 		good = true;
 	subject_fini(&subject);

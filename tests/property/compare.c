@@ -20,7 +20,8 @@ bool complain(struct failure *failure, uint64_t va, const char *text, ...)
 
 struct reader {
 	const struct oracle *o;
-	const struct pgtsim_machine *machine;
+	const struct pgtsim_pgtable *pgt;
+	const struct pgtsim_memory *memory;
 	struct failure *failure;
 	size_t cursor; /* the first run that ends at the address or behind it */
 	uint64_t leaves, tables[5], pages, hash;
@@ -45,7 +46,7 @@ static bool take_frames(struct reader *r, uint64_t va, uint64_t pa, uint64_t siz
 	for (uint64_t i = first; i < first + count; i++) {
 		if (r->taken[i]++)
 			return complain(r->failure, va, "frame of 0x%" PRIx64 " is used twice", pa);
-		if (pgtsim_memory_owner(r->machine->memory, (pa >> shift) + i - first) != owner)
+		if (pgtsim_memory_owner(r->memory, (pa >> shift) + i - first) != owner)
 			return complain(r->failure, va, "0x%" PRIx64 " is not its holder's", pa);
 	}
 	r->pages += count;
@@ -85,7 +86,7 @@ static bool read_link(struct reader *r, int level, uint64_t va, uint64_t desc)
 	uint64_t pa = oracle_address(&r->o->geo, desc);
 	uint64_t attrs = desc & ~oracle_address_bits(&r->o->geo);
 	const struct oracle_table *expected = oracle_table_at(r->o, level + 1, va);
-	const struct pgtsim_table *child = pgtsim_memory_table(r->machine->memory, pa);
+	const struct pgtsim_table *child = pgtsim_memory_table(r->memory, pa);
 
 	if (!expected || !child || child->level != level + 1 || child->pa != pa)
 		return complain(r->failure, va, "table 0x%016" PRIx64 " below level %d", desc,
@@ -124,12 +125,12 @@ static bool read_table(struct reader *r, const struct pgtsim_table *table, int l
 }
 
 /* What pgtsim_translate() says of one address. */
-static bool compare_translation(const struct oracle *o, const struct pgtsim_machine *m, uint64_t va,
-				struct failure *failure)
+static bool compare_translation(const struct oracle *o, const struct pgtsim_pgtable *pgt,
+				uint64_t va, struct failure *failure)
 {
 	const struct oracle_run *run = oracle_find(o, va);
 	struct pgtsim_translation t;
-	int ret = pgtsim_translate(&m->pgt, va, &t);
+	int ret = pgtsim_translate(pgt, va, &t);
 
 	if (va < o->linear)
 		return ret == -EINVAL || complain(failure, va, "translates outside the region");
@@ -143,22 +144,22 @@ static bool compare_translation(const struct oracle *o, const struct pgtsim_mach
 	return true;
 }
 
-static bool compare_translations(const struct oracle *o, const struct pgtsim_machine *m,
+static bool compare_translations(const struct oracle *o, const struct pgtsim_pgtable *pgt,
 				 struct failure *failure)
 {
 	size_t step = o->runs / 8 + 1;
 
-	if (!compare_translation(o, m, o->linear, failure) ||
-	    !compare_translation(o, m, o->linear - 1, failure) ||
-	    !compare_translation(o, m, UINT64_MAX, failure))
+	if (!compare_translation(o, pgt, o->linear, failure) ||
+	    !compare_translation(o, pgt, o->linear - 1, failure) ||
+	    !compare_translation(o, pgt, UINT64_MAX, failure))
 		return false;
 	for (size_t i = 0; i < o->runs; i += step) {
 		const struct oracle_run *run = &o->run[i];
 
-		if (!compare_translation(o, m, run->va, failure) ||
-		    !compare_translation(o, m, run->va - 1, failure) ||
-		    !compare_translation(o, m, run->last, failure) ||
-		    !compare_translation(o, m, run->last + 1, failure))
+		if (!compare_translation(o, pgt, run->va, failure) ||
+		    !compare_translation(o, pgt, run->va - 1, failure) ||
+		    !compare_translation(o, pgt, run->last, failure) ||
+		    !compare_translation(o, pgt, run->last + 1, failure))
 			return false;
 	}
 	return true;
@@ -166,7 +167,7 @@ static bool compare_translations(const struct oracle *o, const struct pgtsim_mac
 
 static bool compare_counts(const struct reader *r)
 {
-	const struct pgtsim_counts *c = &r->machine->tlb.counts;
+	const struct pgtsim_counts *c = &r->pgt->tlb->counts;
 	const uint64_t named[] = { 0, c->tables_p4d, c->tables_pud, c->tables_pmd, c->tables_pte };
 	const struct oracle *o = r->o;
 	uint64_t ram = o->config.ram_size >> o->geo.page_shift;
@@ -186,41 +187,26 @@ static bool compare_counts(const struct reader *r)
 				"%" PRIu64 " leaves, counted %" PRIu64 ", expected %" PRIu64,
 				r->leaves, c->leaves_mapped - c->leaves_cleared, oracle_leaves(o));
 	if (r->pages != oracle_pages_allocated(o) ||
-	    pgtsim_memory_free_count(r->machine->memory) != ram - r->pages - o->lost)
+	    pgtsim_memory_free_count(r->memory) != ram - r->pages - o->lost)
 		return complain(r->failure, o->linear,
 				"%" PRIu64 " pages are free, %" PRIu64 " in use, expected %" PRIu64,
-				pgtsim_memory_free_count(r->machine->memory), r->pages,
+				pgtsim_memory_free_count(r->memory), r->pages,
 				oracle_pages_allocated(o));
 	return true;
 }
 
-static bool compare_altmaps(const struct oracle *o, const struct subject *subject,
-			    struct failure *failure)
+bool compare(const struct oracle *o, const struct pgtsim_pgtable *pgt,
+	     const struct pgtsim_memory *memory, uint64_t *hash, struct failure *failure)
 {
-	for (size_t i = 0; i < ORACLE_ALTMAPS; i++)
-		if (subject->altmap[i].alloc != o->altmap[i].alloc ||
-		    subject->altmap[i].align != o->altmap[i].align)
-			return complain(failure, o->vmemmap,
-					"altmap %zu: %" PRIu64 " pages and %" PRIu64
-					" of padding, expected %" PRIu64 " and %" PRIu64,
-					i, subject->altmap[i].alloc, subject->altmap[i].align,
-					o->altmap[i].alloc, o->altmap[i].align);
-	return true;
-}
-
-bool compare(const struct oracle *o, const struct subject *subject, uint64_t *hash,
-	     struct failure *failure)
-{
-	struct reader r = { .o = o, .machine = subject->machine, .failure = failure };
+	struct reader r = { .o = o, .pgt = pgt, .memory = memory, .failure = failure };
 	const struct oracle_level *root = oracle_level(o, o->geo.root);
 	uint64_t top = -((uint64_t)root->entries << root->shift);
 	bool good;
 
 	r.taken = calloc(o->config.ram_size >> o->geo.page_shift, 1);
 	assert_non_null(r.taken);
-	good = read_table(&r, subject->machine->pgt.root, o->geo.root, top) && compare_counts(&r) &&
-	       compare_translations(o, subject->machine, failure) &&
-	       compare_altmaps(o, subject, failure);
+	good = read_table(&r, pgt->root, o->geo.root, top) && compare_counts(&r) &&
+	       compare_translations(o, pgt, failure);
 	free(r.taken);
 	*hash = r.hash;
 	return good;

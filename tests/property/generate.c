@@ -283,7 +283,15 @@ static void existing_range(struct dice *dice, const struct oracle *o, struct ope
 		return;
 	range = &o->range[dice_below(dice, o->ranges)];
 	op->start = range->start;
-	op->size = range->size * (range->device ? 1 : 1 + dice_below(dice, 3));
+	op->size = range->size;
+	if (range->device)
+		return;
+	/* All that follows, or a few blocks. */
+	op->size *= 1 + dice_below(dice, 3);
+	if (dice_one_in(dice, 3) && o->range[0].start == UINT64_C(0x80000000)) {
+		op->start = o->range[0].start;
+		op->size = 8 * o->section;
+	}
 }
 
 void generate_hotplug(struct dice *dice, const struct oracle *o, struct operation *op)
@@ -297,12 +305,17 @@ void generate_hotplug(struct dice *dice, const struct oracle *o, struct operatio
 		.size = (1 + dice_below(dice, 3)) * o->section,
 		.altmap = -1,
 	};
-	if (op->kind == OP_ADD && dice_one_in(dice, 3))
+	/* A leaf, or a group, larger than a section. */
+	if (op->kind == OP_ADD && o->config.blocks && dice_one_in(dice, 4)) {
+		op->start = UINT64_C(0x80000000);
+		op->size = 8 * o->section;
+	} else if (op->kind == OP_ADD && dice_one_in(dice, 3)) {
 		generate_device(dice, o, op);
-	else if (op->kind == OP_ADD)
+	} else if (op->kind == OP_ADD) {
 		op->memmap_on_memory = dice_one_in(dice, 3);
-	else if (!dice_one_in(dice, 5))
+	} else if (!dice_one_in(dice, 5)) {
 		existing_range(dice, o, op);
+	}
 	if (dice_one_in(dice, 30))
 		op->size += MEBI;
 	generate_failure(dice, op);

@@ -530,6 +530,19 @@ static bool finds_leaves(const struct oracle *o, uint64_t va, uint64_t last)
 	return false;
 }
 
+bool oracle_has_empty_table(const struct oracle *o)
+{
+	for (size_t i = 0; i < o->tables; i++) {
+		const struct oracle_table *t = &o->table[i];
+		uint64_t last = t->base + (span(o, t->level) - 1);
+
+		if (is_empty(o, t) && ((t->base >= o->page_offset && last < o->page_end) ||
+				       (t->base >= o->vmemmap && last < o->vmemmap_end)))
+			return true;
+	}
+	return false;
+}
+
 int oracle_free_tables(struct oracle *o, uint64_t va, uint64_t size, uint64_t floor,
 		       uint64_t ceiling)
 {

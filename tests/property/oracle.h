@@ -148,6 +148,7 @@ const struct oracle_table *oracle_table_at(const struct oracle *o, int level, ui
 uint64_t oracle_leaves(const struct oracle *o);
 uint64_t oracle_tables(const struct oracle *o, int level); /* root included */
 uint64_t oracle_pages_allocated(const struct oracle *o);   /* tables included */
+bool oracle_has_empty_table(const struct oracle *o);       /* wholly inside a region */
 bool oracle_has_hole(const struct oracle *o);              /* hot-added memory that is not mapped */
 bool oracle_shares_frames(const struct oracle *o);         /* an altmap handed one out twice */
 

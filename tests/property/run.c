@@ -144,7 +144,8 @@ static bool check(struct running *r, const struct sequence *s, uint64_t violatio
 	if (!s->whole_machine)
 		return true;
 	pgtsim_check_machine(m);
-	expected = oracle_has_hole(&r->now) || oracle_shares_frames(&r->now);
+	expected = oracle_has_hole(&r->now) || oracle_shares_frames(&r->now) ||
+		   oracle_has_empty_table(&r->now);
 	if ((m->tlb.counts.violations != violations) != expected)
 		return complain(r->failure, r->now.linear, "pgtsim_check_machine finds %s: %s",
 				expected ? "nothing" : "this",
@@ -170,6 +171,22 @@ static bool compare_twin(struct running *r, const struct operation *op, int ret)
 	return true;
 }
 
+static bool compare_altmaps(struct running *r)
+{
+	for (size_t i = 0; i < ORACLE_ALTMAPS; i++) {
+		const struct pgtsim_altmap *found = &r->subject.altmap[i];
+		const struct oracle_altmap *expected = &r->now.altmap[i];
+
+		if (found->alloc != expected->alloc || found->align != expected->align)
+			return complain(r->failure, r->now.vmemmap,
+					"altmap %zu: %" PRIu64 " pages and %" PRIu64
+					" of padding, expected %" PRIu64 " and %" PRIu64,
+					i, found->alloc, found->align, expected->alloc,
+					expected->align);
+	}
+	return true;
+}
+
 static bool step(struct running *r, const struct sequence *s, const struct operation *op,
 		 int expected)
 {
@@ -178,7 +195,9 @@ static bool step(struct running *r, const struct sequence *s, const struct opera
 
 	if (ret != expected)
 		return complain(r->failure, op->start, "returned %d, expected %d", ret, expected);
-	if (!compare(&r->now, &r->subject, &r->hash, r->failure))
+	if (!compare(&r->now, &r->subject.machine->pgt, r->subject.machine->memory, &r->hash,
+		     r->failure) ||
+	    !compare_altmaps(r))
 		return false;
 	if (ret && !stays(&r->now, op, ret) && r->hash != hash)
 		return complain(r->failure, op->start, "an error, but entries have changed");

@@ -100,9 +100,9 @@ int subject_apply(struct subject *subject, const struct operation *op);
 
 /* ---- compare.c ---- */
 
-/* Whether the machine is what the oracle says; if not, *failure says where. *hash: all entries. */
-bool compare(const struct oracle *o, const struct subject *subject, uint64_t *hash,
-	     struct failure *failure);
+/* Whether the tables are what the oracle says; if not, *failure says where. *hash: all entries. */
+bool compare(const struct oracle *o, const struct pgtsim_pgtable *pgt,
+	     const struct pgtsim_memory *memory, uint64_t *hash, struct failure *failure);
 /* Notes what is wrong and returns false. */
 bool complain(struct failure *failure, uint64_t va, const char *text, ...)
 	__attribute__((format(printf, 3, 4)));
