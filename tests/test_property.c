@@ -128,14 +128,27 @@ static void print_nothing(void *ctx, const char *text)
 	(void)text;
 }
 
-/* The machine that the sequence's scenario ends with must be the one the sequence ends with. */
-static void replay(const struct sequence *s, const struct subject *subject)
+/* Runs a scenario that must succeed; `machine`, if any, is what it must end with. */
+static void run_text(const char *text, size_t length, const struct pgtsim_machine *machine)
 {
 	const struct run_options options = { .out = { .print = print_nothing } };
 	struct scenario scenario;
 	struct scenario_error bad = { 0 };
 	struct run_error error = { 0 };
 	struct run run;
+
+	if (scenario_parse(&scenario, text, length, &bad))
+		fail_msg("%u: %s\n%s", bad.line, bad.message, text);
+	if (run_start(&run, &scenario, &options, &error) || run_rest(&run, &error))
+		fail_msg("%u: %s\n%s", error.line, error.message, text);
+	if (machine)
+		assert_null(pgtsim_machine_difference(machine, run.machine));
+	run_end(&run);
+	scenario_free(&scenario);
+}
+
+static void replay(const struct sequence *s, const struct subject *subject)
+{
 	size_t length = 0;
 	char *text = NULL;
 	FILE *out = open_memstream(&text, &length);
@@ -143,13 +156,7 @@ static void replay(const struct sequence *s, const struct subject *subject)
 	assert_non_null(out);
 	sequence_print(s, NULL, out);
 	fclose(out);
-	if (scenario_parse(&scenario, text, length, &bad))
-		fail_msg("%u: %s\n%s", bad.line, bad.message, text);
-	if (run_start(&run, &scenario, &options, &error) || run_rest(&run, &error))
-		fail_msg("%u: %s\n%s", error.line, error.message, text);
-	assert_null(pgtsim_machine_difference(subject->machine, run.machine));
-	run_end(&run);
-	scenario_free(&scenario);
+	run_text(text, length, subject->machine);
 	free(text);
 }
 
@@ -177,6 +184,23 @@ static void test_scenarios(void **state)
 		replay(&s, &subject);
 		subject_fini(&subject);
 	}
+}
+
+/* Scenarios that sequences have left behind: defects that are no more. */
+static const char *const found_once[] = {
+	/* An add whose linear map failed left its tables where pass 2 frees none. */
+	"machine profile=linux-5.10 granule=64K va=48 map-failure=keep free-tables=never\n"
+	"fail alloc nth=2\n"
+	"expect-error ENOMEM add 0xe0000000+0x60000000\n"
+	"expect tables.pmd == 0\n"
+	"check\n",
+};
+
+static void test_found_once(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(found_once); i++)
+		run_text(found_once[i], strlen(found_once[i]), NULL);
 }
 
 /* Fails once two pages are mapped by one call and unmapped by a later one. */
@@ -228,7 +252,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_page_table),    cmocka_unit_test(test_hotplug),
 		cmocka_unit_test(test_clean_scripts), cmocka_unit_test(test_scenarios),
-		cmocka_unit_test(test_shrinking),
+		cmocka_unit_test(test_found_once),    cmocka_unit_test(test_shrinking),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
