@@ -328,11 +328,11 @@ static void test_map(void **state)
 
 static void free_tables(struct bench *b, uint64_t state, uint64_t start, uint64_t size)
 {
-	/* From one page below the space to its end, which is 0: no limit. */
+	/* From one page below the space to its end, which is 0, no limit, and to the first page. */
 	uint64_t below = b->o.linear - 0x1000;
 
 	for (uint64_t floor = below; floor; floor += 0x1000)
-		for (uint64_t ceiling = below;; ceiling += 0x1000) {
+		for (uint64_t ceiling = below; ceiling != 0x2000; ceiling += 0x1000) {
 			size_t tables = b->o.tables;
 
 			assert_int_equal(
@@ -342,8 +342,6 @@ static void free_tables(struct bench *b, uint64_t state, uint64_t start, uint64_
 			bench_check(b, "free-tables", start, start + size);
 			if (b->o.tables != tables)
 				place(b, state);
-			if (!ceiling)
-				break;
 		}
 }
 
@@ -413,6 +411,10 @@ static void check_address(const struct pgtsim_geometry *geo, const struct oracle
 		fail_msg("PA 0x%llx with 0x%llx: 0x%llx", (unsigned long long)pa,
 			 (unsigned long long)attrs, (unsigned long long)desc);
 	pgtsim_desc_decode(geo, PGTSIM_PTE, desc, &fields);
+	if (fields.attr_index != (attrs >> 2 & 7) || fields.ap != (attrs >> 6 & 3) ||
+	    fields.af != (attrs >> 10 & 1) || fields.dbm != (attrs >> 51 & 1) ||
+	    fields.cont != (attrs >> 52 & 1) || fields.uxn != (attrs >> 54 & 1))
+		fail_msg("a field of 0x%llx", (unsigned long long)desc);
 	if (fields.address != pa ||
 	    (!geo->oa_keeps_49_48 && pgtsim_desc_encode(geo, PGTSIM_PTE, &fields) != desc))
 		fail_msg("0x%llx decodes wrongly", (unsigned long long)desc);

@@ -10,8 +10,8 @@ static uint64_t page(void)
 	uint64_t number = choose(52, 4);
 
 #ifndef PGTSIM_CBMC
-	/* 0 stays 0: no ceiling, or the end of the space. */
-	number = number ? (UINT64_C(1) << 52) - 16 + number : 0;
+	/* 0 stays 0, which is no ceiling, or the end of the space; 1 stays in the first table. */
+	number = number > 1 ? (UINT64_C(1) << 52) - 16 + number : number;
 #endif
 	return number << 12;
 }
