@@ -43,7 +43,7 @@ static void report(const char *family, uint64_t seed, struct sequence *s, run_fu
 
 static struct dice dice_of(uint64_t seed)
 {
-	return (struct dice){ (seed + 1) * UINT64_C(0x9e3779b97f4a7c15) };
+	return (struct dice){ .state = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15) };
 }
 
 static void run_family(const char *family, generate_function *generate, bool whole_machine)

@@ -6,12 +6,23 @@
 #include "../fixture.h"
 #include "sequence.h"
 
-uint64_t dice_next(struct dice *dice)
+static uint64_t next_random(struct dice *dice)
 {
 	dice->state ^= dice->state >> 12;
 	dice->state ^= dice->state << 25;
 	dice->state ^= dice->state >> 27;
 	return dice->state * UINT64_C(0x2545f4914f6cdd1d);
+}
+
+uint64_t dice_below(struct dice *dice, uint64_t n)
+{
+	uint64_t number = 0;
+
+	if (!dice->data)
+		return (next_random(dice) >> 16) % n;
+	for (uint64_t room = n - 1; room && dice->size; room >>= 8, dice->size--)
+		number = number << 8 | *dice->data++;
+	return number % n;
 }
 
 void sequence_oracle(const struct sequence *s, struct oracle *o)
@@ -219,7 +230,7 @@ static bool run_all(struct running *r, struct sequence *s, struct dice *dice,
 		int expected;
 
 		if (i == s->count) {
-			if (!generate || ++draws > SEQUENCE_MAX)
+			if (!generate || ++draws > SEQUENCE_MAX || (dice->data && !dice->size))
 				return true;
 			generate(dice, &r->now, &s->op[s->count++]);
 		}

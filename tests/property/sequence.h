@@ -66,16 +66,15 @@ struct subject {
 
 /* ---- random numbers ---- */
 
+/* Pseudo-random numbers, or, with data, those that the data holds and then 0. */
 struct dice {
 	uint64_t state;
+	const uint8_t *data;
+	size_t size;
 };
 
-uint64_t dice_next(struct dice *dice);
 /* A number below n. */
-static inline uint64_t dice_below(struct dice *dice, uint64_t n)
-{
-	return (dice_next(dice) >> 16) % n;
-}
+uint64_t dice_below(struct dice *dice, uint64_t n);
 static inline bool dice_one_in(struct dice *dice, unsigned n)
 {
 	return dice_below(dice, n) == 0;
