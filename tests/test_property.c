@@ -87,7 +87,7 @@ static void run_scripts(struct sequence *s, uint64_t first, uint64_t count)
 	struct failure failure;
 
 	sequence_oracle(s, &o);
-	subject_init(&subject, s);
+	subject_init(&subject, s, true);
 	for (uint64_t seed = first; seed < first + count; seed++) {
 		struct dice dice = dice_of(seed);
 
@@ -113,6 +113,7 @@ static void test_clean_scripts(void **state)
 	(void)state;
 	for (enum oracle_release r = LINUX_5_7; r <= LINUX_7_3; r++)
 		for (unsigned n = 0; geometry_number(&s.config, r, n); n++, machines++) {
+			s.checker = true;
 			s.config.blocks = machines % 2;
 			s.config.cont = machines % 3 == 0 && r >= LINUX_6_1;
 			run_scripts(&s, first + machines * each, each);
@@ -178,7 +179,7 @@ static void test_scenarios(void **state)
 		assert_true(sequence_run(
 			&s, &dice, seed % 2 ? generate_hotplug : generate_page_table, &failure));
 		assert_true(s.count > 10);
-		subject_init(&subject, &s);
+		subject_init(&subject, &s, false);
 		for (size_t i = 0; i < s.count; i++)
 			(void)subject_apply(&subject, &s.op[i]);
 		replay(&s, &subject);

@@ -239,7 +239,7 @@ bool clean_run(struct sequence *s, struct failure *failure)
 
 	if (!is_clean(s))
 		return true;
-	subject_init(&subject, s);
+	subject_init(&subject, s, true);
 	good = clean_apply(&subject, s, failure);
 	/* Something may be left of what was mapped: it fails if something was violated. */
 	if (!good && !subject.machine->tlb.counts.violations)

@@ -12,6 +12,7 @@ bool complain(struct failure *failure, uint64_t va, const char *text, ...)
 	va_list args;
 
 	failure->va = va;
+	failure->checker = false;
 	va_start(args, text);
 	vsnprintf(failure->text, sizeof(failure->text), text, args);
 	va_end(args);

@@ -101,7 +101,7 @@ void oracle_init(struct oracle *o, const struct oracle_config *config)
 	init_layout(o);
 	init_attributes(o);
 	oracle_fail(o, 0, false);
-	o->violates = o->foreign = o->full = false;
+	o->violates = o->stale = o->foreign = o->full = false;
 	o->ranges = o->runs = o->tables = 0;
 	o->lost = 0;
 	memset(o->altmap, 0, sizeof(o->altmap));
@@ -117,10 +117,11 @@ void oracle_copy(struct oracle *to, const struct oracle *from)
 /* What the library complained about it has complained about. */
 void oracle_restore(struct oracle *o, const struct oracle *was)
 {
-	bool violates = o->violates;
+	bool violates = o->violates, stale = o->stale;
 
 	oracle_copy(o, was);
 	o->violates = violates;
+	o->stale = stale;
 }
 
 uint64_t oracle_address_bits(const struct oracle_geometry *g)
@@ -459,11 +460,26 @@ static void free_leaves(struct oracle *o, const struct oracle_run *run, uint64_t
 	altmap->alloc -= pages;
 }
 
+/*
+ * Whether invalidates may miss something when the leaves [va, last] of a run are cleared: a group
+ * that is cut, or cleared entry by entry.
+ */
+static bool goes_stale(const struct oracle *o, const struct oracle_run *run, uint64_t va,
+		       uint64_t last)
+{
+	uint64_t group = oracle_leaf_size(o, run->level) << oracle_level(o, run->level)->group;
+
+	return run->attrs >> 52 & 1 &&
+	       (o->config.release < LINUX_6_1 || va % group || (last + 1) % group);
+}
+
 static void clear(struct oracle *o, uint64_t va, uint64_t last, bool free,
 		  struct oracle_altmap *altmap, unsigned number)
 {
-	uint64_t pte = last_pte(o, va, last);
+	uint64_t pte = last_pte(o, va, last), page = UINT64_C(1) << o->geo.page_shift;
 
+	/* Flushes do not round as pass 1 does. */
+	o->stale |= va % page || (last + 1) % page;
 	for (size_t i = run_from(o, va); i < o->runs && o->run[i].va <= last;) {
 		const struct oracle_run run = o->run[i];
 		uint64_t size = oracle_leaf_size(o, run.level);
@@ -475,6 +491,7 @@ static void clear(struct oracle *o, uint64_t va, uint64_t last, bool free,
 			i++;
 			continue;
 		}
+		o->stale |= goes_stale(o, &run, from, to);
 		if (free)
 			free_leaves(o, &run, from, to, altmap, number);
 		else if (run.backing == ORACLE_ALLOCATOR)

@@ -96,6 +96,7 @@ struct oracle {
 	uint64_t fail_nth, fail_in; /* which allocation fails */
 	bool fail_every;
 	bool violates; /* the last operation is one that the library has to complain about */
+	bool stale;    /* some operation was one after which a TLB may hold what is gone */
 	bool foreign;  /* it freed memory to somebody it did not come from */
 
 	struct oracle_altmap altmap[ORACLE_ALTMAPS];

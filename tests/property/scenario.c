@@ -23,7 +23,7 @@ static const char *error_name(int error)
 	}
 }
 
-static void print_machine(const struct sequence *s, FILE *out)
+static void print_machine(const struct sequence *s, bool checker, FILE *out)
 {
 	const struct oracle_config *c = &s->config;
 
@@ -32,6 +32,9 @@ static void print_machine(const struct sequence *s, FILE *out)
 	fprintf(out, " ram=0x%" PRIx64 "+0x%" PRIx64 " blocks=%s cont=%s memmap-on-memory=%s",
 		c->ram, c->ram_size, c->blocks ? "on" : "off", c->cont ? "on" : "off",
 		c->memmap_on_memory ? "on" : "off");
+	/* Its findings would count as violations, which are those of the oracle here. */
+	if (!checker)
+		fputs(" checker=off", out);
 	fprintf(out, " map-failure=%s populate-failure=%s free-tables=%s\n",
 		c->keep_map ? "keep" : "rollback", c->keep_populate ? "keep" : "rollback",
 		c->never_free_tables ? "never" : "floor-ceiling");
@@ -130,7 +133,7 @@ void sequence_print(const struct sequence *s, const struct failure *failure, FIL
 
 	if (failure)
 		fprintf(out, "# After the last operation: %s\n", failure->text);
-	print_machine(s, out);
+	print_machine(s, s->checker || (failure && failure->checker), out);
 	sequence_oracle(s, &o);
 	for (size_t i = 0; i < s->count; i++) {
 		int expected = oracle_apply(&o, &s->op[i]);

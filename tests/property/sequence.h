@@ -48,6 +48,7 @@ struct sequence {
 	struct oracle_altmap altmap[ORACLE_ALTMAPS];
 	struct operation op[SEQUENCE_MAX];
 	size_t count;
+	bool checker;       /* its scenario is for the checker of what may still be cached */
 	bool whole_machine; /* pgtsim_check_machine() must agree, not only pgtsim_check() */
 };
 
@@ -55,6 +56,7 @@ struct sequence {
 struct failure {
 	size_t op; /* the operation after which it was seen */
 	uint64_t va;
+	bool checker; /* only the checker of what may still be cached sees it */
 	char text[256];
 };
 
@@ -93,7 +95,8 @@ void generate_hotplug(struct dice *dice, const struct oracle *o, struct operatio
 
 extern const char *const release_names[];
 
-void subject_init(struct subject *subject, const struct sequence *s);
+/* With the checker of what may still be cached, or without. */
+void subject_init(struct subject *subject, const struct sequence *s, bool checker);
 void subject_fini(struct subject *subject);
 int subject_apply(struct subject *subject, const struct operation *op);
 

@@ -11,7 +11,7 @@ static void set_knob(struct pgtsim_policy *policy, const char *knob, const char 
 	assert_int_equal(pgtsim_policy_set(policy, knob, value), 0);
 }
 
-void subject_init(struct subject *subject, const struct sequence *s)
+void subject_init(struct subject *subject, const struct sequence *s, bool checker)
 {
 	const struct oracle_config *c = &s->config;
 	const struct pgtsim_ram ram = { c->ram, c->ram + c->ram_size };
@@ -26,6 +26,7 @@ void subject_init(struct subject *subject, const struct sequence *s)
 	config.ram_count = 1;
 	config.blocks = c->blocks;
 	config.cont = c->cont;
+	config.checker = checker;
 	config.memmap_on_memory = c->memmap_on_memory ? PGTSIM_MEMMAP_ON : PGTSIM_MEMMAP_OFF;
 	set_knob(&config.policy, "map-failure", c->keep_map ? "keep" : "rollback");
 	set_knob(&config.policy, "populate-failure", c->keep_populate ? "keep" : "rollback");
