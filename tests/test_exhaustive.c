@@ -318,7 +318,7 @@ static void map_range(struct bench *b, uint64_t state, uint64_t start, uint64_t 
 		map_one(b, state, start, size, how);
 }
 
-/* Every mapping, with and without blocks and hint, at an address that suits them and one that does not. */
+/* Every mapping, with and without blocks and hint, at addresses that suit them and others. */
 static void test_map(void **state)
 {
 	(void)state;

@@ -220,7 +220,7 @@ static bool run_that_fails(struct sequence *s, struct failure *failure)
 	return true;
 }
 
-/* What shrinking leaves of a long sequence is the two operations that matter, as small as can be. */
+/* Shrinking leaves the two operations of a long sequence that matter, as small as can be. */
 static void test_shrinking(void **state)
 {
 	struct sequence s = { .config = { .page_shift = 16 }, .count = SEQUENCE_MAX };

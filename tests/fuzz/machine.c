@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Any bytes as choices of the generators of tests/property: operations on a machine, and the oracle. */
+/* Any bytes as the choices of tests/property: operations on a machine, and the oracle. */
 #include "../property/sequence.h"
 #include "fuzz.h"
 

@@ -400,6 +400,8 @@ static int map_next(struct oracle *o, const struct oracle_map *m, uint64_t *va, 
 				*va = map_leaves(o, m, level, *va, last);
 				return 0;
 			}
+			/* Its group gets the hint although one of its members is no block. */
+			o->stale |= hinted(o, m, level, *va);
 			/* Up to 6.12 a block that meets a table is not mapped. */
 			if (o->config.release <= LINUX_6_12) {
 				*va += oracle_leaf_size(o, level);

@@ -4,10 +4,13 @@
 
 #include "sequence.h"
 
+enum { RUNS_MAX = 2000, REPEATS_MAX = 20 };
+
 struct shrinking {
 	struct sequence *s;
 	run_function *run;
 	struct failure *failure;
+	unsigned runs;
 };
 
 bool sequence_rerun(struct sequence *s, struct failure *failure)
@@ -21,6 +24,9 @@ static bool accept(struct shrinking *shrinking, const struct sequence *candidate
 	struct sequence copy = *candidate;
 	struct failure found;
 
+	if (shrinking->runs == RUNS_MAX)
+		return false;
+	shrinking->runs++;
 	if (shrinking->run(&copy, &found))
 		return false;
 	copy.count = found.op + 1;
@@ -139,12 +145,12 @@ static bool simplify(struct operation *op, unsigned n, uint64_t page)
 	return memcmp(&was, op, sizeof(was)) != 0;
 }
 
-/* As often as it helps. */
+/* As often as it helps, within reason. */
 static bool simplify_one(struct shrinking *shrinking, size_t i, unsigned n)
 {
 	bool smaller = false;
 
-	while (i < shrinking->s->count) {
+	for (unsigned repeat = 0; repeat < REPEATS_MAX && i < shrinking->s->count; repeat++) {
 		struct sequence candidate = *shrinking->s;
 
 		if (!simplify(&candidate.op[i], n, UINT64_C(1) << candidate.config.page_shift) ||
@@ -168,7 +174,7 @@ static bool simplify_any(struct shrinking *shrinking)
 void sequence_shrink(struct sequence *s, run_function *run, bool simplify_too,
 		     struct failure *failure)
 {
-	struct shrinking shrinking = { s, run, failure };
+	struct shrinking shrinking = { .s = s, .run = run, .failure = failure };
 
 	s->count = failure->op + 1 < s->count ? failure->op + 1 : s->count;
 	for (unsigned round = 0; round < 20; round++) {
