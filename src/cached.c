@@ -625,14 +625,16 @@ static void flush_groups(struct pgtsim_cached *c, const struct pgtsim_event *eve
 /* Each leaf: a store, DSB ISHST, an invalidate, DSB ISH, ISB. */
 static void clear_and_flush(struct pgtsim_cached *c, const struct pgtsim_event *event)
 {
-	struct record *r = find(c, event->level, event->va);
 	struct part run = run_of(c, event);
 	uint64_t last = event->va + (event->count * event->size - 1);
+	const struct record *r;
 
 	sync_stores(c);
 	visit_stale(c, event->va, last, invalidate_leaves);
 	complete(c);
 	c->context = false;
+	/* Not before that: a record with nothing left to tell is gone now. */
+	r = find(c, event->level, event->va);
 	if (event->old_desc & PGTSIM_DESC_VALID && pgtsim_cont_entries(c->geo, event->level) > 1 &&
 	    (event->old_desc & PGTSIM_DESC_CONT || (r && hinted(c, r, run.lo, run.hi))))
 		flush_groups(c, event);

@@ -123,7 +123,7 @@ static void unmap_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_
 			    hotplug->config.layout->page_offset, hotplug->config.layout->page_end);
 }
 
-static int map_memory(struct pgtsim_hotplug *hotplug, const struct coming *coming)
+static int map_memory(struct pgtsim_hotplug *hotplug, const struct coming *coming, uint32_t mark)
 {
 	struct pgtsim_pgtable *pgt = hotplug->config.pgt;
 	const struct pgtsim_map map = {
@@ -138,8 +138,11 @@ static int map_memory(struct pgtsim_hotplug *hotplug, const struct coming *comin
 	};
 	int ret = pgtsim_map(pgt, &map);
 
-	if (ret == -ENOMEM && pgt->policy->map_failure == PGTSIM_KEEP)
+	if (ret == -ENOMEM && pgt->policy->map_failure == PGTSIM_KEEP) {
 		unmap_memory(hotplug, coming->start, coming->size);
+		if (pgt->policy->add_failure == PGTSIM_ROLLBACK)
+			pgtsim_tables_undo(pgt, map.va, map.va + map.size - 1, mark);
+	}
 	return ret;
 }
 
@@ -303,7 +306,7 @@ static void undo_added(struct pgtsim_hotplug *hotplug, const struct coming *comi
 /* arch_add_memory(): the linear map of all of it, then each section's memmap. */
 static int add_range(struct pgtsim_hotplug *hotplug, struct coming *coming, uint32_t mark)
 {
-	int ret = map_memory(hotplug, coming);
+	int ret = map_memory(hotplug, coming, mark);
 
 	if (ret)
 		return ret;

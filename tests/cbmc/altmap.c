@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* Frames of an altmap are aligned, follow all that were handed out, and lie in what it has. */
+#include <pgtsim/altmap.h>
+
+#include "prove.h"
+
+static void one_request(const struct pgtsim_altmap *before, uint64_t pages)
+{
+	struct pgtsim_altmap altmap = *before;
+	uint64_t next = before->base + before->reserve + before->alloc + before->align, pfn = 0;
+	uint64_t align = pages & -pages, aligned = (next + align - 1) & -align;
+	int ret = pgtsim_altmap_alloc(&altmap, pages, &pfn);
+
+	if (ret) {
+		PROVE(!pages ||
+		      before->alloc + before->align + (aligned - next) + pages > before->free);
+		PROVE(altmap.alloc == before->alloc && altmap.align == before->align);
+		return;
+	}
+	PROVE(pfn == aligned);
+	PROVE(pgtsim_altmap_holds(&altmap, pfn, pages));
+	PROVE(altmap.alloc == before->alloc + pages);
+	PROVE(altmap.align == before->align + (pfn - next));
+	pgtsim_altmap_free(&altmap, pages);
+	PROVE(altmap.alloc == before->alloc);
+}
+
+static void a_run(const struct pgtsim_altmap *before, uint64_t count)
+{
+	struct pgtsim_altmap altmap = *before, one_by_one = *before;
+	uint64_t pfn, single, got = pgtsim_altmap_alloc_run(&altmap, count, &pfn);
+
+	PROVE(got <= count);
+	if (got)
+		PROVE(pgtsim_altmap_alloc(&one_by_one, 1, &single) == 0 && single == pfn);
+	else
+		PROVE(!count || pgtsim_altmap_alloc(&one_by_one, 1, &single) != 0);
+}
+
+void harness(void)
+{
+	struct pgtsim_altmap altmap = {
+		.base = choose(40, 2),
+		.reserve = choose(40, 2),
+		.free = choose(40, 4),
+		.align = choose(40, 2),
+		.alloc = choose(40, 3),
+	};
+	uint64_t pages = choose(40, 4);
+
+	ASSUME(altmap.alloc + altmap.align <= altmap.free);
+	one_request(&altmap, pages);
+	a_run(&altmap, pages);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* fuzz: what a fuzz target is to libFuzzer, and to the program that only replays a corpus. */
+#ifndef FUZZ_H
+#define FUZZ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Runs one input; a finding is a crash. Returns 0. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What must hold: a crash that says what did not. */
+#define MUST(claim)                                                                 \
+	do {                                                                        \
+		if (!(claim)) {                                                     \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #claim); \
+			abort();                                                    \
+		}                                                                   \
+	} while (0)
+
+#endif
