@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "access.h"
+#include "shared.h"
 
 static int check_range(const struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end)
 {
@@ -428,8 +429,7 @@ static bool inside(const struct pgtsim_pgtable *pgt, const struct bounds *bounds
 /* Descriptors that the kernel reads as it scans. */
 static void count_reads(struct pgtsim_pgtable *pgt, uint64_t entries)
 {
-	if (!pgt->tlb->quiet)
-		pgt->tlb->counts.entries_read += entries;
+	pgtsim_count(pgt->tlb, &pgt->tlb->counts.entries_read, entries);
 }
 
 /* The kernel's check that pass 1 was there, and what it reads for it. */
@@ -509,8 +509,8 @@ static int free_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 	if (child->level == PGTSIM_PTE)
 		check_ptes(pgt, run, child);
 	if (!frees_tables(pgt, arg, run->va) || !inside(pgt, arg, run)) {
-		if (!pgt->tlb->quiet && !child->live)
-			pgt->tlb->counts.tables_kept++;
+		if (!pgtsim_table_live(pgt, child))
+			pgtsim_count(pgt->tlb, &pgt->tlb->counts.tables_kept, 1);
 		return 0;
 	}
 	if (is_empty(pgt, child))

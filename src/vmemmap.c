@@ -87,7 +87,11 @@ static void take_back(struct populating *p, uint64_t va, uint64_t last)
 			forget_blocks(p->vmemmap, built->va, built->size);
 		pgtsim_unmap_range(p->vmemmap->pgt, &unmap);
 	}
-	pgtsim_tables_undo(p->vmemmap->pgt, va, last, p->mark);
+	if (p->vmemmap->pgt->access == PGTSIM_ACCESS_SHARED)
+		pgtsim_free_tables(p->vmemmap->pgt, va, last + 1, p->vmemmap->start,
+				   p->vmemmap->end);
+	else
+		pgtsim_tables_undo(p->vmemmap->pgt, va, last, p->mark);
 }
 
 /* ---- populate ---- */
@@ -180,6 +184,7 @@ static int link_table(struct populating *p, const struct pgtsim_run *run)
 	if (!pgtsim_tables_reserve(pgt, 1, &table))
 		return -ENOMEM;
 	pgtsim_table_link(pgt, run, &table, pgt->policy->vmemmap_table, PGTSIM_REGION_VMEMMAP);
+	pgtsim_tables_release(pgt, &table);
 	return PGTSIM_WALK_AGAIN;
 }
 
