@@ -354,15 +354,20 @@ static bool is_leaf(const struct pgtsim_pgtable *pgt, int level, uint64_t desc)
 	}
 }
 
-/* Entries that were poked may be anything; what the kernel would take for a table stays. */
-static void unmap_poked(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
-			const struct pgtsim_unmap *unmap)
+/*
+ * Entries that were poked may be anything; what the kernel would take for a table stays. Entries
+ * of upper tables that threads share may have become tables since the walker looked at them.
+ */
+static void unmap_one_by_one(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+			     const struct pgtsim_unmap *unmap)
 {
 	for (unsigned i = 0; i < run->count; i++) {
 		const struct pgtsim_run one = sub_run(pgt, run, run->index + i, 1);
 		uint64_t desc = pgtsim_entry(pgt, run->table, one.index);
 		bool leaf = is_leaf(pgt, run->level, desc);
 
+		if (!desc || pgtsim_desc_is_table(run->level, desc))
+			continue;
 		if (!leaf)
 			pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_INVALID_ENTRY, one.va, run->level,
 					     "pass 1 %s 0x%016llx%s",
@@ -379,8 +384,8 @@ static int unmap_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, voi
 	if (run->level == PGTSIM_PTE)
 		run->count = pte_steps(pgt, run->va, run->last);
 	pgtsim_access_lines(pgt, run->index, run->count);
-	if (pgt->poked)
-		unmap_poked(pgt, run, arg);
+	if (pgt->poked || (pgt->access != PGTSIM_ACCESS_PRIVATE && run->level < PGTSIM_PTE))
+		unmap_one_by_one(pgt, run, arg);
 	else
 		unmap_run(pgt, run, arg);
 	return 0;
@@ -524,10 +529,13 @@ static int report_blocks(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, voi
 	if (run->level < PGTSIM_PTE && pgtsim_run_live(pgt, run)) {
 		unsigned zeros = pgtsim_run_zeros(pgt, run->table, run->index, run->count);
 		const struct pgtsim_run one = sub_run(pgt, run, run->index + zeros, 1);
+		uint64_t desc = pgtsim_entry(pgt, run->table, one.index);
 
-		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_BLOCK_IN_PASS_2, one.va, run->level,
-				     "entry 0x%016llx is left as it is",
-				     (unsigned long long)pgtsim_entry(pgt, run->table, one.index));
+		/* A table that another thread has linked since is none of ours. */
+		if (!pgtsim_desc_is_table(run->level, desc))
+			pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_BLOCK_IN_PASS_2, one.va, run->level,
+					     "entry 0x%016llx is left as it is",
+					     (unsigned long long)desc);
 	}
 	return 0;
 }

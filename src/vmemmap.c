@@ -250,12 +250,16 @@ static int populate_block(struct populating *p, struct pgtsim_run *run)
 static int populate_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
 {
 	struct populating *p = arg;
+	uint64_t desc;
 
 	if (run->level == PGTSIM_PTE)
 		return populate_pages(p, run);
 	if (run->level == PGTSIM_PMD && p->blocks)
 		return populate_block(p, run);
-	if (pgtsim_entry(pgt, run->table, run->index)) {
+	desc = pgtsim_entry(pgt, run->table, run->index);
+	if (pgtsim_desc_is_table(run->level, desc))
+		return PGTSIM_WALK_AGAIN; /* another thread has linked it since */
+	if (desc) {
 		/* A block is there already: it is kept. */
 		run->va = pgtsim_entry_base(&pgt->geo, run->level, run->va) +
 			  pgtsim_entry_size(&pgt->geo, run->level);
