@@ -226,13 +226,15 @@ static int gather_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, vo
 	while (index < end) {
 		struct pgtsim_run part;
 		unsigned count;
+		uint64_t desc;
 
 		index += pgtsim_run_zeros(pgt, run->table, index, end - index);
 		if (index == end)
 			break;
 		count = pgtsim_run_uniform(pgt, run->table, index, end - index, size);
 		part = sub_run(pgt, run, index, count);
-		if (pgtsim_entry(pgt, run->table, index) & PGTSIM_DESC_VALID)
+		desc = pgtsim_entry(pgt, run->table, index);
+		if ((desc & PGTSIM_DESC_VALID) && !pgtsim_desc_is_table(run->level, desc))
 			hold(arg, &part, 0);
 		index += count;
 	}

@@ -542,8 +542,12 @@ static void passes_leave_tables_that_come_meanwhile(void **state)
 			uint64_t pages = pgtsim_memory_free_count(machine->memory);
 			uint64_t page = pgtsim_page_size(&machine->geo), va = intruder.va - page;
 			const struct pgtsim_unmap unmap = { .start = va, .end = va + page };
+			struct pgtsim_gather gather;
 
 			assert_int_equal(pgtsim_unmap_range(&machine->pgt, &unmap), 0);
+			pgtsim_gather_init(&gather, &machine->pgt, machine->memory, NULL);
+			assert_int_equal(pgtsim_gather_unmap(&gather, va, va + page), 0);
+			pgtsim_gather_flush(&gather);
 			assert_int_equal(
 				pgtsim_free_tables(&machine->pgt, va, va + page, va, va + page), 0);
 			came = end_intruder(&intruder, 0, pages);

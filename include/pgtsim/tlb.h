@@ -4,8 +4,8 @@
  * as events; here they are counted, shown to observers, and violations are kept.
  *
  * An event is a run: one operation on `count` entries or addresses. A flush after each leaf is
- * not many events but one, with a flag; unless somebody looks step by step (`single`). With no observer an event costs its additions and one
- * branch.
+ * not many events but one, with a flag; unless somebody looks step by step (`single`). With no
+ * observer an event costs its additions and one branch.
  *
  * Threads: while `shared` is set (pgtsim_pgtable_init() of a shared page table does), any number
  * of threads may make events and note violations. Everything else, like adding an observer,
