@@ -5,6 +5,7 @@
 
 #include "access.h"
 #include "shared.h"
+#include "translate.h"
 
 /* Entries that the library itself touched. */
 static void count_work(const struct pgtsim_pgtable *pgt, uint64_t entries)
@@ -882,8 +883,8 @@ static void fill_access(struct pgtsim_translation *out, uint64_t tables)
 			  !out->user_writable;
 }
 
-static void fill_leaf(const struct pgtsim_geometry *geo, uint64_t va, uint64_t tables,
-		      struct pgtsim_translation *out)
+void pgtsim_translate_leaf(const struct pgtsim_geometry *geo, uint64_t va, uint64_t tables,
+			   struct pgtsim_translation *out)
 {
 	fill_access(out, tables);
 	out->attr_index = (out->desc & PGTSIM_DESC_ATTRINDX_MASK) >> 2;
@@ -893,15 +894,9 @@ static void fill_leaf(const struct pgtsim_geometry *geo, uint64_t va, uint64_t t
 	out->pa = pgtsim_desc_address(geo, out->level, out->desc) + (va & (out->size - 1));
 }
 
-int pgtsim_translate(const struct pgtsim_pgtable *pgt, uint64_t va, struct pgtsim_translation *out)
+int pgtsim_translate_from(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
+			  uint64_t va, uint64_t tables, struct pgtsim_translation *out)
 {
-	const struct pgtsim_table *table = pgt->root;
-	uint64_t tables = 0;
-
-	*out = (struct pgtsim_translation){ .level = pgt->root->level,
-					    .fault = PGTSIM_FAULT_TRANSLATION };
-	if (va < pgtsim_va_start(&pgt->geo))
-		return -EINVAL;
 	for (;; out->level++) {
 		unsigned index = pgtsim_index(&pgt->geo, out->level, va);
 
@@ -920,8 +915,17 @@ int pgtsim_translate(const struct pgtsim_pgtable *pgt, uint64_t va, struct pgtsi
 			return -EFAULT;
 		}
 	}
-	fill_leaf(&pgt->geo, va, tables, out);
+	pgtsim_translate_leaf(&pgt->geo, va, tables, out);
 	return 0;
+}
+
+int pgtsim_translate(const struct pgtsim_pgtable *pgt, uint64_t va, struct pgtsim_translation *out)
+{
+	*out = (struct pgtsim_translation){ .level = pgt->root->level,
+					    .fault = PGTSIM_FAULT_TRANSLATION };
+	if (va < pgtsim_va_start(&pgt->geo))
+		return -EINVAL;
+	return pgtsim_translate_from(pgt, pgt->root, va, 0, out);
 }
 
 const char *pgtsim_fault_name(enum pgtsim_fault fault)
