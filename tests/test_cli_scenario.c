@@ -639,7 +639,7 @@ static const struct {
 	{ MACHINE "tlbi leaf", 2, "write 'tlbi leaf VA', 'tlbi walk VA' or 'tlbi all'" },
 	{ MACHINE "tlbi all 0", 2, "write 'tlbi leaf VA', 'tlbi walk VA' or 'tlbi all'" },
 	{ MACHINE "tlbi block 0", 2, "it is one of: leaf, walk, all" },
-	{ MACHINE "barrier dmb.ish", 2, "it is one of: dsb-ishst, dsb-ish, isb" },
+	{ MACHINE "barrier dmb.ish", 2, "unknown value 'dmb.ish'; did you mean 'dsb-ish'?" },
 	{ MACHINE "access", 2, "'access' needs VA, which is missing" },
 	{ MACHINE "access 0 cpu=x", 2, "cpu: 'x' is not a number" },
 	{ MACHINE "use 0+0", 2, "'use' needs KIND, which is missing" },
