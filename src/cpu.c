@@ -33,7 +33,7 @@ struct pgtsim_cpus {
 
 /* ---- invalidates ---- */
 
-/* Whether one of the addresses va, va + size, … (count of them) lies in what the entry translates. */
+/* Whether one of the event's addresses, `count` of them by `size`, is translated by the entry. */
 static bool holds_one_of(const struct entry *entry, const struct pgtsim_event *event)
 {
 	uint64_t before = entry->va > event->va ? entry->va - event->va : 0;

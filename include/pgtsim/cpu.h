@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * cpu: CPUs that use the page table through a TLB of their own. For teaching: it shows what a
- * missing invalidate comes to, on one simple machine. What any CPU may do is the checker's business:
- * pgtsim_checker_start().
+ * missing invalidate comes to, on one simple machine. What any CPU may do is the checker's
+ * business: pgtsim_checker_start().
  *
  * Each CPU has 64 entries for leaves, 4 for each of 16 sets, and 16 for table entries on the way (a
  * walk cache). An entry comes only by an access that was not a hit, in place of an empty one or of

@@ -4,8 +4,8 @@
  * and owns all the rooms below.
  *
  * Threads: different machines have nothing in common. One machine is one thread's, unless it was
- * created with access = PGTSIM_ACCESS_SHARED. Then hotplug operations and those on the vmemmap still
- * exclude each other, by a lock of the caller's: the kernel's mem_hotplug lock. Beside one
+ * created with access = PGTSIM_ACCESS_SHARED. Then hotplug operations and those on the vmemmap
+ * still exclude each other, by a lock of the caller's: the kernel's mem_hotplug lock. Beside one
  * of them any number of threads may map, unmap, walk and translate what is no hot-added memory, as
  * pgtable.h says, allocate and free pages of its memory, and look at memory that stays.
  */

@@ -21,8 +21,8 @@
  *     That is what the bounds are for, and why hotplug operations exclude each other (machine.h).
  *     Whoever follows an entry to a table that is freed meanwhile has a bug, as in the kernel.
  * The allocator of tables must then be safe to call from several threads, too: of a simulated
- * memory pgtsim_memory_share() makes it so. Everything else (init and fini, poke, check, dump) wants
- * all others to be still. Entries are written with release and read with acquire.
+ * memory pgtsim_memory_share() makes it so. Everything else (init and fini, poke, check, dump)
+ * wants all others to be still. Entries are written with release and read with acquire.
  *
  * Models: arch/arm64/mm/mmu.c (__create_pgd_mapping and below), KVM's hyp/pgtable.c for its form.
  */
@@ -155,7 +155,7 @@ PGTSIM_API unsigned pgtsim_run_zeros(const struct pgtsim_pgtable *pgt,
 				     const struct pgtsim_table *table, unsigned index,
 				     unsigned count);
 
-/* How many of a table's entries are not zero; on a shared page table, at some moment of the call. */
+/* How many of a table's entries are not zero; on a shared page table, at a moment of the call. */
 PGTSIM_API unsigned pgtsim_table_live(const struct pgtsim_pgtable *pgt,
 				      const struct pgtsim_table *table);
 
@@ -196,7 +196,8 @@ PGTSIM_API void pgtsim_tables_release(struct pgtsim_pgtable *pgt, struct pgtsim_
  * must be zero, with the barriers of the profile: before it DSB ISHST for the linear map, after
  * it DSB ISHST and ISB, but not for the root up to 6.1. Models p?d_populate().
  * On a shared page table another thread may link one first: then this one is back on the list,
- * counted as allocated and freed. Models __pte_alloc_kernel(), with an atomic exchange for its lock.
+ * counted as allocated and freed. Models __pte_alloc_kernel(), with a compare-and-swap for its
+ * lock.
  */
 PGTSIM_API void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 				  struct pgtsim_table **list, uint64_t attrs,
@@ -236,7 +237,8 @@ struct pgtsim_map {
  * too), nothing written; -ENOMEM, nothing left of it, or with map_failure=keep what the tables
  * there were sufficed for.
  * -EFAULT if a table entry in the range points to no table page; nothing written.
- * On a shared page table -ENOMEM leaves a part mapped if a table that was there has been freed since.
+ * On a shared page table -ENOMEM leaves a part mapped if a table that was there has been freed
+ * since.
  * Departures from __create_pgd_mapping(): -EINVAL, -EEXIST and -ENOMEM stand where 6.12 warns,
  * keeps the old entry, or stops the machine.
  */
