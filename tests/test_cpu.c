@@ -186,6 +186,31 @@ static void stale_table_entries(void **state)
 	end(&f, cpus);
 }
 
+/* A leaf is cached with what the tables above it leave: that may be stale when the leaf is not. */
+static void restrictions_of_tables(void **state)
+{
+	static const uint64_t restrictions[] = { PGTSIM_BIT(62), PGTSIM_DESC_UXNTABLE,
+						 PGTSIM_DESC_PXNTABLE };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(restrictions); i++) {
+		struct fixture f;
+		struct pgtsim_cpus *cpus = start(&f, 4 * KIB, false, false);
+		uint64_t root = entry_at(&f, PGTSIM_P4D, VA) & ~restrictions[i];
+
+		for (int level = PGTSIM_PUD; level < PGTSIM_PTE; level++)
+			poke(&f, level, VA, entry_at(&f, level, VA) & ~restrictions[i]);
+		poke(&f, PGTSIM_PTE, VA,
+		     entry_at(&f, PGTSIM_PTE, VA) & ~(PGTSIM_DESC_UXN | PGTSIM_DESC_PXN));
+		poke(&f, PGTSIM_P4D, VA, root | restrictions[i]);
+		assert_outcome(cpus, 0, VA, PGTSIM_OUTCOME_MISS);
+		assert_outcome(cpus, 0, VA, PGTSIM_OUTCOME_HIT);
+		poke(&f, PGTSIM_P4D, VA, root);
+		assert_outcome(cpus, 0, VA, PGTSIM_OUTCOME_STALE_HIT);
+		end(&f, cpus);
+	}
+}
+
 /* A walk that a stale entry leads into freed memory ends there, and says so. */
 static void walk_into_a_freed_table(void **state)
 {
@@ -621,17 +646,12 @@ static void never_more_than_the_model(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(misses_walks_and_hits),
-	cmocka_unit_test(missing_flush),
-	cmocka_unit_test(changed_leaves),
-	cmocka_unit_test(stale_table_entries),
-	cmocka_unit_test(walk_into_a_freed_table),
-	cmocka_unit_test(contiguous_groups),
-	cmocka_unit_test(blocks),
-	cmocka_unit_test(flush_after_each_leaf),
-	cmocka_unit_test(arguments_and_seeds),
-	cmocka_unit_test(as_the_model_says),
-	cmocka_unit_test(never_more_than_the_model),
+	cmocka_unit_test(misses_walks_and_hits),   cmocka_unit_test(missing_flush),
+	cmocka_unit_test(changed_leaves),          cmocka_unit_test(stale_table_entries),
+	cmocka_unit_test(walk_into_a_freed_table), cmocka_unit_test(restrictions_of_tables),
+	cmocka_unit_test(contiguous_groups),       cmocka_unit_test(blocks),
+	cmocka_unit_test(flush_after_each_leaf),   cmocka_unit_test(arguments_and_seeds),
+	cmocka_unit_test(as_the_model_says),       cmocka_unit_test(never_more_than_the_model),
 };
 
 int main(void)

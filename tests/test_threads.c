@@ -508,6 +508,14 @@ static bool end_intruder(struct intruder *intruder, uint64_t va, uint64_t free_b
 	return came;
 }
 
+/* Each table but the root had its constructor called, and its destructor if it is gone. */
+static bool constructed_like_live(const struct pgtsim_counts *counts)
+{
+	return !counts->tables_constructed ||
+	       counts->tables_constructed - counts->tables_destructed ==
+		       counts->tables_allocated - counts->tables_freed - 1;
+}
+
 /* Whatever moment another mapper chooses to link the tables that a map needs, both get theirs. */
 static void tables_that_come_meanwhile(void **state)
 {
@@ -523,6 +531,7 @@ static void tables_that_come_meanwhile(void **state)
 				page_at(machine, intruder.va - pgtsim_page_size(&machine->geo));
 
 			assert_int_equal(pgtsim_map(&machine->pgt, &map), 0);
+			assert_true(constructed_like_live(&machine->tlb.counts));
 			came = end_intruder(&intruder, map.va, pages);
 			assert_true(came || n > 5);
 		}
