@@ -3,10 +3,11 @@
 
 #include <string.h>
 
-#include <atomic_ops.h>
+#include "shared.h"
 
 /* Shared tables need an atomic access as wide as an entry; where there is none they fall back. */
-#if UINTPTR_MAX >= UINT64_MAX && defined(AO_HAVE_load_acquire) && defined(AO_HAVE_store_release)
+#if UINTPTR_MAX >= UINT64_MAX && defined(AO_HAVE_load_acquire) && \
+	defined(AO_HAVE_store_release) && defined(AO_HAVE_compare_and_swap_release)
 static uint64_t load(const uint64_t *entry)
 {
 	return AO_load_acquire((const volatile AO_t *)entry);
@@ -15,6 +16,11 @@ static uint64_t load(const uint64_t *entry)
 static void store(uint64_t *entry, uint64_t desc)
 {
 	AO_store_release((volatile AO_t *)entry, desc);
+}
+
+static bool install(uint64_t *entry, uint64_t desc)
+{
+	return AO_compare_and_swap_release((volatile AO_t *)entry, 0, desc);
 }
 #else
 static uint64_t load(const uint64_t *entry)
@@ -26,6 +32,14 @@ static void store(uint64_t *entry, uint64_t desc)
 {
 	*(volatile uint64_t *)entry = desc;
 }
+
+static bool install(uint64_t *entry, uint64_t desc)
+{
+	if (load(entry))
+		return false;
+	store(entry, desc);
+	return true;
+}
 #endif
 
 static bool is_private(const struct pgtsim_pgtable *pgt)
@@ -33,25 +47,29 @@ static bool is_private(const struct pgtsim_pgtable *pgt)
 	return pgt->access == PGTSIM_ACCESS_PRIVATE;
 }
 
+static void announce(const struct pgtsim_pgtable *pgt, const uint64_t *entry, bool write)
+{
+	if (pgt->access == PGTSIM_ACCESS_HOOKED && pgt->hook)
+		pgt->hook->before(pgt->hook, entry, write);
+}
+
 /* One access of a table that is not private. */
 static uint64_t careful_load(const struct pgtsim_pgtable *pgt, const uint64_t *entry)
 {
-	if (pgt->access == PGTSIM_ACCESS_HOOKED && pgt->hook)
-		pgt->hook->before(pgt->hook, entry, false);
+	announce(pgt, entry, false);
 	return load(entry);
 }
 
 static void careful_store(const struct pgtsim_pgtable *pgt, uint64_t *entry, uint64_t desc)
 {
-	if (pgt->access == PGTSIM_ACCESS_HOOKED && pgt->hook)
-		pgt->hook->before(pgt->hook, entry, true);
+	announce(pgt, entry, true);
 	store(entry, desc);
 }
 
 void pgtsim_access_lines(const struct pgtsim_pgtable *pgt, unsigned index, unsigned count)
 {
-	if (!pgt->tlb->quiet)
-		pgt->tlb->counts.lines_touched += (index + count - 1) / 8 - index / 8 + 1;
+	pgtsim_count(pgt->tlb, &pgt->tlb->counts.lines_touched,
+		     (index + count - 1) / 8 - index / 8 + 1);
 }
 
 uint64_t pgtsim_access_read(const struct pgtsim_pgtable *pgt, const uint64_t *entry)
@@ -65,6 +83,14 @@ void pgtsim_access_write(const struct pgtsim_pgtable *pgt, uint64_t *entry, uint
 		*entry = desc;
 	else
 		careful_store(pgt, entry, desc);
+}
+
+bool pgtsim_access_install(const struct pgtsim_pgtable *pgt, uint64_t *entry, uint64_t desc)
+{
+	if (pgt->access == PGTSIM_ACCESS_SHARED)
+		return install(entry, desc);
+	pgtsim_access_write(pgt, entry, desc);
+	return true;
 }
 
 void pgtsim_access_fill(const struct pgtsim_pgtable *pgt, uint64_t *entries, unsigned count,

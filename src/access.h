@@ -18,6 +18,12 @@ void pgtsim_access_lines(const struct pgtsim_pgtable *pgt, unsigned index, unsig
 uint64_t pgtsim_access_read(const struct pgtsim_pgtable *pgt, const uint64_t *entry);
 void pgtsim_access_write(const struct pgtsim_pgtable *pgt, uint64_t *entry, uint64_t desc);
 
+/*
+ * Writes an entry that is zero. In a shared table another thread may be first: then nothing is
+ * written, and it returns false. Anywhere else it is a plain write, as the kernel's.
+ */
+bool pgtsim_access_install(const struct pgtsim_pgtable *pgt, uint64_t *entry, uint64_t desc);
+
 /* Writes first, first + step, … */
 void pgtsim_access_fill(const struct pgtsim_pgtable *pgt, uint64_t *entries, unsigned count, uint64_t first,
 			uint64_t step);

@@ -440,16 +440,18 @@ static void print_step(const struct pgtsim_geometry *geo, const struct pgtsim_st
 		      pgtsim_kind_name(pgtsim_desc_kind(step->level, step->desc)));
 }
 
-static void print_translation(const struct pgtsim_pgtable *pgt, uint64_t va,
-			      const struct pgtsim_translation *end,
-			      const struct pgtsim_printer *out)
+void pgtsim_dump_translation(const struct pgtsim_pgtable *pgt, const struct pgtsim_translation *end,
+			     const struct pgtsim_printer *out)
 {
 	unsigned shift = pgt->geo.shift[pgtsim_slot(end->level)];
 	const char *type = memory_type(pgt->policy, end->desc);
 
-	pgtsim_printf(out, "%-6s        %-5s  0x%" PRIx64 "\n", "offset", bits_word(0, shift).text,
-		      va & (end->size - 1));
-	pgtsim_printf(out, "PA 0x%016" PRIx64 ": a leaf of %s, %s, %s%s, %s\n", end->pa,
+	if (end->fault) {
+		pgtsim_printf(out, "no PA: %s, level %d (%s)", pgtsim_fault_name(end->fault),
+			      end->level, pgtsim_level_name(&pgt->geo, end->level));
+		return;
+	}
+	pgtsim_printf(out, "PA 0x%016" PRIx64 ": a leaf of %s, %s, %s%s, %s", end->pa,
 		      size_word(shift).text, end->writable ? "read-write" : "read-only",
 		      end->executable ? "executable" : "not executable",
 		      end->desc & PGTSIM_DESC_CONT ? ", contiguous" : "",
@@ -472,11 +474,12 @@ void pgtsim_dump_walk(const struct pgtsim_pgtable *pgt, uint64_t va,
 	pgtsim_printf(out, "level   arch  bits   index  entry               kind\n");
 	for (unsigned i = 0; i < end.steps; i++)
 		print_step(&pgt->geo, &end.step[i], out);
-	if (end.fault)
-		pgtsim_printf(out, "no PA: %s, level %d (%s)\n", pgtsim_fault_name(end.fault),
-			      end.level, pgtsim_level_name(&pgt->geo, end.level));
-	else
-		print_translation(pgt, va, &end, out);
+	if (!end.fault)
+		pgtsim_printf(out, "%-6s        %-5s  0x%" PRIx64 "\n", "offset",
+			      bits_word(0, pgt->geo.shift[pgtsim_slot(end.level)]).text,
+			      va & (end.size - 1));
+	pgtsim_dump_translation(pgt, &end, out);
+	pgtsim_printf(out, "\n");
 }
 
 /* ---- one descriptor ---- */

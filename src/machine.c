@@ -227,6 +227,8 @@ static int build(struct pgtsim_machine *machine, const struct pgtsim_machine_con
 		return ret;
 	ret = pgtsim_memory_new(&machine->memory, machine->geo.page_shift,
 				largest_table(&machine->geo), config->ram, config->ram_count);
+	if (!ret && config->access == PGTSIM_ACCESS_SHARED)
+		pgtsim_memory_share(machine->memory);
 	if (!ret)
 		ret = init_rooms(machine, config);
 	if (!ret && config->boot) {

@@ -12,6 +12,8 @@
 #include <sys/mman.h>
 #endif
 
+#include "shared.h"
+
 /*
  * A PFN, from the top: | region | chunk in it: 12 bits | frame in it: 10 bits |
  *
@@ -106,6 +108,8 @@ struct pgtsim_memory {
 	size_t frontier_range; /* whole chunks not touched are at the frontier or above */
 	uint64_t frontier;
 	struct chunk *boot; /* stands for each untouched chunk reserved whole */
+	bool shared;        /* by threads: they take turns with all that follows in this file */
+	uintptr_t lock;
 	size_t range_count;
 	struct pfn_range range[]; /* RAM, sorted, not touching each other */
 };
@@ -674,27 +678,45 @@ static void count_allocations(struct pgtsim_memory *memory, uint64_t count)
 		memory->fail_in -= count;
 }
 
+void pgtsim_memory_share(struct pgtsim_memory *memory)
+{
+	memory->shared = true;
+}
+
+static void lock(struct pgtsim_memory *memory)
+{
+	pgtsim_lock(memory->shared, &memory->lock);
+}
+
+static void unlock(struct pgtsim_memory *memory)
+{
+	pgtsim_unlock(memory->shared, &memory->lock);
+}
+
 void pgtsim_memory_fail(struct pgtsim_memory *memory, uint64_t nth, bool every)
 {
+	lock(memory);
 	memory->fail_in = nth;
 	memory->fail_again = every ? nth : 0;
+	unlock(memory);
 }
 
 int pgtsim_memory_alloc_small(struct pgtsim_memory *memory)
 {
-	if (!admit(memory, 1))
-		return -ENOMEM;
-	count_allocations(memory, 1);
-	return 0;
+	uint64_t admitted;
+
+	lock(memory);
+	admitted = admit(memory, 1);
+	count_allocations(memory, admitted);
+	unlock(memory);
+	return admitted ? 0 : -ENOMEM;
 }
 
-int pgtsim_memory_alloc(struct pgtsim_memory *memory, unsigned order, uint64_t *pfn)
+static int alloc_block(struct pgtsim_memory *memory, unsigned order, uint64_t *pfn)
 {
 	struct block block;
 	uint8_t *state;
 
-	if (order > PGTSIM_MAX_ORDER)
-		return -EINVAL;
 	if (!admit(memory, 1) || find_block(memory, order, &block))
 		return -ENOMEM;
 	take(memory, &block, 1u << order);
@@ -704,6 +726,18 @@ int pgtsim_memory_alloc(struct pgtsim_memory *memory, unsigned order, uint64_t *
 	state[0] = (uint8_t)(STATE_PAGES | order);
 	*pfn = block_pfn(&block);
 	return 0;
+}
+
+int pgtsim_memory_alloc(struct pgtsim_memory *memory, unsigned order, uint64_t *pfn)
+{
+	int ret;
+
+	if (order > PGTSIM_MAX_ORDER)
+		return -EINVAL;
+	lock(memory);
+	ret = alloc_block(memory, order, pfn);
+	unlock(memory);
+	return ret;
 }
 
 /*
@@ -722,14 +756,11 @@ static unsigned find_run(struct pgtsim_memory *memory, uint64_t count, struct bl
 	return most < 1u << block->order ? (unsigned)most : 1u << block->order;
 }
 
-int64_t pgtsim_memory_alloc_run(struct pgtsim_memory *memory, uint64_t count, uint64_t *pfn)
+static int64_t alloc_run(struct pgtsim_memory *memory, uint64_t count, uint64_t *pfn)
 {
 	struct block block;
-	unsigned run;
+	unsigned run = find_run(memory, count, &block);
 
-	if (count == 0)
-		return 0;
-	run = find_run(memory, count, &block);
 	if (!run)
 		return -ENOMEM;
 	take(memory, &block, run);
@@ -737,6 +768,18 @@ int64_t pgtsim_memory_alloc_run(struct pgtsim_memory *memory, uint64_t count, ui
 	memset(&block.chunk->state[block.frame], STATE_PAGES, run);
 	*pfn = block_pfn(&block);
 	return run;
+}
+
+int64_t pgtsim_memory_alloc_run(struct pgtsim_memory *memory, uint64_t count, uint64_t *pfn)
+{
+	int64_t got;
+
+	if (count == 0)
+		return 0;
+	lock(memory);
+	got = alloc_run(memory, count, pfn);
+	unlock(memory);
+	return got;
 }
 
 /* The table pages of a chunk. NULL if the host has no memory. */
@@ -821,6 +864,7 @@ uint64_t pgtsim_memory_alloc_tables(struct pgtsim_memory *memory, uint64_t count
 {
 	uint64_t done = 0;
 
+	lock(memory);
 	while (done < count) {
 		unsigned run = alloc_table_run(memory, count - done, tail);
 
@@ -828,6 +872,7 @@ uint64_t pgtsim_memory_alloc_tables(struct pgtsim_memory *memory, uint64_t count
 			break;
 		done += run;
 	}
+	unlock(memory);
 	return done;
 }
 
@@ -859,8 +904,7 @@ static enum pgtsim_bad_free what_is_wrong(const struct pgtsim_memory *memory, ui
 	}
 }
 
-enum pgtsim_bad_free pgtsim_memory_free_pages(struct pgtsim_memory *memory, uint64_t pfn,
-					      unsigned order)
+static enum pgtsim_bad_free free_block(struct pgtsim_memory *memory, uint64_t pfn, unsigned order)
 {
 	struct chunk *chunk = find_chunk(memory, pfn >> CHUNK_BITS);
 	unsigned frame = pfn % CHUNK_FRAMES;
@@ -869,6 +913,17 @@ enum pgtsim_bad_free pgtsim_memory_free_pages(struct pgtsim_memory *memory, uint
 		return what_is_wrong(memory, pfn);
 	release(memory, chunk, frame, frame + (1u << order));
 	return PGTSIM_FREE_OK;
+}
+
+enum pgtsim_bad_free pgtsim_memory_free_pages(struct pgtsim_memory *memory, uint64_t pfn,
+					      unsigned order)
+{
+	enum pgtsim_bad_free bad;
+
+	lock(memory);
+	bad = free_block(memory, pfn, order);
+	unlock(memory);
+	return bad;
 }
 
 /* How many of the bytes from state[0] on, at most `max`, have that value. */
@@ -890,6 +945,7 @@ uint64_t pgtsim_memory_free_run(struct pgtsim_memory *memory, uint64_t pfn, uint
 	uint64_t done = 0;
 
 	*bad = PGTSIM_FREE_OK;
+	lock(memory);
 	while (done < count) {
 		struct chunk *chunk = find_chunk(memory, (pfn + done) >> CHUNK_BITS);
 		unsigned frame = (pfn + done) % CHUNK_FRAMES;
@@ -908,25 +964,33 @@ uint64_t pgtsim_memory_free_run(struct pgtsim_memory *memory, uint64_t pfn, uint
 			break;
 		}
 	}
+	unlock(memory);
 	return done;
 }
 
 void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table *table)
 {
 	uint64_t pfn = table->pa >> memory->page_shift;
-	struct chunk *chunk = find_chunk(memory, pfn >> CHUNK_BITS);
 	unsigned frame = pfn % CHUNK_FRAMES;
+	struct chunk *chunk;
 
 	if (!table->entries)
 		return;
 	if (table->live)
 		memset(table->entries, 0, memory->table_bytes);
 	table->entries = NULL;
+	lock(memory);
+	chunk = find_chunk(memory, pfn >> CHUNK_BITS);
 	chunk->state[frame] = STATE_FREE;
 	merge_block(memory, chunk, frame, 0);
 	memory->free_count++;
+	unlock(memory);
 }
 
+/*
+ * Takes no lock: what it reads of a table was written before an entry that points there, and stays
+ * as it is until that entry is gone.
+ */
 struct pgtsim_table *pgtsim_memory_table(const struct pgtsim_memory *memory, uint64_t pa)
 {
 	uint64_t pfn = pa >> memory->page_shift;

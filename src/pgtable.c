@@ -4,18 +4,24 @@
 #include <errno.h>
 
 #include "access.h"
+#include "shared.h"
+#include "translate.h"
 
 /* Entries that the library itself touched. */
 static void count_work(const struct pgtsim_pgtable *pgt, uint64_t entries)
 {
-	if (!pgt->tlb->quiet)
-		pgt->tlb->counts.work_entries += entries;
+	pgtsim_count(pgt->tlb, &pgt->tlb->counts.work_entries, entries);
 }
 
 /* Whether the side record may be believed without a look at the entries: nobody else writes. */
 static bool is_private(const struct pgtsim_pgtable *pgt)
 {
 	return pgt->access == PGTSIM_ACCESS_PRIVATE;
+}
+
+static bool is_shared(const struct pgtsim_pgtable *pgt)
+{
+	return pgt->access == PGTSIM_ACCESS_SHARED;
 }
 
 /* ---- creation ---- */
@@ -66,7 +72,7 @@ static void start_record(const struct pgtsim_pgtable *pgt, struct pgtsim_table *
 {
 	table->next = NULL;
 	table->live = 0;
-	table->first = pgtsim_entries(&pgt->geo, level);
+	table->first = is_shared(pgt) ? 0 : pgtsim_entries(&pgt->geo, level);
 	table->level = (int8_t)level;
 	table->region = (uint8_t)region;
 	table->epoch = pgt->epoch;
@@ -86,6 +92,7 @@ int pgtsim_pgtable_init(struct pgtsim_pgtable *pgt, const struct pgtsim_geometry
 	};
 	if (pgtsim_tables_reserve(pgt, 1, &pgt->root) != 1)
 		return -ENOMEM;
+	tlb->shared |= is_shared(pgt);
 	start_record(pgt, pgt->root, pgtsim_root_level(geo), PGTSIM_REGION_OTHER);
 	table_event(pgt, PGTSIM_OP_TABLE_ALLOC, pgt->root, pgtsim_va_start(geo), 0);
 	return 0;
@@ -156,7 +163,7 @@ static struct pgtsim_run next_run(const struct pgtsim_pgtable *pgt, struct pgtsi
 	run.count = pgtsim_index(&pgt->geo, level, last) - run.index + 1;
 	if (level == PGTSIM_PTE)
 		return run;
-	if (table->live || !is_private(pgt))
+	if (!is_private(pgt) || table->live)
 		run.count = count_no_tables(pgt, &run, known);
 	else
 		*known = run.index + run.count;
@@ -242,18 +249,38 @@ static unsigned table_entries(const struct pgtsim_pgtable *pgt, const struct pgt
 	return pgtsim_entries(&pgt->geo, table->level);
 }
 
-/* Keeps the side record when `live` of the run's entries, all zero before, are written. */
-static void record_filled(struct pgtsim_table *table, unsigned index, unsigned live)
+/* All that threads keep in the record of a table they share; `first` stays 0. */
+static void add_live(struct pgtsim_table *table, unsigned live)
 {
+	AO_int_fetch_and_add_release(&table->live, live);
+}
+
+unsigned pgtsim_table_live(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table)
+{
+	return is_shared(pgt) ? AO_int_load_acquire(&table->live) : table->live;
+}
+
+/* Keeps the side record when `live` of the run's entries, all zero before, are written. */
+static void record_filled(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+			  unsigned index, unsigned live)
+{
+	if (is_shared(pgt)) {
+		add_live(table, live);
+		return;
+	}
 	table->live += live;
 	if (index < table->first)
 		table->first = index;
 }
 
 /* The same when a run is cleared. */
-static void record_cleared(struct pgtsim_table *table, unsigned index, unsigned count,
-			   unsigned live)
+static void record_cleared(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+			   unsigned index, unsigned count, unsigned live)
 {
+	if (is_shared(pgt)) {
+		add_live(table, -live);
+		return;
+	}
 	table->live -= live;
 	if (index <= table->first && table->first < index + count)
 		table->first = index + count;
@@ -337,9 +364,9 @@ static void store_singly(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 	}
 	pgtsim_access_write(pgt, entry, event->new_desc);
 	if (event->op == PGTSIM_OP_CLEAR)
-		record_cleared(run->table, index, 1, 1);
+		record_cleared(pgt, run->table, index, 1, 1);
 	else
-		record_filled(run->table, index, 1);
+		record_filled(pgt, run->table, index, 1);
 	count_work(pgt, 1);
 	event->flags &= PGTSIM_EACH_FREE;
 	pgtsim_tlb_event(pgt->tlb, event);
@@ -398,7 +425,7 @@ void pgtsim_run_map(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, ui
 		event.va += event.count * event.size;
 		event.pa += event.count * event.size;
 	}
-	record_filled(run->table, run->index, run->count);
+	record_filled(pgt, run->table, run->index, run->count);
 	count_work(pgt, run->count);
 }
 
@@ -447,7 +474,7 @@ void pgtsim_run_clear(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, 
 	else
 		pgtsim_tlb_event(pgt->tlb, &event);
 	pgtsim_access_clear(pgt, &run->table->entries[run->index], run->count);
-	record_cleared(run->table, run->index, run->count, live);
+	record_cleared(pgt, run->table, run->index, run->count, live);
 	count_work(pgt, run->count);
 }
 
@@ -542,8 +569,14 @@ void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 	table_event(pgt, PGTSIM_OP_TABLE_ALLOC, child, run->va, construct(pgt, child));
 	if (region != PGTSIM_REGION_VMEMMAP)
 		pgtsim_tlb_publish(pgt->tlb);
-	pgtsim_access_write(pgt, &run->table->entries[index], desc);
-	record_filled(run->table, index, 1);
+	if (!pgtsim_access_install(pgt, &run->table->entries[index], desc)) {
+		table_event(pgt, PGTSIM_OP_TABLE_FREE, child, run->va,
+			    child->constructed ? PGTSIM_EACH_DTOR : 0);
+		child->next = *list;
+		*list = child;
+		return;
+	}
+	record_filled(pgt, run->table, index, 1);
 	count_work(pgt, 1);
 	pgtsim_access_lines(pgt, index, 1);
 	entry_event(pgt, PGTSIM_OP_LINK, run, 0, desc);
@@ -564,7 +597,7 @@ void pgtsim_table_unlink(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 	bool early = pgt->policy->table_free_order == PGTSIM_TABLE_FREE_BEFORE_INVALIDATE;
 
 	pgtsim_access_write(pgt, &run->table->entries[run->index], 0);
-	record_cleared(run->table, run->index, 1, 1);
+	record_cleared(pgt, run->table, run->index, 1, 1);
 	count_work(pgt, 1);
 	pgtsim_access_lines(pgt, run->index, 1);
 	entry_event(pgt, PGTSIM_OP_UNLINK, run, desc, 0);
@@ -579,7 +612,7 @@ void pgtsim_table_unlink(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 
 uint32_t pgtsim_tables_mark(struct pgtsim_pgtable *pgt)
 {
-	return ++pgt->epoch;
+	return is_shared(pgt) ? pgt->epoch : ++pgt->epoch;
 }
 
 static int undo_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
@@ -597,7 +630,8 @@ void pgtsim_tables_undo(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last, 
 {
 	static const struct pgtsim_visitor visitor = { .table_done = undo_table };
 
-	pgtsim_walk(pgt, va, last, &visitor, &mark);
+	if (!is_shared(pgt))
+		pgtsim_walk(pgt, va, last, &visitor, &mark);
 	pgtsim_tlb_end(pgt->tlb, va, last);
 }
 
@@ -609,6 +643,7 @@ struct mapping {
 	uint64_t va, last, delta;
 	struct pgtsim_table *tables; /* reserved, in the order they will be linked */
 	uint64_t needed;             /* tables to reserve */
+	bool reserved;               /* all of them were */
 	int skipping;                /* the level below which nothing is mapped; above pte: none */
 };
 
@@ -647,15 +682,37 @@ static uint64_t tables_below(const struct pgtsim_geometry *geo, const struct map
 	return head + tail;
 }
 
+/* How many entries of a run are free; others may have linked a table since it was looked at. */
+static unsigned free_entries(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run)
+{
+	if (is_private(pgt))
+		return pgtsim_run_live(pgt, run) ? 0 : run->count;
+	count_work(pgt, run->count);
+	return pgtsim_run_zeros(pgt, run->table, run->index, run->count);
+}
+
+static bool is_table(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, unsigned index)
+{
+	return pgtsim_desc_is_table(run->level, pgtsim_entry(pgt, run->table, index));
+}
+
 static int prepare_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
 {
 	struct mapping *m = arg;
+	unsigned all = run->count;
 
-	if (pgtsim_run_live(pgt, run))
+	run->count = free_entries(pgt, run);
+	if (run->count < all && !is_table(pgt, run, run->index + run->count))
 		return -EEXIST;
+	if (!run->count)
+		return PGTSIM_WALK_AGAIN;
+	run->last = run_last(&pgt->geo, run, run->last);
 	if (run->level <= m->skipping)
 		m->needed += tables_below(&pgt->geo, m, run->level, run->va, run->last);
-	return 0;
+	if (run->count == all)
+		return 0;
+	run->va = run->last + 1;
+	return PGTSIM_WALK_AGAIN;
 }
 
 /* pmd_set_huge() over a table changes nothing, up to 6.12. */
@@ -749,7 +806,7 @@ static int map_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void 
 		run->va = last + 1;
 		return last == run->last ? 0 : PGTSIM_WALK_AGAIN;
 	}
-	if (!m->tables)
+	if (!m->tables && !(m->reserved && pgtsim_tables_reserve(pgt, 1, &m->tables)))
 		return -ENOMEM;
 	pgtsim_table_link(pgt, run, &m->tables, m->map->table_attrs, m->map->region);
 	return PGTSIM_WALK_AGAIN;
@@ -806,7 +863,10 @@ int pgtsim_map(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map)
 		pgtsim_tables_release(pgt, &m.tables);
 		return -ENOMEM;
 	}
-	return pgtsim_walk(pgt, m.va, m.last, &commit, &m);
+	m.reserved = got == m.needed;
+	ret = pgtsim_walk(pgt, m.va, m.last, &commit, &m);
+	pgtsim_tables_release(pgt, &m.tables);
+	return ret;
 }
 
 /* ---- translate ---- */
@@ -841,8 +901,8 @@ static void fill_access(struct pgtsim_translation *out, uint64_t tables)
 			  !out->user_writable;
 }
 
-static void fill_leaf(const struct pgtsim_geometry *geo, uint64_t va, uint64_t tables,
-		      struct pgtsim_translation *out)
+void pgtsim_translate_leaf(const struct pgtsim_geometry *geo, uint64_t va, uint64_t tables,
+			   struct pgtsim_translation *out)
 {
 	fill_access(out, tables);
 	out->attr_index = (out->desc & PGTSIM_DESC_ATTRINDX_MASK) >> 2;
@@ -852,15 +912,9 @@ static void fill_leaf(const struct pgtsim_geometry *geo, uint64_t va, uint64_t t
 	out->pa = pgtsim_desc_address(geo, out->level, out->desc) + (va & (out->size - 1));
 }
 
-int pgtsim_translate(const struct pgtsim_pgtable *pgt, uint64_t va, struct pgtsim_translation *out)
+int pgtsim_translate_from(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
+			  uint64_t va, uint64_t tables, struct pgtsim_translation *out)
 {
-	const struct pgtsim_table *table = pgt->root;
-	uint64_t tables = 0;
-
-	*out = (struct pgtsim_translation){ .level = pgt->root->level,
-					    .fault = PGTSIM_FAULT_TRANSLATION };
-	if (va < pgtsim_va_start(&pgt->geo))
-		return -EINVAL;
 	for (;; out->level++) {
 		unsigned index = pgtsim_index(&pgt->geo, out->level, va);
 
@@ -879,8 +933,17 @@ int pgtsim_translate(const struct pgtsim_pgtable *pgt, uint64_t va, struct pgtsi
 			return -EFAULT;
 		}
 	}
-	fill_leaf(&pgt->geo, va, tables, out);
+	pgtsim_translate_leaf(&pgt->geo, va, tables, out);
 	return 0;
+}
+
+int pgtsim_translate(const struct pgtsim_pgtable *pgt, uint64_t va, struct pgtsim_translation *out)
+{
+	*out = (struct pgtsim_translation){ .level = pgt->root->level,
+					    .fault = PGTSIM_FAULT_TRANSLATION };
+	if (va < pgtsim_va_start(&pgt->geo))
+		return -EINVAL;
+	return pgtsim_translate_from(pgt, pgt->root, va, 0, out);
 }
 
 const char *pgtsim_fault_name(enum pgtsim_fault fault)
@@ -916,9 +979,9 @@ int pgtsim_poke(struct pgtsim_pgtable *pgt, int level, uint64_t va, uint64_t des
 	}
 	pgtsim_access_write(pgt, &run.table->entries[run.index], desc);
 	if (old && !desc)
-		record_cleared(run.table, run.index, 1, 1);
+		record_cleared(pgt, run.table, run.index, 1, 1);
 	else if (!old && desc)
-		record_filled(run.table, run.index, 1);
+		record_filled(pgt, run.table, run.index, 1);
 	pgt->poked = true;
 	entry_event(pgt, PGTSIM_OP_POKE, &run, old, desc);
 	return 0;

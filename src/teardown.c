@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "access.h"
+#include "shared.h"
 
 static int check_range(const struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end)
 {
@@ -225,13 +226,15 @@ static int gather_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, vo
 	while (index < end) {
 		struct pgtsim_run part;
 		unsigned count;
+		uint64_t desc;
 
 		index += pgtsim_run_zeros(pgt, run->table, index, end - index);
 		if (index == end)
 			break;
 		count = pgtsim_run_uniform(pgt, run->table, index, end - index, size);
 		part = sub_run(pgt, run, index, count);
-		if (pgtsim_entry(pgt, run->table, index) & PGTSIM_DESC_VALID)
+		desc = pgtsim_entry(pgt, run->table, index);
+		if ((desc & PGTSIM_DESC_VALID) && !pgtsim_desc_is_table(run->level, desc))
 			hold(arg, &part, 0);
 		index += count;
 	}
@@ -353,15 +356,20 @@ static bool is_leaf(const struct pgtsim_pgtable *pgt, int level, uint64_t desc)
 	}
 }
 
-/* Entries that were poked may be anything; what the kernel would take for a table stays. */
-static void unmap_poked(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
-			const struct pgtsim_unmap *unmap)
+/*
+ * Entries that were poked may be anything; what the kernel would take for a table stays. Entries
+ * of upper tables that threads share may have become tables since the walker looked at them.
+ */
+static void unmap_one_by_one(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+			     const struct pgtsim_unmap *unmap)
 {
 	for (unsigned i = 0; i < run->count; i++) {
 		const struct pgtsim_run one = sub_run(pgt, run, run->index + i, 1);
 		uint64_t desc = pgtsim_entry(pgt, run->table, one.index);
 		bool leaf = is_leaf(pgt, run->level, desc);
 
+		if (!desc || pgtsim_desc_is_table(run->level, desc))
+			continue;
 		if (!leaf)
 			pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_INVALID_ENTRY, one.va, run->level,
 					     "pass 1 %s 0x%016llx%s",
@@ -378,8 +386,8 @@ static int unmap_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, voi
 	if (run->level == PGTSIM_PTE)
 		run->count = pte_steps(pgt, run->va, run->last);
 	pgtsim_access_lines(pgt, run->index, run->count);
-	if (pgt->poked)
-		unmap_poked(pgt, run, arg);
+	if (pgt->poked || (pgt->access != PGTSIM_ACCESS_PRIVATE && run->level < PGTSIM_PTE))
+		unmap_one_by_one(pgt, run, arg);
 	else
 		unmap_run(pgt, run, arg);
 	return 0;
@@ -428,8 +436,7 @@ static bool inside(const struct pgtsim_pgtable *pgt, const struct bounds *bounds
 /* Descriptors that the kernel reads as it scans. */
 static void count_reads(struct pgtsim_pgtable *pgt, uint64_t entries)
 {
-	if (!pgt->tlb->quiet)
-		pgt->tlb->counts.entries_read += entries;
+	pgtsim_count(pgt->tlb, &pgt->tlb->counts.entries_read, entries);
 }
 
 /* The kernel's check that pass 1 was there, and what it reads for it. */
@@ -509,8 +516,8 @@ static int free_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 	if (child->level == PGTSIM_PTE)
 		check_ptes(pgt, run, child);
 	if (!frees_tables(pgt, arg, run->va) || !inside(pgt, arg, run)) {
-		if (!pgt->tlb->quiet && !child->live)
-			pgt->tlb->counts.tables_kept++;
+		if (!pgtsim_table_live(pgt, child))
+			pgtsim_count(pgt->tlb, &pgt->tlb->counts.tables_kept, 1);
 		return 0;
 	}
 	if (is_empty(pgt, child))
@@ -524,10 +531,13 @@ static int report_blocks(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, voi
 	if (run->level < PGTSIM_PTE && pgtsim_run_live(pgt, run)) {
 		unsigned zeros = pgtsim_run_zeros(pgt, run->table, run->index, run->count);
 		const struct pgtsim_run one = sub_run(pgt, run, run->index + zeros, 1);
+		uint64_t desc = pgtsim_entry(pgt, run->table, one.index);
 
-		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_BLOCK_IN_PASS_2, one.va, run->level,
-				     "entry 0x%016llx is left as it is",
-				     (unsigned long long)pgtsim_entry(pgt, run->table, one.index));
+		/* A table that another thread has linked since is none of ours. */
+		if (!pgtsim_desc_is_table(run->level, desc))
+			pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_BLOCK_IN_PASS_2, one.va, run->level,
+					     "entry 0x%016llx is left as it is",
+					     (unsigned long long)desc);
 	}
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cached.h"
+#include "shared.h"
 
 /* TLBI operands hold VA[55:12] whatever the granule. */
 enum { TLBI_SHIFT = 12 };
@@ -119,6 +120,9 @@ static const struct pgtsim_violation_kind kinds[PGTSIM_V_COUNT] = {
 	[PGTSIM_V_OVERLAPPING_SIZES] = { "overlapping-sizes",
 					 "an address may be cached in two sizes at once",
 					 "invalidate the old size before the new one is written" },
+	[PGTSIM_V_STALE_HIT] = { "stale-hit",
+				 "a CPU uses a translation that the tables do not give any more",
+				 "invalidate what has changed, then DSB ISH, before it is used" },
 	[PGTSIM_V_UNCHECKED] = { "unchecked",
 				 "host memory ran out: what may be cached is not known any more",
 				 "run it again with more memory" },
@@ -283,11 +287,13 @@ void pgtsim_tlb_event(struct pgtsim_tlb *tlb, const struct pgtsim_event *event)
 		pgtsim_cached_event(tlb->cached, event);
 	if (tlb->quiet)
 		return;
+	pgtsim_lock(tlb->shared, &tlb->lock);
 	count(&tlb->counts, event);
 	for (struct pgtsim_observer *o = tlb->observers, *next; o; o = next) {
 		next = o->next;
 		o->event(o, event);
 	}
+	pgtsim_unlock(tlb->shared, &tlb->lock);
 }
 
 void pgtsim_tlb_begin(struct pgtsim_tlb *tlb, enum pgtsim_op op, uint64_t va, uint64_t last)
@@ -409,14 +415,16 @@ void pgtsim_tlb_flush_range(struct pgtsim_tlb *tlb, const struct pgtsim_geometry
 	pgtsim_tlb_complete(tlb);
 }
 
-void pgtsim_tlb_violation(struct pgtsim_tlb *tlb, enum pgtsim_violation_name name, uint64_t va,
-			  int level, const char *text, ...)
+/* The lock must be held on a shared machine. */
+#ifdef __GNUC__
+__attribute__((format(printf, 5, 0)))
+#endif
+static void
+note(struct pgtsim_tlb *tlb, enum pgtsim_violation_name name, uint64_t va, int level,
+     const char *text, va_list args)
 {
 	struct pgtsim_violation *violation;
-	va_list args;
 
-	if (tlb->quiet)
-		return;
 	tlb->counts.violations++;
 	if (!tlb->violations)
 		tlb->violations = calloc(PGTSIM_VIOLATIONS_KEPT, sizeof(*tlb->violations));
@@ -426,8 +434,20 @@ void pgtsim_tlb_violation(struct pgtsim_tlb *tlb, enum pgtsim_violation_name nam
 	violation->name = name;
 	violation->va = va;
 	violation->level = level;
-	va_start(args, text);
 	vsnprintf(violation->text, sizeof(violation->text), text, args);
+}
+
+void pgtsim_tlb_violation(struct pgtsim_tlb *tlb, enum pgtsim_violation_name name, uint64_t va,
+			  int level, const char *text, ...)
+{
+	va_list args;
+
+	if (tlb->quiet)
+		return;
+	va_start(args, text);
+	pgtsim_lock(tlb->shared, &tlb->lock);
+	note(tlb, name, va, level, text, args);
+	pgtsim_unlock(tlb->shared, &tlb->lock);
 	va_end(args);
 }
 

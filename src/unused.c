@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared.h"
+
 enum {
 	BLOCK_SHIFT = 21, /* only the 4K granule has vmemmap blocks */
 	UNIT_SHIFT = 12,
@@ -98,8 +100,7 @@ static void mark(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t end)
 			break;
 		}
 	set_units(record->marked, start, end, true);
-	if (!vmemmap->pgt->tlb->quiet)
-		vmemmap->pgt->tlb->counts.memmap_marked += end - start;
+	pgtsim_count(vmemmap->pgt->tlb, &vmemmap->pgt->tlb->counts.memmap_marked, end - start);
 }
 
 /* What was put off is done now. */

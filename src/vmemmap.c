@@ -87,7 +87,11 @@ static void take_back(struct populating *p, uint64_t va, uint64_t last)
 			forget_blocks(p->vmemmap, built->va, built->size);
 		pgtsim_unmap_range(p->vmemmap->pgt, &unmap);
 	}
-	pgtsim_tables_undo(p->vmemmap->pgt, va, last, p->mark);
+	if (p->vmemmap->pgt->access == PGTSIM_ACCESS_SHARED)
+		pgtsim_free_tables(p->vmemmap->pgt, va, last + 1, p->vmemmap->start,
+				   p->vmemmap->end);
+	else
+		pgtsim_tables_undo(p->vmemmap->pgt, va, last, p->mark);
 }
 
 /* ---- populate ---- */
@@ -180,6 +184,7 @@ static int link_table(struct populating *p, const struct pgtsim_run *run)
 	if (!pgtsim_tables_reserve(pgt, 1, &table))
 		return -ENOMEM;
 	pgtsim_table_link(pgt, run, &table, pgt->policy->vmemmap_table, PGTSIM_REGION_VMEMMAP);
+	pgtsim_tables_release(pgt, &table);
 	return PGTSIM_WALK_AGAIN;
 }
 
@@ -245,12 +250,16 @@ static int populate_block(struct populating *p, struct pgtsim_run *run)
 static int populate_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
 {
 	struct populating *p = arg;
+	uint64_t desc;
 
 	if (run->level == PGTSIM_PTE)
 		return populate_pages(p, run);
 	if (run->level == PGTSIM_PMD && p->blocks)
 		return populate_block(p, run);
-	if (pgtsim_entry(pgt, run->table, run->index)) {
+	desc = pgtsim_entry(pgt, run->table, run->index);
+	if (pgtsim_desc_is_table(run->level, desc))
+		return PGTSIM_WALK_AGAIN; /* another thread has linked it since */
+	if (desc) {
 		/* A block is there already: it is kept. */
 		run->va = pgtsim_entry_base(&pgt->geo, run->level, run->va) +
 			  pgtsim_entry_size(&pgt->geo, run->level);

@@ -79,6 +79,8 @@ struct good {
 	const char *name, *text, *output;
 };
 
+#define READ_ONLY "a leaf of 4K, read-only, not executable, MEM/NORMAL"
+
 static const struct good good[] = {
 	{ "a machine alone", "machine\ncheck\n", "" },
 	{ "echo prints its text", "machine\necho hello  there # not a comment\n",
@@ -191,6 +193,40 @@ static const struct good good[] = {
 	  "machine\nfail alloc nth=1 every\nactor a vmalloc linear+0 1\n"
 	  "expect-error ENOMEM explore\nexpect explore.failed == 0\ncheck\n",
 	  "explored 1 schedule, 0 failed\na fails: ENOMEM\n" },
+	{ "a flush that is missing shows in the TLB that has the entry",
+	  "machine cpus=2\nmap linear+0 0x40000000 8K prot=ro\naccess linear+8\n"
+	  "access linear+4K\naccess linear+8 cpu=1\npoke pte linear+0 0\naccess linear+8\n"
+	  "expect violations == 1\ntlbi leaf linear+0\naccess linear+8 cpu=1\n",
+	  "access 0xffff000000000008 cpu=0 miss PA 0x0000000040000008: " READ_ONLY "\n"
+	  "access 0xffff000000001000 cpu=0 walk PA 0x0000000040001000: " READ_ONLY "\n"
+	  "access 0xffff000000000008 cpu=1 miss PA 0x0000000040000008: " READ_ONLY "\n"
+	  "access 0xffff000000000008 cpu=0 stale-hit PA 0x0000000040000008: " READ_ONLY
+	  "; the tables say no PA: translation fault, level 3 (pte)\n"
+	  "access 0xffff000000000008 cpu=1 fault no PA: translation fault, level 3 (pte)\n" },
+	{ "a poke that is completed by hand",
+	  "machine\nmap linear+0 0x40000000 4K\naccess linear+0\nreset-stats\n"
+	  "poke pte linear+0 0\nbarrier dsb-ishst\ntlbi leaf linear+0\nbarrier dsb-ish\n"
+	  "barrier isb\naccess linear+0\nexpect dsb == 2\nexpect isb == 1\n"
+	  "expect tlbi.leaf == 1\ncheck\n",
+	  "access 0xffff000000000000 cpu=0 miss PA 0x0000000040000000: a leaf of 4K, read-write, "
+	  "not executable, MEM/NORMAL-TAGGED\n"
+	  "access 0xffff000000000000 cpu=0 fault no PA: translation fault, level 3 (pte)\n" },
+	{ "invalidates by hand are counted",
+	  "machine\ntlbi walk linear+0\ntlbi all\ntlbi all\nexpect tlbi.walk == 1\n"
+	  "expect tlbi.all == 2\nexpect tlbi.leaf == 0\nexpect dsb == 0\n",
+	  "" },
+	{ "a table entry that is gone still leads the walk",
+	  "machine checker=off\nmap linear+0 0x40000000 4K\naccess linear+0\n"
+	  "poke pud linear+0 0\naccess linear+4K\ntlbi leaf linear+0\naccess linear+0\n"
+	  "tlbi walk linear+0\naccess linear+0\nexpect violations == 2\n",
+	  "access 0xffff000000000000 cpu=0 miss PA 0x0000000040000000: a leaf of 4K, read-write, "
+	  "not executable, MEM/NORMAL-TAGGED\n"
+	  "access 0xffff000000001000 cpu=0 stale-hit no PA: translation fault, level 3 (pte); "
+	  "the tables say no PA: translation fault, level 1 (pud)\n"
+	  "access 0xffff000000000000 cpu=0 stale-hit PA 0x0000000040000000: a leaf of 4K, "
+	  "read-write, not executable, MEM/NORMAL-TAGGED; "
+	  "the tables say no PA: translation fault, level 1 (pud)\n"
+	  "access 0xffff000000000000 cpu=0 fault no PA: translation fault, level 1 (pud)\n" },
 	{ "a poked entry", "machine va=39\npoke pgd linear+1G 0x100\ndump\n",
 	  "pgd 0xffffff8040000000 0x0000000000000100 invalid\n" },
 };
@@ -227,6 +263,14 @@ static const struct bad bad[] = {
 	{ "machine\nmap linear+0 0x40000000 0\n", 1, 2, "EINVAL" },
 	{ "machine\nunmap 0x0 4K\n", 1, 2, "EINVAL" },
 	{ "machine\nwalk 0x1000\n", 1, 2, "EINVAL" },
+	{ "machine\naccess 0x1000\n", 1, 2, "EINVAL" },
+	{ "machine cpus=2\naccess linear+0 cpu=2\n", 1, 2, "EINVAL" },
+	{ "machine cpus=1025\n", 1, 1, "EINVAL" },
+	{ "machine\ntlbi leaf 0x1000\n", 1, 2, "EINVAL" },
+	{ "machine\nmap linear+0 0x40000000 4K\naccess linear+0\npoke pte linear+0 0\n"
+	  "barrier dsb-ishst\ntlbi leaf linear+4K\nbarrier dsb-ish\nbarrier isb\n"
+	  "access linear+0\ncheck\n",
+	  1, 10, "check: 2 violations" },
 	{ "machine\nvmemmap-populate vmemmap+2M vmemmap+0\n", 1, 2, "EINVAL" },
 	{ "machine\nvmemmap-populate linear+0 linear+2M\n", 1, 2, "EINVAL" },
 	{ "machine\nadd 0x80000000+1M\n", 1, 2, "EINVAL" },

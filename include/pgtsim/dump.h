@@ -35,6 +35,11 @@ PGTSIM_API void pgtsim_dump(struct pgtsim_pgtable *pgt, const struct pgtsim_layo
 PGTSIM_API void pgtsim_dump_walk(const struct pgtsim_pgtable *pgt, uint64_t va,
 				 const struct pgtsim_printer *out);
 
+/* Prints what a walk came to, a PA with its leaf or why there is none, without the end of line. */
+PGTSIM_API void pgtsim_dump_translation(const struct pgtsim_pgtable *pgt,
+					const struct pgtsim_translation *end,
+					const struct pgtsim_printer *out);
+
 /* Prints what each bit of a descriptor of this level means, one bit or field a line. */
 PGTSIM_API void pgtsim_dump_desc(const struct pgtsim_geometry *geo, int level, uint64_t desc,
 				 const struct pgtsim_printer *out);

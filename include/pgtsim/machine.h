@@ -2,6 +2,12 @@
 /*
  * machine: one simulated machine. Takes its policy from a profile, places the kernel's regions,
  * and owns all the rooms below.
+ *
+ * Threads: different machines have nothing in common. One machine is one thread's, unless it was
+ * created with access = PGTSIM_ACCESS_SHARED. Then hotplug operations and those on the vmemmap
+ * still exclude each other, by a lock of the caller's: the kernel's mem_hotplug lock. Beside one
+ * of them any number of threads may map, unmap, walk and translate what is no hot-added memory, as
+ * pgtable.h says, allocate and free pages of its memory, and look at memory that stays.
  */
 #ifndef PGTSIM_MACHINE_H
 #define PGTSIM_MACHINE_H
@@ -28,7 +34,7 @@ struct pgtsim_machine_config {
 	enum pgtsim_memmap_on_memory memmap_on_memory; /* [off] */
 	bool tlbi_range;             /* [false] the CPU has TLB range operations */
 	bool boot;                   /* [false] build boot memory's linear map and memmap first */
-	enum pgtsim_access access;   /* [private] */
+	enum pgtsim_access access;   /* [private] shared: for several threads, see above */
 	bool checker;                /* [true] track what may still be cached; not if access is shared */
 	bool bbml2;                  /* [false] the CPU has FEAT_BBM, level 2 */
 };

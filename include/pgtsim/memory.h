@@ -55,8 +55,8 @@ struct pgtsim_table {
 	uint64_t *entries;         /* host memory, zeroed when the table is allocated */
 	uint64_t pa;               /* of the table, bytes */
 	struct pgtsim_table *next; /* in a list of tables not linked yet; owner: who holds the list */
-	uint32_t live;             /* entries that are not zero */
-	uint32_t first;            /* no entry below this index is live */
+	uint32_t live;             /* entries that are not zero: pgtsim_table_live() */
+	uint32_t first;            /* no entry below this index is live; 0 if shared by threads */
 	uint32_t epoch;            /* when it was linked: pgtsim_tables_mark() */
 	int8_t level;
 	uint8_t region;            /* for the checker and the dump: which region it was made for */
@@ -75,6 +75,12 @@ struct pgtsim_memory; /* opaque; pgtsim_memory_new() */
  */
 PGTSIM_API int pgtsim_memory_new(struct pgtsim_memory **out, unsigned page_shift,
 				 size_t table_bytes, const struct pgtsim_ram *ram, size_t count);
+
+/*
+ * From now on threads may allocate and free at the same time, and look up tables that none of them
+ * frees. Everything else wants all others to be still. Only for a memory that no thread uses yet.
+ */
+PGTSIM_API void pgtsim_memory_share(struct pgtsim_memory *memory);
 
 /* Frees it with all host memory, and sets *memory to NULL. NULL is allowed. */
 PGTSIM_API void pgtsim_memory_free(struct pgtsim_memory **memory);

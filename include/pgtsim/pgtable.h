@@ -8,6 +8,22 @@
  *
  * Usable alone: geometry, policy, a struct pgtsim_tlb and an allocator of tables are all it needs.
  *
+ * Threads. A private or hooked page table is used by one thread at a time. On a shared one
+ * (PGTSIM_ACCESS_SHARED, on hosts with atomic accesses of 64 bits) the rules are the kernel's for
+ * init_mm. At the same time, from any threads, may run:
+ *   - pgtsim_map(), pgtsim_unmap_range() and visitors that write, as long as no two of them touch
+ *     the same leaf. They may share tables, and meet at one empty entry: the first links its
+ *     table, the other uses that one and gives back its own;
+ *   - pgtsim_translate() and walks that only look, of any address that is not about to be freed.
+ *     Of what others change meanwhile they see each entry as it was before or after;
+ *   - pgtsim_free_tables() and pgtsim_table_unlink(), as long as nobody maps, walks or translates
+ *     an address of a table that they free: one inside floor and ceiling that becomes empty.
+ *     That is what the bounds are for, and why hotplug operations exclude each other (machine.h).
+ *     Whoever follows an entry to a table that is freed meanwhile has a bug, as in the kernel.
+ * The allocator of tables must then be safe to call from several threads, too: of a simulated
+ * memory pgtsim_memory_share() makes it so. Everything else (init and fini, poke, check, dump)
+ * wants all others to be still. Entries are written with release and read with acquire.
+ *
  * Models: arch/arm64/mm/mmu.c (__create_pgd_mapping and below), KVM's hyp/pgtable.c for its form.
  */
 #ifndef PGTSIM_PGTABLE_H
@@ -37,7 +53,7 @@ struct pgtsim_table_ops {
 /* How entries are read and written. */
 enum pgtsim_access {
 	PGTSIM_ACCESS_PRIVATE, /* by one thread: plain loops */
-	PGTSIM_ACCESS_SHARED,  /* by several: one atomic access an entry, acquire and release */
+	PGTSIM_ACCESS_SHARED,  /* by several, see above: one atomic access an entry */
 	PGTSIM_ACCESS_HOOKED,  /* by one; the hook, if any, is called before each access */
 };
 
@@ -139,6 +155,10 @@ PGTSIM_API unsigned pgtsim_run_zeros(const struct pgtsim_pgtable *pgt,
 				     const struct pgtsim_table *table, unsigned index,
 				     unsigned count);
 
+/* How many of a table's entries are not zero; on a shared page table, at a moment of the call. */
+PGTSIM_API unsigned pgtsim_table_live(const struct pgtsim_pgtable *pgt,
+				      const struct pgtsim_table *table);
+
 /* The part of a run that translates [va, last], which must lie in it. */
 PGTSIM_API struct pgtsim_run pgtsim_run_part(const struct pgtsim_pgtable *pgt,
 					     const struct pgtsim_run *run, uint64_t va,
@@ -176,6 +196,9 @@ PGTSIM_API void pgtsim_tables_release(struct pgtsim_pgtable *pgt, struct pgtsim_
  * Takes the first table of a list and links it under the entry that translates run->va, which
  * must be zero, with the barriers of the profile: before it DSB ISHST for the linear map, after
  * it DSB ISHST and ISB, but not for the root up to 6.1. Models p?d_populate().
+ * On a shared page table another thread may link one first: then this one is back on the list,
+ * counted as allocated and freed. Models __pte_alloc_kernel(), with a compare-and-swap for its
+ * lock.
  */
 PGTSIM_API void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 				  struct pgtsim_table **list, uint64_t attrs,
@@ -191,7 +214,8 @@ PGTSIM_API void pgtsim_table_unlink(struct pgtsim_pgtable *pgt, const struct pgt
 /*
  * For operations that may have to be taken back: marks this moment, and later frees the tables
  * of [va, last] that were linked since and are empty, whatever the bounds. A mark made in between
- * does not disturb an earlier one.
+ * does not disturb an earlier one. Undo does nothing on a shared page table, where others may be
+ * about to use what is empty now: there pass 2 frees what lies inside the bounds.
  */
 PGTSIM_API uint32_t pgtsim_tables_mark(struct pgtsim_pgtable *pgt);
 PGTSIM_API void pgtsim_tables_undo(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last,
@@ -214,6 +238,8 @@ struct pgtsim_map {
  * too), nothing written; -ENOMEM, nothing left of it, or with map_failure=keep what the tables
  * there were sufficed for.
  * -EFAULT if a table entry in the range points to no table page; nothing written.
+ * On a shared page table -ENOMEM leaves a part mapped if a table that was there has been freed
+ * since.
  * Departures from __create_pgd_mapping(): -EINVAL, -EEXIST and -ENOMEM stand where 6.12 warns,
  * keeps the old entry, or stops the machine.
  */

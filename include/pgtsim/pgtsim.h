@@ -10,6 +10,7 @@
 #include <pgtsim/altmap.h>
 #include <pgtsim/check.h>
 #include <pgtsim/cost.h>
+#include <pgtsim/cpu.h>
 #include <pgtsim/desc.h>
 #include <pgtsim/dump.h>
 #include <pgtsim/explore.h>

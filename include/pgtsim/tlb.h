@@ -4,8 +4,12 @@
  * as events; here they are counted, shown to observers, and violations are kept.
  *
  * An event is a run: one operation on `count` entries or addresses. A flush after each leaf is
- * not many events but one, with a flag; unless somebody looks step by step (`single`). With no observer an event costs its additions and one
- * branch.
+ * not many events but one, with a flag; unless somebody looks step by step (`single`). With no
+ * observer an event costs its additions and one branch.
+ *
+ * Threads: while `shared` is set (pgtsim_pgtable_init() of a shared page table does), any number
+ * of threads may make events and note violations. Everything else, like adding an observer,
+ * resetting or reading counters and violations, wants all others to be still.
  */
 #ifndef PGTSIM_TLB_H
 #define PGTSIM_TLB_H
@@ -117,7 +121,11 @@ struct pgtsim_event {
 	uint64_t pa;    /* of the first table or page, bytes */
 };
 
-/* Sees every event as it happens. Embedded by its owner, who removes it before it goes. */
+/*
+ * Sees every event as it happens. Embedded by its owner, who removes it before it goes.
+ * Of a shared machine it sees one at a time, from any thread; event() must then not call anything
+ * that makes an event or notes a violation.
+ */
 struct pgtsim_observer {
 	void (*event)(struct pgtsim_observer *self, const struct pgtsim_event *event);
 	struct pgtsim_observer *next;
@@ -165,6 +173,7 @@ enum pgtsim_violation_name {
 	PGTSIM_V_MAPPING_LOST,
 	PGTSIM_V_DEADLOCK,
 	PGTSIM_V_EXPLORE_CHECK,
+	PGTSIM_V_STALE_HIT,
 	PGTSIM_V_COUNT,
 };
 
@@ -195,6 +204,8 @@ struct pgtsim_tlb {
 	bool bbml2;                          /* … and FEAT_BBM, level 2 */
 	bool single; /* an event is one entry, after its store; what flags say are events, too */
 	struct pgtsim_cached *cached;        /* NULL: not checked */
+	bool shared;                         /* by threads: events and violations take turns */
+	uintptr_t lock;                      /* the library's own */
 };
 
 /* Prepares an empty one; it needs no memory until there is a violation. */

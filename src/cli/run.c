@@ -151,7 +151,8 @@ static int create_machine(struct run *run, const struct scenario_command *comman
 	int ret = pgtsim_machine_config_init(&config,
 					     run->options->profile ? run->options->profile : name);
 
-	if (ret || granule > UINT32_MAX)
+	if (ret || granule > UINT32_MAX ||
+	    number_or(command, SCENARIO_KEY_CPUS, 1) > PGTSIM_CPUS_MAX)
 		return -EINVAL;
 	config.granule = (uint32_t)granule;
 	config.va_bits = (unsigned)number_or(command, SCENARIO_KEY_VA, config.va_bits);
@@ -280,6 +281,48 @@ static int do_poke(struct run *run, const struct scenario_command *command)
 				 command->args[2].number);
 }
 
+/* ---- maintenance by hand ---- */
+
+static int do_tlbi(struct run *run, const struct scenario_command *command)
+{
+	static const enum pgtsim_op ops[] = {
+		[SCENARIO_TLBI_LEAF] = PGTSIM_OP_TLBI_LEAF,
+		[SCENARIO_TLBI_WALK] = PGTSIM_OP_TLBI_WALK,
+		[SCENARIO_TLBI_ALL] = PGTSIM_OP_TLBI_ALL,
+	};
+	const struct pgtsim_geometry *geo = &run->machine->geo;
+	struct pgtsim_event event = {
+		.op = ops[command->args[0].choice],
+		.level = PGTSIM_PTE,
+		.va = pgtsim_va_start(geo),
+		.count = 1,
+		.size = pgtsim_page_size(geo),
+	};
+	int ret = command->arg_count > 1 ? run_address(run, &command->args[1], &event.va) : 0;
+
+	if (ret || event.va < pgtsim_va_start(geo))
+		return -EINVAL;
+	pgtsim_tlb_event(&run->machine->tlb, &event);
+	return 0;
+}
+
+static int do_barrier(struct run *run, const struct scenario_command *command)
+{
+	static const enum pgtsim_op ops[] = {
+		[SCENARIO_DSB_ISHST] = PGTSIM_OP_DSB_ISHST,
+		[SCENARIO_DSB_ISH] = PGTSIM_OP_DSB_ISH,
+		[SCENARIO_ISB] = PGTSIM_OP_ISB,
+	};
+	const struct pgtsim_event event = {
+		.op = ops[command->args[0].choice],
+		.level = PGTSIM_PTE,
+		.count = 1,
+	};
+
+	pgtsim_tlb_event(&run->machine->tlb, &event);
+	return 0;
+}
+
 /* ---- vmemmap and hotplug commands ---- */
 
 static int do_altmap(struct run *run, const struct scenario_command *command)
@@ -393,6 +436,43 @@ static int do_walk(struct run *run, const struct scenario_command *command)
 	return 0;
 }
 
+/* The CPUs come with the first access: what happened before has left nothing in their TLBs. */
+static int need_cpus(struct run *run)
+{
+	const struct scenario_command *machine = &run->scenario->commands[0];
+
+	if (run->cpus)
+		return 0;
+	return pgtsim_cpus_new(&run->cpus, &run->machine->pgt,
+			       (unsigned)number_or(machine, SCENARIO_KEY_CPUS, 1), 1);
+}
+
+static int do_access(struct run *run, const struct scenario_command *command)
+{
+	unsigned cpu = (unsigned)number_or(command, SCENARIO_KEY_CPU, 0);
+	const struct pgtsim_pgtable *pgt = &run->machine->pgt;
+	const struct pgtsim_printer *out = &run->options->out;
+	struct pgtsim_access_result result;
+	uint64_t va;
+	int ret = run_address(run, &command->args[0], &va);
+
+	if (!ret)
+		ret = need_cpus(run);
+	if (!ret)
+		ret = pgtsim_cpu_access(run->cpus, cpu, va, &result);
+	if (ret)
+		return ret;
+	pgtsim_printf(out, "access 0x%016" PRIx64 " cpu=%u %s ", va, cpu,
+		      pgtsim_outcome_name(result.outcome));
+	pgtsim_dump_translation(pgt, &result.used, out);
+	if (result.outcome == PGTSIM_OUTCOME_STALE_HIT) {
+		pgtsim_printf(out, "; the tables say ");
+		pgtsim_dump_translation(pgt, &result.now, out);
+	}
+	pgtsim_printf(out, "\n");
+	return 0;
+}
+
 static int do_dump(struct run *run, const struct scenario_command *command)
 {
 	static const enum pgtsim_dump_form forms[] = {
@@ -458,7 +538,10 @@ static int (*const actions[])(struct run *, const struct scenario_command *) = {
 	[SCENARIO_UNUSE] = do_unuse,
 	[SCENARIO_FAIL] = do_fail,
 	[SCENARIO_POKE] = do_poke,
+	[SCENARIO_TLBI] = do_tlbi,
+	[SCENARIO_BARRIER] = do_barrier,
 	[SCENARIO_WALK] = do_walk,
+	[SCENARIO_ACCESS] = do_access,
 	[SCENARIO_DUMP] = do_dump,
 	[SCENARIO_STATS] = do_stats,
 	[SCENARIO_RESET_STATS] = do_reset_stats,
@@ -637,6 +720,7 @@ int run_again(struct run *run, const struct run *original, const struct scenario
 
 void run_end(struct run *run)
 {
+	pgtsim_cpus_free(&run->cpus);
 	pgtsim_machine_free(&run->machine);
 	free(run->altmaps);
 	run->altmaps = NULL;

@@ -44,6 +44,7 @@ struct run {
 	const struct run_options *options;
 	struct pgtsim_machine *machine;
 	struct pgtsim_altmap *altmaps; /* by the scenario's numbers */
+	struct pgtsim_cpus *cpus;      /* from the first access on; NULL before */
 	size_t next;                   /* command to execute */
 	bool bounds_set;               /* by the command `bounds` */
 	uint64_t floor, ceiling;

@@ -685,6 +685,15 @@ static int check_explore(struct parser *p)
 	return 0;
 }
 
+static int check_tlbi(struct parser *p)
+{
+	bool all = p->command->args[0].choice == SCENARIO_TLBI_ALL;
+
+	if (p->command->arg_count == (all ? 1 : 2))
+		return 0;
+	return fail(p, "write 'tlbi leaf VA', 'tlbi walk VA' or 'tlbi all'");
+}
+
 /* clang-format off */
 #define CHOICES(...) ((const char *const[]){ __VA_ARGS__, NULL })
 #define ON_OFF CHOICES("off", "on")
@@ -793,7 +802,15 @@ static const struct command_spec commands[] = {
 	{ "poke", SCENARIO_POKE,
 	  .args = { ARG_CHOICE("LEVEL", "pgd", "p4d", "pud", "pmd", "pte"), ARG_VA,
 		    ARG("DESCRIPTOR", parse_number) } },
+	{ "tlbi", SCENARIO_TLBI,
+	  .args = { ARG_CHOICE("WHAT", "leaf", "walk", "all"),
+		    { .name = "VA", .parse = parse_address } },
+	  .finish = check_tlbi },
+	{ "barrier", SCENARIO_BARRIER,
+	  .args = { ARG_CHOICE("WHICH", "dsb-ishst", "dsb-ish", "isb") } },
 	{ "walk", SCENARIO_WALK, .args = { ARG_VA } },
+	{ "access", SCENARIO_ACCESS, .args = { ARG_VA },
+	  .options = OPTIONS(NUMBER_INT("cpu", CPU, 0)) },
 	{ "dump", SCENARIO_DUMP,
 	  .args = { { .name = "FORM",
 		      .parse = parse_choice,

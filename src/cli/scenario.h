@@ -40,7 +40,10 @@ enum scenario_kind {
 	SCENARIO_UNUSE,            /* range */
 	SCENARIO_FAIL,             /* choice (enum scenario_fail) */
 	SCENARIO_POKE,             /* choice (enum scenario_level), address, number (DESCRIPTOR) */
+	SCENARIO_TLBI,             /* choice (enum scenario_tlbi), [address]: none with `all` */
+	SCENARIO_BARRIER,          /* choice (enum scenario_barrier) */
 	SCENARIO_WALK,             /* address */
+	SCENARIO_ACCESS,           /* address */
 	SCENARIO_DUMP,             /* [choice (enum scenario_dump)] */
 	SCENARIO_STATS,
 	SCENARIO_RESET_STATS,
@@ -97,6 +100,7 @@ enum scenario_key {
 	SCENARIO_KEY_NODE,    /* number that fits an int */
 	SCENARIO_KEY_ZONE,    /* choice (enum scenario_zone) */
 	SCENARIO_KEY_NTH,     /* number from 1 */
+	SCENARIO_KEY_CPU,     /* number that fits an int; access */
 	SCENARIO_KEY_EVERY,   /* flag of fail */
 	SCENARIO_KEY_DEFAULT, /* flag of bounds */
 	SCENARIO_KEY_LOCK,    /* flag of actor: a ptdump's */
@@ -126,6 +130,8 @@ enum scenario_actor {
 	SCENARIO_ACTOR_PTDUMP,       /* address, number */
 	SCENARIO_ACTOR_ACCESS,       /* address, up to four */
 };
+enum scenario_tlbi { SCENARIO_TLBI_LEAF, SCENARIO_TLBI_WALK, SCENARIO_TLBI_ALL };
+enum scenario_barrier { SCENARIO_DSB_ISHST, SCENARIO_DSB_ISH, SCENARIO_ISB };
 enum scenario_dump {
 	SCENARIO_DUMP_TABLES,
 	SCENARIO_DUMP_LEAVES,

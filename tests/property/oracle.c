@@ -360,12 +360,17 @@ static bool wants_block(const struct oracle *o, const struct oracle_map *m, int 
 	       (va - m->va + m->pa) % size == 0 && last - va >= size - 1;
 }
 
-/* Whether all of the contiguous group of va lies in the mapping, at an address that suits. */
+/*
+ * Whether all of the contiguous group of va lies in the mapping, at an address that suits. Blocks
+ * of the root never have the hint: the kernel maps them one by one.
+ */
 static bool hinted(const struct oracle *o, const struct oracle_map *m, int level, uint64_t va)
 {
 	uint64_t size = oracle_leaf_size(o, level) << oracle_level(o, level)->group;
 	uint64_t start = va - va % size, last = m->va + m->size - 1;
 
+	if (level == o->geo.root && level < ORACLE_PTE)
+		return false;
 	return m->cont && oracle_level(o, level)->group && start >= m->va &&
 	       start + (size - 1) <= last && (m->pa - m->va) % size == 0;
 }

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shared: what threads of a shared machine take turns by. Private machines see one branch, which
+ * always goes the same way.
+ */
+#ifndef PGTSIM_SHARED_H
+#define PGTSIM_SHARED_H
+
+#include <assert.h>
+#include <sched.h>
+
+#include <atomic_ops.h>
+
+#include <pgtsim/tlb.h>
+
+static_assert(sizeof(AO_TS_t) <= sizeof(uintptr_t), "a lock fits into the word it is kept in");
+
+enum { PGTSIM_LOCK_SPINS = 100 }; /* before the thread that holds it gets the CPU */
+
+/* Takes a spin lock, zero when it is free, if there is anybody to share with. Not recursive. */
+static inline void pgtsim_lock(bool shared, uintptr_t *lock)
+{
+	AO_TS_t *flag = (void *)lock;
+
+	for (unsigned spins = 0; shared && AO_test_and_set_acquire(flag) == AO_TS_SET; spins++)
+		if (spins >= PGTSIM_LOCK_SPINS)
+			sched_yield();
+}
+
+static inline void pgtsim_unlock(bool shared, uintptr_t *lock)
+{
+	if (shared)
+		AO_CLEAR((AO_TS_t *)(void *)lock);
+}
+
+/* Adds n to one of the tlb's counters; not from within an event. */
+static inline void pgtsim_count(struct pgtsim_tlb *tlb, uint64_t *counter, uint64_t n)
+{
+	if (tlb->quiet)
+		return;
+	pgtsim_lock(tlb->shared, &tlb->lock);
+	*counter += n;
+	pgtsim_unlock(tlb->shared, &tlb->lock);
+}
+
+#endif
