@@ -16,9 +16,17 @@ enum plane {
 	UNSYNCED, /* … and be cached again: its store is not yet certain to be seen */
 	PENDING,  /* an invalidate has removed it, once that is complete */
 	HINTED,   /* a walk may meet the contiguous hint here */
-	TOLD,     /* a violation was noted */
-	WALK,     /* the old value is a table: a walk cache holds it */
+	LIVE,     /* … and the table has it now */
+	WALK,     /* an old value is a table: a walk cache holds it */
 	PLANES,
+};
+
+/* Bits that few records need. */
+enum rare_plane {
+	TOLD,    /* a violation was noted */
+	SEVERAL, /* more than one old value may be in use; the latest is known */
+	ORPHAN,  /* a table that only a walk cache leads to holds an old value */
+	RARE_PLANES,
 };
 
 /* Why entries of a record stayed. */
@@ -39,7 +47,7 @@ struct record {
 	uint64_t va;                 /* of entry 0 */
 	uint64_t base;               /* the old value of entry 0, were all alike … */
 	uint64_t *old;               /* … or that of each entry */
-	uint64_t *bits;
+	uint64_t *bits, *rare;
 	uint64_t since;       /* the event that made the first one stale */
 	uint64_t pa, pa_last; /* bounds of what the stale leaves map */
 	uint32_t lo, hi;
@@ -66,6 +74,7 @@ struct pgtsim_cached {
 	uint8_t by;
 	bool context; /* an invalidate is complete, but this CPU has not had its ISB */
 	bool lost;    /* host memory ran out */
+	bool orphans; /* some record has some */
 	const struct pgtsim_event *event; /* the one under way, for visits */
 };
 
@@ -92,6 +101,24 @@ static uint64_t *plane(const struct pgtsim_cached *c, const struct record *r, en
 	return r->bits + p * words_of(c, r);
 }
 
+static uint64_t *rare(const struct pgtsim_cached *c, const struct record *r, enum rare_plane p)
+{
+	return r->rare + p * words_of(c, r);
+}
+
+static bool rare_bit(const struct pgtsim_cached *c, const struct record *r, enum rare_plane p,
+		     unsigned i)
+{
+	return r->rare && pgtsim_bit(rare(c, r, p), i);
+}
+
+static void rare_clear(const struct pgtsim_cached *c, const struct record *r, enum rare_plane p,
+		       unsigned lo, unsigned hi)
+{
+	if (r->rare)
+		pgtsim_bits_clear(rare(c, r, p), lo, hi);
+}
+
 static void *take(struct pgtsim_cached *c, size_t size)
 {
 	void *memory = calloc(1, size);
@@ -111,6 +138,15 @@ static void give(struct pgtsim_cached *c, void *memory, size_t size)
 	if (memory)
 		c->bytes -= size;
 	free(memory);
+}
+
+static void rare_set(struct pgtsim_cached *c, struct record *r, enum rare_plane p, unsigned lo,
+		     unsigned hi)
+{
+	if (!r->rare)
+		r->rare = take(c, RARE_PLANES * words_of(c, r) * sizeof(*r->rare));
+	if (r->rare)
+		pgtsim_bits_set(rare(c, r, p), lo, hi);
 }
 
 static struct record **bucket(const struct pgtsim_cached *c, int level, uint64_t va)
@@ -225,6 +261,7 @@ static void drop(struct pgtsim_cached *c, struct record *r)
 	*at = r->chain;
 	unlist(c, r);
 	give(c, r->bits, planes_of(r) * words_of(c, r) * sizeof(*r->bits));
+	give(c, r->rare, RARE_PLANES * words_of(c, r) * sizeof(*r->rare));
 	give(c, r->old, entries_of(c, r) * sizeof(*r->old));
 	c->records--;
 	r->next = c->spare;
@@ -332,6 +369,26 @@ static uint64_t old_of(const struct pgtsim_cached *c, const struct record *r, un
 	return r->old ? r->old[index] : r->base + index * pgtsim_entry_size(c->geo, r->level);
 }
 
+/* Whether entry i is stale. */
+static bool is_stale(const struct pgtsim_cached *c, const struct record *r, unsigned i)
+{
+	if (!r->link)
+		return false;
+	return r->bits ? pgtsim_bit(plane(c, r, STALE), i) : i >= r->lo && i < r->hi;
+}
+
+/* Entries that are stale already, with another old value than they get now. */
+static void note_several(struct pgtsim_cached *c, struct record *r, struct part part, uint64_t desc)
+{
+	uint64_t size = pgtsim_entry_size(c->geo, r->level);
+
+	if (r->link && !r->bits && (part.lo >= r->hi || part.hi <= r->lo))
+		return;
+	for (unsigned i = part.lo; r->link && i < part.hi; i++)
+		if (is_stale(c, r, i) && old_of(c, r, i) != desc + (i - part.lo) * size)
+			rare_set(c, r, SEVERAL, i, i + 1);
+}
+
 /* Keeps what the entries held, `desc` the first. */
 static bool remember(struct pgtsim_cached *c, struct record *r, struct part part, uint64_t desc)
 {
@@ -377,15 +434,17 @@ static void mark_bits(struct pgtsim_cached *c, struct record *r, struct part par
 {
 	if (!expand(c, r))
 		return;
+	for (unsigned w = part.lo / 64; r->level < PGTSIM_PTE && w * 64 < part.hi; w++) {
+		uint64_t all = pgtsim_bits_word(w, part.lo, part.hi);
+
+		plane(c, r, WALK)[w] &= ~all | plane(c, r, STALE)[w];
+		plane(c, r, WALK)[w] |= walk ? all : 0;
+	}
 	pgtsim_bits_set(plane(c, r, STALE), part.lo, part.hi);
 	if (unsynced)
 		pgtsim_bits_set(plane(c, r, UNSYNCED), part.lo, part.hi);
 	pgtsim_bits_clear(plane(c, r, PENDING), part.lo, part.hi);
-	pgtsim_bits_clear(plane(c, r, TOLD), part.lo, part.hi);
-	if (walk)
-		pgtsim_bits_set(plane(c, r, WALK), part.lo, part.hi);
-	else if (r->level < PGTSIM_PTE)
-		pgtsim_bits_clear(plane(c, r, WALK), part.lo, part.hi);
+	rare_clear(c, r, TOLD, part.lo, part.hi);
 }
 
 /* Entries whose old value, `desc` the first, is valid and now goes. */
@@ -394,6 +453,7 @@ static void mark(struct pgtsim_cached *c, struct record *r, struct part part, ui
 {
 	bool walk = pgtsim_desc_is_table(r->level, desc);
 
+	note_several(c, r, part, desc);
 	if (!remember(c, r, part, desc))
 		return;
 	widen(c, r, part, desc);
@@ -423,18 +483,53 @@ static struct part run_of(const struct pgtsim_cached *c, const struct pgtsim_eve
 	return (struct part){ lo, lo + (unsigned)event->count };
 }
 
+/* Whether a walk can use an entry: what faults is never cached. */
+static bool cacheable(const struct pgtsim_cached *c, int level, uint64_t desc)
+{
+	enum pgtsim_kind kind = pgtsim_desc_kind(level, desc);
+
+	return kind == PGTSIM_TABLE || kind == PGTSIM_PAGE ||
+	       (kind == PGTSIM_BLOCK && c->geo->block_legal[pgtsim_slot(level)]);
+}
+
+/* Whether it is a leaf that may be cached as part of its contiguous group. */
+static bool is_hinted(const struct pgtsim_cached *c, int level, uint64_t desc)
+{
+	return desc & PGTSIM_DESC_CONT && pgtsim_cont_entries(c->geo, level) > 1 &&
+	       cacheable(c, level, desc) && !pgtsim_desc_is_table(level, desc);
+}
+
 static void store(struct pgtsim_cached *c, const struct pgtsim_event *event)
 {
+	struct part run = run_of(c, event);
 	struct record *r;
 
-	if (!(event->old_desc & PGTSIM_DESC_VALID))
+	if (!cacheable(c, event->level, event->old_desc))
 		return;
 	r = record_of(c, event->level, event->va);
-	if (r)
-		mark(c, r, run_of(c, event), event->old_desc, true);
+	if (!r)
+		return;
+	mark(c, r, run, event->old_desc, true);
+	if (r->bits)
+		pgtsim_bits_clear(plane(c, r, LIVE), run.lo, run.hi);
 }
 
 /* ---- barriers ---- */
+
+/* These entries are stale no more. */
+static void remove_word(struct pgtsim_cached *c, struct record *r, unsigned w, uint64_t gone)
+{
+	plane(c, r, STALE)[w] &= ~gone;
+	plane(c, r, UNSYNCED)[w] &= ~gone;
+	plane(c, r, PENDING)[w] &= ~gone;
+	for (enum rare_plane p = TOLD; r->rare && p <= SEVERAL; p++)
+		rare(c, r, p)[w] &= ~gone;
+}
+
+static bool has_orphans(const struct pgtsim_cached *c, const struct record *r)
+{
+	return r->rare && pgtsim_bits_any(rare(c, r, ORPHAN), 0, entries_of(c, r));
+}
 
 /* Back to the list it belongs to, or away with it if there is nothing left to know. */
 static void settle(struct pgtsim_cached *c, struct record *r)
@@ -445,7 +540,7 @@ static void settle(struct pgtsim_cached *c, struct record *r)
 		enlist(c, r, false);
 		return;
 	}
-	if (!r->bits || !pgtsim_bits_any(plane(c, r, HINTED), 0, entries)) {
+	if (!has_orphans(c, r) && (!r->bits || !pgtsim_bits_any(plane(c, r, HINTED), 0, entries))) {
 		drop(c, r);
 		return;
 	}
@@ -463,7 +558,7 @@ static void sync_record(struct pgtsim_cached *c, struct record *r)
 		return;
 	}
 	for (unsigned w = 0; w < words_of(c, r); w++) {
-		plane(c, r, HINTED)[w] &= ~plane(c, r, UNSYNCED)[w];
+		plane(c, r, HINTED)[w] = plane(c, r, LIVE)[w];
 		plane(c, r, UNSYNCED)[w] = 0;
 	}
 }
@@ -485,6 +580,53 @@ static void sync_stores(struct pgtsim_cached *c)
 	}
 }
 
+/* Whether a walk cache may hold a table entry on the way to `level`, `unsynced` or any. */
+static bool cached_above(const struct pgtsim_cached *c, int level, uint64_t va, bool unsynced)
+{
+	while (--level >= pgtsim_root_level(c->geo)) {
+		const struct record *r = find(c, level, va);
+		unsigned i = pgtsim_index(c->geo, level, va);
+
+		if (!r || !is_stale(c, r, i))
+			continue;
+		if (r->bits ? pgtsim_bit(plane(c, r, WALK), i) &&
+				      (!unsynced || pgtsim_bit(plane(c, r, UNSYNCED), i)) :
+			      r->walk && (!unsynced || r->state == UNSYNCED))
+			return true;
+	}
+	return false;
+}
+
+static uint64_t va_of(const struct pgtsim_cached *c, const struct record *r, unsigned i)
+{
+	return r->va + i * pgtsim_entry_size(c->geo, r->level);
+}
+
+/* Whether something of the record is still out of reach but for walk caches; forgets the rest. */
+static bool shed(struct pgtsim_cached *c, struct record *r)
+{
+	for (unsigned i = 0; i < entries_of(c, r); i++)
+		if (rare_bit(c, r, ORPHAN, i) && !cached_above(c, r->level, va_of(c, r, i), false))
+			rare_clear(c, r, ORPHAN, i, i + 1);
+	return has_orphans(c, r);
+}
+
+static void shed_orphans(struct pgtsim_cached *c)
+{
+	if (!c->orphans)
+		return;
+	c->orphans = false;
+	for (size_t i = 0; i < (size_t)1 << c->bucket_bits; i++)
+		for (struct record *r = c->buckets[i], *next; r; r = next) {
+			next = r->chain;
+			if (!r->rare)
+				continue;
+			c->orphans |= shed(c, r);
+			if (!r->link)
+				settle(c, r);
+		}
+}
+
 /* DSB ISH: the invalidates before it are complete, and what DSB ISHST does. */
 static void complete(struct pgtsim_cached *c)
 {
@@ -494,10 +636,8 @@ static void complete(struct pgtsim_cached *c)
 		if (is_pending(c, r))
 			c->context = true;
 		if (r->bits) {
-			for (unsigned w = 0; w < words_of(c, r); w++) {
-				plane(c, r, STALE)[w] &= ~plane(c, r, PENDING)[w];
-				plane(c, r, PENDING)[w] = 0;
-			}
+			for (unsigned w = 0; w < words_of(c, r); w++)
+				remove_word(c, r, w, plane(c, r, PENDING)[w]);
 			settle(c, r);
 		} else if (r->state == PENDING) {
 			drop(c, r);
@@ -505,11 +645,15 @@ static void complete(struct pgtsim_cached *c)
 			enlist(c, r, false);
 		}
 	}
+	shed_orphans(c);
 }
 
 /* ---- invalidates ---- */
 
-/* All entries of a word whose contiguous group has a member that can be walked. */
+/*
+ * The entries of a word that their contiguous group can bring back. One that has the hint itself
+ * is what the group makes of it, so none of its old values.
+ */
 static uint64_t hinted_word(const struct pgtsim_cached *c, const struct record *r, unsigned w)
 {
 	unsigned group = pgtsim_cont_entries(c->geo, r->level);
@@ -520,26 +664,49 @@ static uint64_t hinted_word(const struct pgtsim_cached *c, const struct record *
 	for (unsigned lo = w * 64; lo < w * 64 + 64; lo += group < 64 ? group : 64)
 		if (hinted(c, r, lo, lo + 1))
 			all |= pgtsim_bits_word(w, lo, lo + group);
-	return all;
+	return all & ~plane(c, r, LIVE)[w];
+}
+
+/*
+ * Of these entries those that may be cached again from a table out of reach: an invalidate for
+ * leaves does not touch the walk cache that leads there, and a walk may fill it again.
+ */
+static uint64_t orphans_word(const struct pgtsim_cached *c, const struct record *r, unsigned w,
+			     uint64_t entries, bool leaves_only)
+{
+	uint64_t again = 0;
+
+	if (!r->rare || !(entries & rare(c, r, ORPHAN)[w]))
+		return 0;
+	for (unsigned i = w * 64; i < w * 64 + 64 && i < entries_of(c, r); i++)
+		if (rare_bit(c, r, ORPHAN, i) &&
+		    cached_above(c, r->level, va_of(c, r, i), !leaves_only))
+			again |= UINT64_C(1) << i % 64;
+	return again & entries;
+}
+
+static void invalidate_word(struct pgtsim_cached *c, struct record *r, unsigned w, uint64_t entries,
+			    bool leaves_only)
+{
+	uint64_t stale = plane(c, r, STALE)[w] & entries;
+	uint64_t unsynced = stale & plane(c, r, UNSYNCED)[w];
+	uint64_t kind = 0, again;
+
+	if (!stale)
+		return;
+	if (leaves_only && r->level < PGTSIM_PTE)
+		kind = stale & plane(c, r, WALK)[w];
+	kind |= orphans_word(c, r, w, stale, leaves_only);
+	again = stale & ~unsynced & ~kind & hinted_word(c, r, w);
+	r->why |= (unsynced ? WHY_EARLY : 0) | (kind ? WHY_KIND : 0) | (again ? WHY_HINT : 0);
+	plane(c, r, PENDING)[w] |= stale & ~unsynced & ~kind & ~again;
 }
 
 static void invalidate_bits(struct pgtsim_cached *c, struct record *r, struct part part,
 			    bool leaves_only)
 {
-	for (unsigned w = part.lo / 64; w * 64 < part.hi; w++) {
-		uint64_t stale = plane(c, r, STALE)[w] & pgtsim_bits_word(w, part.lo, part.hi);
-		uint64_t unsynced = stale & plane(c, r, UNSYNCED)[w];
-		uint64_t walk = 0, again;
-
-		if (!stale)
-			continue;
-		if (leaves_only && r->level < PGTSIM_PTE)
-			walk = stale & plane(c, r, WALK)[w];
-		again = stale & ~unsynced & ~walk & hinted_word(c, r, w);
-		r->why |=
-			(unsynced ? WHY_EARLY : 0) | (walk ? WHY_KIND : 0) | (again ? WHY_HINT : 0);
-		plane(c, r, PENDING)[w] |= stale & ~unsynced & ~walk & ~again;
-	}
+	for (unsigned w = part.lo / 64; w * 64 < part.hi; w++)
+		invalidate_word(c, r, w, pgtsim_bits_word(w, part.lo, part.hi), leaves_only);
 	enlist(c, r, true);
 }
 
@@ -573,13 +740,18 @@ static void invalidate_walks(struct pgtsim_cached *c, struct record *r, uint64_t
 	invalidate(c, r, va, last, false);
 }
 
-/* `count` invalidates by VA, `size` bytes apart, no further than the entries they meet are long. */
-static void invalidate_by_va(struct pgtsim_cached *c, const struct pgtsim_event *event)
+/* `count` invalidates by VA, `size` bytes apart: more than a page if each is for a block. */
+static void invalidate_each(struct pgtsim_cached *c, const struct pgtsim_event *event,
+			    visit_fn *visit)
 {
-	uint64_t last = event->va + (event->count - 1) * event->size;
+	uint64_t va = event->va;
 
-	visit_stale(c, event->va, last,
-		    event->op == PGTSIM_OP_TLBI_WALK ? invalidate_walks : invalidate_leaves);
+	if (event->size <= pgtsim_page_size(c->geo)) {
+		visit_stale(c, va, va + (event->count - 1) * event->size, visit);
+		return;
+	}
+	for (uint64_t i = 0; i < event->count && (c->fresh || c->settled); i++, va += event->size)
+		visit_stale(c, va, va, visit);
 }
 
 /* ---- leaves that are cleared and invalidated one by one ---- */
@@ -590,18 +762,14 @@ static void invalidate_by_va(struct pgtsim_cached *c, const struct pgtsim_event 
  */
 static void flush_group(struct pgtsim_cached *c, struct record *r, struct part part, uint64_t desc)
 {
-	struct part stale = part;
-
-	if (r->bits)
-		pgtsim_bits_clear(plane(c, r, HINTED), part.lo, part.hi);
+	pgtsim_bits_clear(plane(c, r, HINTED), part.lo, part.hi);
+	pgtsim_bits_clear(plane(c, r, LIVE), part.lo, part.hi);
 	if (!hinted(c, r, part.lo, part.hi))
-		stale.hi--;
-	if (stale.hi > stale.lo) {
-		mark(c, r, stale, desc, false);
-		r->why |= WHY_HINT;
-	}
-	if (stale.hi < part.hi && r->bits)
-		pgtsim_bits_clear(plane(c, r, STALE), stale.hi, part.hi);
+		part.hi--;
+	if (part.lo == part.hi)
+		return;
+	mark(c, r, part, desc, false);
+	r->why |= WHY_HINT;
 }
 
 static void flush_groups(struct pgtsim_cached *c, const struct pgtsim_event *event)
@@ -622,22 +790,29 @@ static void flush_groups(struct pgtsim_cached *c, const struct pgtsim_event *eve
 	settle(c, r);
 }
 
+/* Leaves that go while a table out of reach holds the same value: a walk may still find it. */
+static void mark_orphans(struct pgtsim_cached *c, const struct pgtsim_event *event)
+{
+	struct record *r = find(c, event->level, event->va);
+	struct part run = run_of(c, event);
+
+	for (unsigned i = run.lo; r && i < run.hi; i++)
+		if (rare_bit(c, r, ORPHAN, i))
+			mark(c, r, (struct part){ i, i + 1 },
+			     event->old_desc + (i - run.lo) * event->size, false);
+}
+
 /* Each leaf: a store, DSB ISHST, an invalidate, DSB ISH, ISB. */
 static void clear_and_flush(struct pgtsim_cached *c, const struct pgtsim_event *event)
 {
-	struct part run = run_of(c, event);
-	uint64_t last = event->va + (event->count * event->size - 1);
-	const struct record *r;
-
 	sync_stores(c);
-	visit_stale(c, event->va, last, invalidate_leaves);
+	if (c->orphans)
+		mark_orphans(c, event);
+	invalidate_each(c, event, invalidate_leaves);
 	complete(c);
-	c->context = false;
-	/* Not before that: a record with nothing left to tell is gone now. */
-	r = find(c, event->level, event->va);
-	if (event->old_desc & PGTSIM_DESC_VALID && pgtsim_cont_entries(c->geo, event->level) > 1 &&
-	    (event->old_desc & PGTSIM_DESC_CONT || (r && hinted(c, r, run.lo, run.hi))))
+	if (is_hinted(c, event->level, event->old_desc))
 		flush_groups(c, event);
+	c->context = false;
 }
 
 /* ---- new entries ---- */
@@ -648,6 +823,18 @@ static void tell_making(struct pgtsim_cached *c, const struct pgtsim_event *even
 	pgtsim_tlb_violation(c->tlb, name, va, event->level,
 			     "0x%016llx is written while 0x%016llx may still be cached",
 			     (unsigned long long)event->new_desc, (unsigned long long)old);
+}
+
+/* Entry i is written again, as `made`. Returns whether something else may be cached for it. */
+static bool make_one_again(struct pgtsim_cached *c, struct record *r, unsigned i, uint64_t made)
+{
+	if (!is_stale(c, r, i))
+		return false;
+	if (old_of(c, r, i) != made)
+		return true;
+	if (!rare_bit(c, r, SEVERAL, i))
+		remove_word(c, r, i / 64, UINT64_C(1) << i % 64);
+	return false;
 }
 
 /* Entries that are written again before their old values are gone from every cache. */
@@ -662,19 +849,13 @@ static void make_again(struct pgtsim_cached *c, struct record *r, const struct p
 		uint64_t offset = (i - run.lo) * event->size;
 		uint64_t old = old_of(c, r, i), made = event->new_desc + offset;
 
-		if (!pgtsim_bit(plane(c, r, STALE), i))
+		if (!make_one_again(c, r, i, made) || told)
 			continue;
-		pgtsim_bits_clear(plane(c, r, UNSYNCED), i, i + 1);
-		if (old == made) {
-			pgtsim_bits_clear(plane(c, r, STALE), i, i + 1);
-			pgtsim_bits_clear(plane(c, r, PENDING), i, i + 1);
-		} else if (!told) {
-			told = true;
-			tell_making(c, event,
-				    (old ^ made) == PGTSIM_DESC_CONT ? PGTSIM_V_OVERLAPPING_SIZES :
-								       PGTSIM_V_NO_BREAK,
-				    event->va + offset, old);
-		}
+		told = true;
+		tell_making(c, event,
+			    (old ^ made) == PGTSIM_DESC_CONT ? PGTSIM_V_OVERLAPPING_SIZES :
+							       PGTSIM_V_NO_BREAK,
+			    event->va + offset, old);
 	}
 	if (!r->fresh)
 		settle(c, r);
@@ -709,15 +890,35 @@ static void tell_overlap(struct pgtsim_cached *c, struct record *r, uint64_t va,
 			    old_of(c, r, index));
 }
 
+/* Entry i lacks the hint that its group has: a walk may make a translation of it all the same. */
+static void mark_gap(struct pgtsim_cached *c, struct record *r, unsigned i, uint64_t desc)
+{
+	if (!pgtsim_bit(plane(c, r, LIVE), i))
+		mark(c, r, (struct part){ i, i + 1 }, desc, false);
+}
+
+/* The contiguous groups that a run touches. */
+static struct part groups_of(const struct pgtsim_cached *c, int level, struct part run)
+{
+	unsigned group = pgtsim_cont_entries(c->geo, level);
+
+	return (struct part){ run.lo & ~(group - 1), (run.hi + group - 1) & ~(group - 1) };
+}
+
 static void set_hints(struct pgtsim_cached *c, const struct pgtsim_event *event)
 {
 	struct record *r = record_of(c, event->level, event->va);
-	struct part run = run_of(c, event);
+	struct part run = run_of(c, event), groups = groups_of(c, event->level, run);
+	uint64_t first = event->new_desc - run.lo * event->size;
 
 	if (!r || !expand(c, r))
 		return;
 	pgtsim_bits_set(plane(c, r, HINTED), run.lo, run.hi);
-	pgtsim_bits_clear(plane(c, r, UNSYNCED), run.lo, run.hi);
+	pgtsim_bits_set(plane(c, r, LIVE), run.lo, run.hi);
+	for (unsigned i = groups.lo; i < run.lo; i++)
+		mark_gap(c, r, i, first + i * event->size);
+	for (unsigned i = run.hi; i < groups.hi; i++)
+		mark_gap(c, r, i, first + i * event->size);
 }
 
 /* Entries that were none become leaves or tables. */
@@ -728,6 +929,8 @@ static void make(struct pgtsim_cached *c, const struct pgtsim_event *event)
 	struct record *r = find(c, event->level, event->va);
 	struct part run = run_of(c, event);
 
+	if (!cacheable(c, event->level, event->new_desc))
+		return;
 	if (leaf && r && !(event->new_desc & PGTSIM_DESC_CONT) && hinted(c, r, run.lo, run.hi))
 		pgtsim_tlb_violation(
 			c->tlb, PGTSIM_V_OVERLAPPING_SIZES, event->va, event->level,
@@ -739,8 +942,7 @@ static void make(struct pgtsim_cached *c, const struct pgtsim_event *event)
 	c->event = event;
 	if (leaf && (c->fresh || c->settled))
 		visit_stale(c, event->va, last, tell_overlap);
-	if (leaf && event->new_desc & PGTSIM_DESC_CONT &&
-	    pgtsim_cont_entries(c->geo, event->level) > 1)
+	if (is_hinted(c, event->level, event->new_desc))
 		set_hints(c, event);
 }
 
@@ -777,10 +979,21 @@ static bool needs_break(const struct pgtsim_cached *c, int level, uint64_t old, 
 	return changed & ~harmless;
 }
 
+/* An entry that gets its old value back is stale no more. */
+static void restore(struct pgtsim_cached *c, const struct pgtsim_event *event)
+{
+	struct record *r = find(c, event->level, event->va);
+
+	if (r && r->link && expand(c, r))
+		make_one_again(c, r, pgtsim_index(c->geo, event->level, event->va),
+			       event->new_desc);
+}
+
 /* An entry overwritten by hand. */
 static void poke(struct pgtsim_cached *c, const struct pgtsim_event *event)
 {
-	bool was = event->old_desc & PGTSIM_DESC_VALID, is = event->new_desc & PGTSIM_DESC_VALID;
+	bool was = cacheable(c, event->level, event->old_desc);
+	bool is = cacheable(c, event->level, event->new_desc);
 	uint8_t by = c->by;
 
 	if (was && is && needs_break(c, event->level, event->old_desc, event->new_desc))
@@ -789,16 +1002,49 @@ static void poke(struct pgtsim_cached *c, const struct pgtsim_event *event)
 				     (unsigned long long)event->old_desc,
 				     (unsigned long long)event->new_desc);
 	c->by = PGTSIM_OP_POKE;
-	if (was && event->old_desc != event->new_desc)
+	if (was && event->old_desc != event->new_desc) {
+		restore(c, event);
 		store(c, event);
+	}
 	c->by = by;
 	if (!is)
 		return;
 	if (!was)
 		make(c, event);
-	else if (event->new_desc & PGTSIM_DESC_CONT &&
-		 !pgtsim_desc_is_table(event->level, event->new_desc))
+	else if (is_hinted(c, event->level, event->new_desc))
 		set_hints(c, event);
+}
+
+void pgtsim_cached_lost(struct pgtsim_cached *c, const struct pgtsim_event *event)
+{
+	struct part run = run_of(c, event);
+	struct record *r;
+	uint8_t by = c->by;
+
+	if (!cacheable(c, event->level, event->old_desc))
+		return;
+	r = record_of(c, event->level, event->va);
+	if (!r || !expand(c, r))
+		return;
+	/* The event of the entry above is still to come. */
+	c->now++;
+	c->by = PGTSIM_OP_POKE;
+	mark(c, r, run, event->old_desc, false);
+	c->by = by;
+	c->now--;
+	pgtsim_bits_clear(plane(c, r, LIVE), run.lo, run.hi);
+	if (is_hinted(c, event->level, event->old_desc))
+		run = groups_of(c, event->level, run);
+	for (unsigned i = run.lo; i < run.hi; i++)
+		if (is_stale(c, r, i))
+			rare_set(c, r, ORPHAN, i, i + 1);
+	c->orphans = true;
+	enlist(c, r, true);
+}
+
+void pgtsim_cached_found(struct pgtsim_cached *c, const struct pgtsim_event *event)
+{
+	make(c, event);
 }
 
 /* ---- memory that goes ---- */
@@ -891,7 +1137,7 @@ static unsigned alike(const struct pgtsim_cached *c, const struct record *r, uns
 	unsigned n = 1;
 
 	while (i + n < hi && pgtsim_bit(plane(c, r, STALE), i + n) &&
-	       !pgtsim_bit(plane(c, r, TOLD), i + n) &&
+	       !rare_bit(c, r, TOLD, i + n) &&
 	       pgtsim_bit(plane(c, r, UNSYNCED), i + n) == pgtsim_bit(plane(c, r, UNSYNCED), i) &&
 	       pgtsim_bit(plane(c, r, PENDING), i + n) == pgtsim_bit(plane(c, r, PENDING), i) &&
 	       old_of(c, r, i + n) == old_of(c, r, i) + n * size)
@@ -927,7 +1173,7 @@ static void tell_stale(struct pgtsim_cached *c, struct record *r, uint64_t va, u
 		const char *why;
 
 		n = 1;
-		if (!pgtsim_bit(plane(c, r, STALE), i) || pgtsim_bit(plane(c, r, TOLD), i))
+		if (!pgtsim_bit(plane(c, r, STALE), i) || rare_bit(c, r, TOLD, i))
 			continue;
 		n = alike(c, r, i, part.hi);
 		name = reason(c, r, i, &why);
@@ -936,7 +1182,7 @@ static void tell_stale(struct pgtsim_cached *c, struct record *r, uint64_t va, u
 				     "gone by %s at event %llu: %s",
 				     n, (unsigned long long)old_of(c, r, i), operation(r->by),
 				     (unsigned long long)r->since, why);
-		pgtsim_bits_set(plane(c, r, TOLD), i, i + n);
+		rare_set(c, r, TOLD, i, i + n);
 	}
 }
 
@@ -962,7 +1208,31 @@ static void range_event(struct pgtsim_cached *c, const struct pgtsim_event *even
 	else if (event->op == PGTSIM_OP_TLBI_RANGE)
 		visit_stale(c, event->va, event->va + (event->size - 1), invalidate_leaves);
 	else
-		invalidate_by_va(c, event);
+		invalidate_each(c, event,
+				event->op == PGTSIM_OP_TLBI_WALK ? invalidate_walks :
+								   invalidate_leaves);
+}
+
+/* DSB ISHST and ISB after each entry of a run. */
+static void sync_each(struct pgtsim_cached *c, const struct pgtsim_event *event)
+{
+	if (!(event->flags & PGTSIM_EACH_SYNC))
+		return;
+	sync_stores(c);
+	c->context = false;
+}
+
+/* A barrier, or the mark of an operation's begin. */
+static void barrier(struct pgtsim_cached *c, const struct pgtsim_event *event)
+{
+	if (event->op == PGTSIM_OP_DSB_ISHST)
+		sync_stores(c);
+	else if (event->op == PGTSIM_OP_DSB_ISH)
+		complete(c);
+	else if (event->op == PGTSIM_OP_ISB)
+		c->context = false;
+	else if (event->op >= PGTSIM_OP_BEGIN_MAP)
+		c->by = (uint8_t)event->op;
 }
 
 void pgtsim_cached_event(struct pgtsim_cached *c, const struct pgtsim_event *event)
@@ -973,15 +1243,15 @@ void pgtsim_cached_event(struct pgtsim_cached *c, const struct pgtsim_event *eve
 	case PGTSIM_OP_MAP:
 	case PGTSIM_OP_LINK:
 		make(c, event);
+		sync_each(c, event);
 		break;
 	case PGTSIM_OP_CLEAR:
+	case PGTSIM_OP_UNLINK:
 		if (event->flags & PGTSIM_EACH_FLUSH)
 			clear_and_flush(c, event);
 		else
 			store(c, event);
-		break;
-	case PGTSIM_OP_UNLINK:
-		store(c, event);
+		sync_each(c, event);
 		break;
 	case PGTSIM_OP_POKE:
 		poke(c, event);
@@ -992,15 +1262,6 @@ void pgtsim_cached_event(struct pgtsim_cached *c, const struct pgtsim_event *eve
 	case PGTSIM_OP_TABLE_FREE:
 		free_table(c, event);
 		break;
-	case PGTSIM_OP_DSB_ISHST:
-		sync_stores(c);
-		break;
-	case PGTSIM_OP_DSB_ISH:
-		complete(c);
-		break;
-	case PGTSIM_OP_ISB:
-		c->context = false;
-		break;
 	case PGTSIM_OP_TLBI_LEAF:
 	case PGTSIM_OP_TLBI_WALK:
 	case PGTSIM_OP_TLBI_RANGE:
@@ -1008,8 +1269,7 @@ void pgtsim_cached_event(struct pgtsim_cached *c, const struct pgtsim_event *eve
 		range_event(c, event);
 		break;
 	default:
-		if (event->op >= PGTSIM_OP_BEGIN_MAP)
-			c->by = (uint8_t)event->op;
+		barrier(c, event);
 	}
 }
 
@@ -1063,23 +1323,6 @@ uint64_t pgtsim_checker_bytes(const struct pgtsim_tlb *tlb)
 	return tlb->cached ? tlb->cached->peak : 0;
 }
 
-/* Whether entry i is stale, and how. */
-static bool stale_at(const struct pgtsim_cached *c, const struct record *r, unsigned i,
-		     struct pgtsim_stale *out)
-{
-	bool stale = r->bits ? pgtsim_bit(plane(c, r, STALE), i) : i >= r->lo && i < r->hi;
-
-	if (!r->link || !stale)
-		return false;
-	*out = (struct pgtsim_stale){
-		.level = r->level,
-		.va = r->va + i * pgtsim_entry_size(c->geo, r->level),
-		.desc = old_of(c, r, i),
-		.since = r->since,
-	};
-	return true;
-}
-
 bool pgtsim_may_be_stale(const struct pgtsim_tlb *tlb, uint64_t va, struct pgtsim_stale *out)
 {
 	const struct pgtsim_cached *c = tlb->cached;
@@ -1088,9 +1331,17 @@ bool pgtsim_may_be_stale(const struct pgtsim_tlb *tlb, uint64_t va, struct pgtsi
 		return false;
 	for (int level = PGTSIM_PTE; level >= pgtsim_root_level(c->geo); level--) {
 		const struct record *r = find(c, level, va);
+		unsigned i = pgtsim_index(c->geo, level, va);
 
-		if (r && stale_at(c, r, pgtsim_index(c->geo, level, va), out))
-			return true;
+		if (!r || !is_stale(c, r, i))
+			continue;
+		*out = (struct pgtsim_stale){
+			.level = level,
+			.va = va_of(c, r, i),
+			.desc = old_of(c, r, i),
+			.since = r->since,
+		};
+		return true;
 	}
 	return false;
 }

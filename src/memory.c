@@ -830,6 +830,7 @@ static void link_tables(struct pgtsim_memory *memory, struct tables *tables,
 		table->first = (uint32_t)(memory->table_bytes / sizeof(uint64_t));
 		table->level = 0;
 		table->region = 0;
+		table->linked = false;
 		pa += UINT64_C(1) << memory->page_shift;
 	}
 	table[-1].next = NULL;

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "access.h"
+#include "cached.h"
 #include "shared.h"
 #include "translate.h"
 
@@ -63,6 +64,10 @@ static void table_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op,
 		.pa = table->pa,
 	};
 
+	if (op == PGTSIM_OP_TABLE_FREE && table->linked)
+		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_FREED_WHILE_MAPPED, va, table->level - 1,
+				     "the table at PA 0x%llx is freed, its entry is not cleared",
+				     (unsigned long long)table->pa);
 	pgtsim_tlb_event(pgt->tlb, &event);
 }
 
@@ -72,6 +77,7 @@ static void start_record(const struct pgtsim_pgtable *pgt, struct pgtsim_table *
 {
 	table->next = NULL;
 	table->live = 0;
+	table->linked = false;
 	table->first = is_shared(pgt) ? 0 : pgtsim_entries(&pgt->geo, level);
 	table->level = (int8_t)level;
 	table->region = (uint8_t)region;
@@ -569,7 +575,9 @@ void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 	table_event(pgt, PGTSIM_OP_TABLE_ALLOC, child, run->va, construct(pgt, child));
 	if (region != PGTSIM_REGION_VMEMMAP)
 		pgtsim_tlb_publish(pgt->tlb);
+	child->linked = true;
 	if (!pgtsim_access_install(pgt, &run->table->entries[index], desc)) {
+		child->linked = false;
 		table_event(pgt, PGTSIM_OP_TABLE_FREE, child, run->va,
 			    child->constructed ? PGTSIM_EACH_DTOR : 0);
 		child->next = *list;
@@ -584,6 +592,59 @@ void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 		pgtsim_tlb_sync(pgt->tlb);
 }
 
+/* What a walk cache may reach though the tables do not lead there: for the checker. */
+struct subtree {
+	int level; /* of the entry above it */
+	void (*tell)(struct pgtsim_cached *cached, const struct pgtsim_event *event);
+};
+
+static int tell_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
+{
+	const struct subtree *subtree = arg;
+	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level);
+	struct pgtsim_event event = { .op = PGTSIM_OP_POKE, .level = run->level, .size = size };
+	unsigned index = run->index, end = run->index + run->count;
+
+	while (run->level > subtree->level && index < end) {
+		uint64_t desc = pgtsim_entry(pgt, run->table, index);
+
+		event.va = run->va + (index - run->index) * size;
+		event.count = pgtsim_run_uniform(pgt, run->table, index, end - index, size);
+		event.old_desc = event.new_desc = desc;
+		subtree->tell(pgt->tlb->cached, &event);
+		index += (unsigned)event.count;
+	}
+	return 0;
+}
+
+static int tell_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
+		      struct pgtsim_table *child, void *arg)
+{
+	(void)child;
+	return tell_entries(pgt, run, arg);
+}
+
+/* Tells the checker of each entry below that of the run; looking on is neither seen nor counted. */
+static void tell_below(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+		       void (*tell)(struct pgtsim_cached *, const struct pgtsim_event *))
+{
+	static const struct pgtsim_visitor visitor = { .entries = tell_entries,
+						       .table = tell_table };
+	struct subtree subtree = { run->level, tell };
+	uint64_t va = pgtsim_entry_base(&pgt->geo, run->level, run->va);
+	struct pgtsim_access_hook *hook = pgt->hook;
+	bool quiet = pgt->tlb->quiet;
+
+	if (!pgt->tlb->cached)
+		return;
+	pgt->hook = NULL;
+	pgt->tlb->quiet = true;
+	pgtsim_walk(pgt, va, va + (pgtsim_entry_size(&pgt->geo, run->level) - 1), &visitor,
+		    &subtree);
+	pgt->tlb->quiet = quiet;
+	pgt->hook = hook;
+}
+
 static void free_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, uint64_t va)
 {
 	table_event(pgt, PGTSIM_OP_TABLE_FREE, table, va, destruct(pgt, table, va));
@@ -596,7 +657,10 @@ void pgtsim_table_unlink(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 	uint64_t desc = pgtsim_access_read(pgt, &run->table->entries[run->index]);
 	bool early = pgt->policy->table_free_order == PGTSIM_TABLE_FREE_BEFORE_INVALIDATE;
 
+	if (pgt->tlb->cached && child->live)
+		tell_below(pgt, run, pgtsim_cached_lost);
 	pgtsim_access_write(pgt, &run->table->entries[run->index], 0);
+	child->linked = false;
 	record_cleared(pgt, run->table, run->index, 1, 1);
 	count_work(pgt, 1);
 	pgtsim_access_lines(pgt, run->index, 1);
@@ -959,30 +1023,58 @@ const char *pgtsim_fault_name(enum pgtsim_fault fault)
 	return (unsigned)fault < sizeof(names) / sizeof(names[0]) ? names[fault] : NULL;
 }
 
+/* A table goes with its entry, or comes with it. */
+static void move_table(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t desc,
+		       bool comes)
+{
+	uint64_t pa = pgtsim_desc_address(&pgt->geo, run->level, desc);
+	struct pgtsim_table *child =
+		pgtsim_desc_is_table(run->level, desc) ? pgt->ops.find(pgt->ops.ctx, pa) : NULL;
+
+	if (!child || child->level != run->level + 1)
+		return;
+	child->linked = comes;
+	tell_below(pgt, run, comes ? pgtsim_cached_found : pgtsim_cached_lost);
+}
+
+static void overwrite(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t desc)
+{
+	uint64_t *entry = &run->table->entries[run->index];
+	uint64_t old = pgtsim_access_read(pgt, entry);
+	bool moves =
+		pgtsim_desc_is_table(run->level, old) != pgtsim_desc_is_table(run->level, desc) ||
+		pgtsim_desc_address(&pgt->geo, run->level, old) !=
+			pgtsim_desc_address(&pgt->geo, run->level, desc);
+
+	if (moves)
+		move_table(pgt, run, old, false);
+	pgtsim_access_write(pgt, entry, desc);
+	if (old && !desc)
+		record_cleared(pgt, run->table, run->index, 1, 1);
+	else if (!old && desc)
+		record_filled(pgt, run->table, run->index, 1);
+	if (moves)
+		move_table(pgt, run, desc, true);
+	pgt->poked = true;
+	entry_event(pgt, PGTSIM_OP_POKE, run, old, desc);
+}
+
 int pgtsim_poke(struct pgtsim_pgtable *pgt, int level, uint64_t va, uint64_t desc)
 {
 	struct pgtsim_run run = { .table = pgt->root, .level = pgt->root->level, .va = va };
-	uint64_t old;
 
 	if (va < pgtsim_va_start(&pgt->geo) || level < run.level || level > PGTSIM_PTE)
 		return -EINVAL;
 	for (;; run.level++) {
 		run.index = pgtsim_index(&pgt->geo, run.level, va);
-		old = pgtsim_access_read(pgt, &run.table->entries[run.index]);
 		if (run.level == level)
 			break;
-		if (!pgtsim_desc_is_table(run.level, old))
+		if (!pgtsim_desc_is_table(run.level, pgtsim_entry(pgt, run.table, run.index)))
 			return -ENOENT;
 		run.table = child_of(pgt, &run);
 		if (!run.table)
 			return -ENOENT;
 	}
-	pgtsim_access_write(pgt, &run.table->entries[run.index], desc);
-	if (old && !desc)
-		record_cleared(pgt, run.table, run.index, 1, 1);
-	else if (!old && desc)
-		record_filled(pgt, run.table, run.index, 1);
-	pgt->poked = true;
-	entry_event(pgt, PGTSIM_OP_POKE, &run, old, desc);
+	overwrite(pgt, &run, desc);
 	return 0;
 }

@@ -303,7 +303,7 @@ static const struct bad bad[] = {
 	{ "machine va=39\npoke pud linear+0 0\n", 1, 2, "EINVAL" },
 	{ "machine va=39\npoke pgd linear+0 0x123003\ncheck\n", 1, 3, "check: 1 violation" },
 	{ "machine\nadd 0x80000000+128M\npoke pmd linear+1G 3\ncheck\n", 1, 4,
-	  "check: 5 violations" },
+	  "check: 6 violations" },
 	{ "machine\nuse 0x80000000+4K movable\n", 1, 2, "EINVAL" },
 	{ "machine\nunuse 0x80000000+4K\n", 1, 2, "EINVAL" },
 	{ "machine\nadd 0x80000000+128M node=16\n", 1, 2, "EINVAL" },

@@ -167,12 +167,12 @@ static void verdicts(void **state)
 		{ "# finds: tlbi.all\nmachine\nexpect tlbi.all == 1\n", "tlbi.all", true },
 		{ "# finds: tlbi.leaf\nmachine\nexpect tlbi.all == 1\n", "tlbi.all", false },
 		{ "# finds: tlbi.all\nmachine\nexpect tlbi.all == 1\ncheck\n", "", false },
-		{ "# finds: table-leak stale-table\nmachine\nmap linear+0 0x40000000 4K\npoke pmd linear+0 0\n"
+		{ "# finds: table-leak stale-table stale-leaf\nmachine\nmap linear+0 0x40000000 4K\npoke pmd linear+0 0\n"
 		  "check\n",
-		  "table-leak stale-table", true },
+		  "table-leak stale-table stale-leaf", true },
 		{ "# finds: table-leak\nmachine\nmap linear+0 0x40000000 4K\npoke pmd linear+0 0\n"
 		  "check\n",
-		  "table-leak stale-table", false },
+		  "table-leak stale-table stale-leaf", false },
 		{ "# finds: tlbi.all\nmachine\nexpect tlbi.leaf == 1\nexpect tlbi.all == 1\n", "",
 		  false },
 		{ "# finds: altmap-without-free\nmachine\n"

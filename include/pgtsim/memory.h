@@ -61,7 +61,7 @@ struct pgtsim_table {
 	int8_t level;
 	uint8_t region;            /* for the checker and the dump: which region it was made for */
 	bool constructed;          /* its destructor is due when it is freed; owned by pgtable */
-	void *checker;             /* the checker's bits for this table; owned by tlb */
+	bool linked;               /* a table entry points to it: it must not be freed */
 };
 
 struct pgtsim_memory; /* opaque; pgtsim_memory_new() */
