@@ -1188,11 +1188,11 @@ static void tell_stale(struct pgtsim_cached *c, struct record *r, uint64_t va, u
 
 void pgtsim_cached_report(struct pgtsim_cached *c, uint64_t va, uint64_t last)
 {
+	visit_stale(c, va, last, tell_stale);
 	if (c->lost)
 		pgtsim_tlb_violation(c->tlb, PGTSIM_V_UNCHECKED, va, PGTSIM_PTE,
 				     "no host memory for what may be cached");
 	c->lost = false;
-	visit_stale(c, va, last, tell_stale);
 	if (c->context)
 		pgtsim_tlb_violation(c->tlb, PGTSIM_V_MISSING_BARRIER, va, PGTSIM_PTE,
 				     "no ISB after the invalidates were complete");

@@ -660,7 +660,8 @@ void pgtsim_table_unlink(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 	if (pgt->tlb->cached && child->live)
 		tell_below(pgt, run, pgtsim_cached_lost);
 	pgtsim_access_write(pgt, &run->table->entries[run->index], 0);
-	child->linked = false;
+	if (pgtsim_desc_address(&pgt->geo, run->level, desc) == child->pa)
+		child->linked = false;
 	record_cleared(pgt, run->table, run->index, 1, 1);
 	count_work(pgt, 1);
 	pgtsim_access_lines(pgt, run->index, 1);
