@@ -402,7 +402,7 @@ static void simulator_shares_a_frame(void **state)
 			 replay_json(with_op("612-16k-va47",
 					     "poke pte 0xffffffbfc0400000 0x00e8000050000703",
 					     "poke pte 0xffffffbfc0408000 0x00e8000050000703")));
-	assert_non_null(strstr(out.text, " compared, 1 differ\n"));
+	assert_non_null(strstr(out.text, " compared, 3 differ\n"));
 	assert_non_null(strstr(out.text, "expected memory of its own, found 0x50000000, in the "
 					 "simulator that of vmemmap pte 0xffffffbfc040"));
 }
@@ -415,9 +415,26 @@ static void simulator_uses_hot_added_memory(void **state)
 		RUN_FAILED,
 		replay_json(with_op("612-16k-va47",
 				    "poke pte 0xffffffbfc0404000 0x00e8000081230703", NULL)));
-	assert_non_null(strstr(out.text, " compared, 1 differ\n"));
+	assert_non_null(strstr(out.text, " compared, 2 differ\n"));
 	assert_non_null(strstr(out.text, "vmemmap pte 0xffffffbfc0404000: expected 0x00e80000"));
 	assert_non_null(strstr(out.text, ", found 0x00e8000081230703\n"));
+	assert_non_null(
+		strstr(out.text, "  step 1 (add): no-break 0xffffffbfc0404000: 0x00e80000"));
+}
+
+/* What the machine finds wrong is a difference though all tables are as recorded: B1. */
+static void violations_differ(void **state)
+{
+	struct json_object *root = load_json("612-4k-va48-blocks");
+	char machine[512];
+
+	(void)state;
+	snprintf(machine, sizeof(machine), "\"%s flush=per-leaf\"",
+		 json_object_get_string(part(root, "machine")));
+	change(root, "machine", machine);
+	assert_int_equal(RUN_FAILED, replay_json(root));
+	assert_non_null(strstr(out.text, "): stale-leaf 0xffff0000"));
+	assert_null(strstr(out.text, "expected"));
 }
 
 /* What the simulator has and the recording lacks: leaves, invalid entries, tables. */
@@ -829,6 +846,7 @@ int main(void)
 		cmocka_unit_test(long_listings_end),
 		cmocka_unit_test(simulator_shares_a_frame),
 		cmocka_unit_test(simulator_uses_hot_added_memory),
+		cmocka_unit_test(violations_differ),
 		cmocka_unit_test(simulator_has_more),
 		cmocka_unit_test(failing_command),
 		cmocka_unit_test(ops_of_nothing),

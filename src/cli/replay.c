@@ -79,6 +79,7 @@ struct replay {
 	struct content now[REGIONS];
 	size_t steps;
 	uint64_t descriptors, differences;
+	size_t told; /* violations of the machine that are among the differences */
 	size_t listed;
 	char lines[DIFFERENCES_MAX][LINE_MAX_BYTES];
 };
@@ -1070,6 +1071,18 @@ static int compare_step(struct replay *replay)
 	return ret ? ret : check_frames(replay, found, "in the simulator");
 }
 
+/* A real kernel has run this: what the machine finds wrong with it is a difference. */
+static void tell_violations(struct replay *replay)
+{
+	size_t count;
+	const struct pgtsim_violation *found = pgtsim_violations(&replay->run.machine->tlb, &count);
+
+	for (; replay->told < count; replay->told++)
+		differ(replay, NULL, "%s 0x%016" PRIx64 ": %s",
+		       pgtsim_violation_kind(found[replay->told].name)->name,
+		       found[replay->told].va, found[replay->told].text);
+}
+
 /* Executes a step's commands. Returns whether they succeeded; if not, that is a difference. */
 static bool run_ops(struct replay *replay)
 {
@@ -1096,6 +1109,7 @@ static int replay_steps(struct replay *replay)
 		if (!run_ops(replay))
 			break;
 		ret = compare_step(replay);
+		tell_violations(replay);
 	}
 	return ret;
 }
