@@ -20,27 +20,30 @@ void pgtsim_access_write(const struct pgtsim_pgtable *pgt, uint64_t *entry, uint
 
 /*
  * Writes an entry that is zero. In a shared table another thread may be first: then nothing is
- * written, and it returns false. Anywhere else it is a plain write, as the kernel's.
+ * written, and it returns false. Else it is a plain write, unless the hook says so, as the kernel's.
  */
 bool pgtsim_access_install(const struct pgtsim_pgtable *pgt, uint64_t *entry, uint64_t desc);
 
 /* Writes first, first + step, … */
-void pgtsim_access_fill(const struct pgtsim_pgtable *pgt, uint64_t *entries, unsigned count, uint64_t first,
-			uint64_t step);
+void pgtsim_access_fill(const struct pgtsim_pgtable *pgt, uint64_t *entries, unsigned count,
+			uint64_t first, uint64_t step);
 
 void pgtsim_access_clear(const struct pgtsim_pgtable *pgt, uint64_t *entries, unsigned count);
 
 /* How many of the entries are not zero. */
-unsigned pgtsim_access_live(const struct pgtsim_pgtable *pgt, const uint64_t *entries, unsigned count);
+unsigned pgtsim_access_live(const struct pgtsim_pgtable *pgt, const uint64_t *entries,
+			    unsigned count);
 
 /* How many entries from the first on are zero. */
-unsigned pgtsim_access_zeros(const struct pgtsim_pgtable *pgt, const uint64_t *entries, unsigned count);
+unsigned pgtsim_access_zeros(const struct pgtsim_pgtable *pgt, const uint64_t *entries,
+			     unsigned count);
 
 /* How many entries from the first on grow by step, at least 1 of count. */
-unsigned pgtsim_access_uniform(const struct pgtsim_pgtable *pgt, const uint64_t *entries, unsigned count,
-			       uint64_t step);
+unsigned pgtsim_access_uniform(const struct pgtsim_pgtable *pgt, const uint64_t *entries,
+			       unsigned count, uint64_t step);
 
 /* How many entries from the first on are no tables; the level is not the last one. */
-unsigned pgtsim_access_no_tables(const struct pgtsim_pgtable *pgt, const uint64_t *entries, unsigned count);
+unsigned pgtsim_access_no_tables(const struct pgtsim_pgtable *pgt, const uint64_t *entries,
+				 unsigned count);
 
 #endif

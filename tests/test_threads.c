@@ -477,7 +477,7 @@ static struct pgtsim_machine *start_intruder(struct intruder *intruder, size_t i
 	struct team team = team_of(i, BELOW_VMEMMAP, PGTSIM_ACCESS_HOOKED);
 
 	*intruder = (struct intruder){
-		.hook = { intrude },
+		.hook = { .before = intrude, .exclusive = true },
 		.machine = team.machine,
 		.left = n,
 		.va = team.machine->layout.vmemmap_start - pgtsim_page_size(&team.machine->geo),
