@@ -87,14 +87,10 @@ void pgtsim_access_write(const struct pgtsim_pgtable *pgt, uint64_t *entry, uint
 
 bool pgtsim_access_install(const struct pgtsim_pgtable *pgt, uint64_t *entry, uint64_t desc)
 {
-	bool hooked = pgt->access == PGTSIM_ACCESS_HOOKED && pgt->hook;
-
-	if (is_private(pgt) || (hooked && !pgt->hook->exclusive)) {
-		pgtsim_access_write(pgt, entry, desc);
-		return true;
-	}
-	announce(pgt, entry, true);
-	return install(entry, desc);
+	if (pgt->access == PGTSIM_ACCESS_SHARED)
+		return install(entry, desc);
+	pgtsim_access_write(pgt, entry, desc);
+	return true;
 }
 
 void pgtsim_access_fill(const struct pgtsim_pgtable *pgt, uint64_t *entries, unsigned count,

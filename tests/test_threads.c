@@ -358,13 +358,13 @@ static const struct {
 	{ "linux-6.1", 64, 48, true }, { "linux-7.3", 64, 42, false },
 };
 
-static struct team team_of(size_t i, enum place place, enum pgtsim_access access)
+static struct team team_of(size_t i, enum place place, enum pgtsim_access access, bool boot)
 {
 	struct pgtsim_machine_config config =
 		config_of(cases[i].profile, cases[i].kib, cases[i].va);
 
 	config.blocks = cases[i].blocks;
-	config.boot = access != PGTSIM_ACCESS_HOOKED;
+	config.boot = boot;
 	config.access = access;
 	return (struct team){ .machine = machine_of(&config), .place = place };
 }
@@ -401,8 +401,10 @@ static void together_as_in_turn(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases) * 2 * repetitions; i++) {
 		enum place place = i & 1 ? ABOVE_LINEAR : BELOW_VMEMMAP;
-		struct team shared = team_of(i / 2 % COUNT(cases), place, PGTSIM_ACCESS_SHARED);
-		struct team twin = team_of(i / 2 % COUNT(cases), place, PGTSIM_ACCESS_PRIVATE);
+		struct team shared =
+			team_of(i / 2 % COUNT(cases), place, PGTSIM_ACCESS_SHARED, true);
+		struct team twin =
+			team_of(i / 2 % COUNT(cases), place, PGTSIM_ACCESS_PRIVATE, true);
 
 		run_team(&shared, run_at_once);
 		run_team(&twin, run_in_turn);
@@ -420,7 +422,7 @@ static void failures_among_threads(void **state)
 	for (size_t i = 0; i < COUNT(cases) * 2 * repetitions; i++) {
 		struct team team =
 			team_of(i / 2 % COUNT(cases), i & 1 ? ABOVE_LINEAR : BELOW_VMEMMAP,
-				PGTSIM_ACCESS_SHARED);
+				PGTSIM_ACCESS_SHARED, true);
 		const struct pgtsim_counts *counts = &team.machine->tlb.counts;
 		uint64_t pages = pgtsim_memory_free_count(team.machine->memory);
 		uint64_t tables = 0;
@@ -438,11 +440,15 @@ static void failures_among_threads(void **state)
 
 /* ---- one step at a time ---- */
 
-/* Maps a page of its own, once, right before the n-th access of another operation. */
+/* What an intruder waits for. Before a store without a lock is the business of explore. */
+enum way { BEFORE_READ, BEFORE_ALLOC };
+
+/* Maps a page of its own, once, right before another operation reads an entry or reserves tables. */
 struct intruder {
 	struct pgtsim_access_hook hook; /* first: the callback casts */
+	struct pgtsim_table_ops ops;    /* the machine's own */
 	struct pgtsim_machine *machine;
-	unsigned left; /* accesses until then */
+	unsigned left; /* times until then */
 	uint64_t va;
 };
 
@@ -457,32 +463,68 @@ static struct pgtsim_map page_at(const struct pgtsim_machine *machine, uint64_t 
 	};
 }
 
-static void intrude(struct pgtsim_access_hook *self, const uint64_t *entry, bool write)
+static void come(struct intruder *intruder)
 {
-	struct intruder *intruder = (struct intruder *)(void *)self;
+	struct pgtsim_pgtable *pgt = &intruder->machine->pgt;
 	struct pgtsim_map map = page_at(intruder->machine, intruder->va);
 
-	(void)entry;
-	(void)write;
 	if (!intruder->left || --intruder->left)
 		return;
-	intruder->machine->pgt.hook = NULL;
-	assert_int_equal(pgtsim_map(&intruder->machine->pgt, &map), 0);
-	intruder->machine->pgt.hook = self;
+	pgt->hook = NULL;
+	pgt->ops = intruder->ops;
+	assert_int_equal(pgtsim_map(pgt, &map), 0);
 }
 
-/* Starts a machine with an intruder. */
-static struct pgtsim_machine *start_intruder(struct intruder *intruder, size_t i, unsigned n)
+static void before_access(struct pgtsim_access_hook *self, const uint64_t *entry, bool write)
 {
-	struct team team = team_of(i, BELOW_VMEMMAP, PGTSIM_ACCESS_HOOKED);
+	(void)entry;
+	if (!write)
+		come((struct intruder *)(void *)self);
+}
+
+static uint64_t before_alloc(void *ctx, uint64_t count, struct pgtsim_table ***tail)
+{
+	struct intruder *intruder = ctx;
+
+	come(intruder);
+	return intruder->ops.alloc(intruder->ops.ctx, count, tail);
+}
+
+static void just_free(void *ctx, struct pgtsim_table *table)
+{
+	const struct intruder *intruder = ctx;
+
+	intruder->ops.free(intruder->ops.ctx, table);
+}
+
+static struct pgtsim_table *just_find(const void *ctx, uint64_t pa)
+{
+	const struct intruder *intruder = ctx;
+
+	return intruder->ops.find(intruder->ops.ctx, pa);
+}
+
+/* Starts a machine with an intruder who comes the n-th time. */
+static struct pgtsim_machine *start_intruder(struct intruder *intruder, enum way way, size_t i,
+					     unsigned n)
+{
+	struct team team =
+		team_of(i, BELOW_VMEMMAP,
+			way == BEFORE_READ ? PGTSIM_ACCESS_HOOKED : PGTSIM_ACCESS_SHARED, false);
+	struct pgtsim_pgtable *pgt = &team.machine->pgt;
 
 	*intruder = (struct intruder){
-		.hook = { .before = intrude, .exclusive = true },
+		.hook = { before_access },
+		.ops = pgt->ops,
 		.machine = team.machine,
 		.left = n,
 		.va = team.machine->layout.vmemmap_start - pgtsim_page_size(&team.machine->geo),
 	};
-	team.machine->pgt.hook = &intruder->hook;
+	if (way == BEFORE_READ)
+		pgt->hook = &intruder->hook;
+	else
+		pgt->ops =
+			(struct pgtsim_table_ops){ before_alloc, just_free, just_find, intruder };
 	return team.machine;
 }
 
@@ -500,6 +542,7 @@ static bool end_intruder(struct intruder *intruder, uint64_t va, uint64_t free_b
 	struct pgtsim_translation at;
 
 	machine->pgt.hook = NULL;
+	machine->pgt.ops = intruder->ops;
 	assert_true(!va || !pgtsim_translate(&machine->pgt, va, &at));
 	assert_int_equal(pgtsim_translate(&machine->pgt, intruder->va, &at), came ? 0 : -EFAULT);
 	assert_int_equal(pgtsim_memory_free_count(machine->memory), free_before - used);
@@ -516,25 +559,81 @@ static bool constructed_like_live(const struct pgtsim_counts *counts)
 		       counts->tables_allocated - counts->tables_freed - 1;
 }
 
-/* Whatever moment another mapper chooses to link the tables that a map needs, both get theirs. */
+static bool map_beside_intruder(enum way way, size_t i, unsigned n)
+{
+	struct intruder intruder;
+	struct pgtsim_machine *machine = start_intruder(&intruder, way, i, n);
+	uint64_t pages = pgtsim_memory_free_count(machine->memory);
+	struct pgtsim_map map = page_at(machine, intruder.va - pgtsim_page_size(&machine->geo));
+
+	assert_int_equal(pgtsim_map(&machine->pgt, &map), 0);
+	assert_true(constructed_like_live(&machine->tlb.counts));
+	return end_intruder(&intruder, map.va, pages);
+}
+
+static bool populate_beside_intruder(enum way way, size_t i, unsigned n)
+{
+	struct intruder intruder;
+	struct pgtsim_machine *machine = start_intruder(&intruder, way, i, n);
+	uint64_t pages = pgtsim_memory_free_count(machine->memory);
+	uint64_t va = machine->vmemmap.start;
+
+	assert_int_equal(pgtsim_vmemmap_populate(&machine->vmemmap, va, va + 64, NULL,
+						 PGTSIM_POPULATE_PAGES),
+			 0);
+	return end_intruder(&intruder, va, pages);
+}
+
+/*
+ * Whatever moment another mapper chooses to link tables that an operation needs, both get theirs:
+ * a mapping beside it, and the vmemmap, which shares upper tables with what lies below it.
+ */
 static void tables_that_come_meanwhile(void **state)
+{
+	static bool (*const operations[])(
+		enum way, size_t, unsigned) = { map_beside_intruder, populate_beside_intruder };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		for (size_t op = 0; op < COUNT(operations); op++) {
+			unsigned reads = 1, allocs = 1;
+
+			while (operations[op](BEFORE_READ, i, reads))
+				reads++;
+			while (operations[op](BEFORE_ALLOC, i, allocs))
+				allocs++;
+			assert_true(reads > 3 && allocs > 1);
+		}
+	}
+}
+
+/* A table that is linked too late is back on its list, and as if it had never been there. */
+static void the_second_table_is_dropped(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		bool came = true;
+		struct team team = team_of(i, BELOW_VMEMMAP, PGTSIM_ACCESS_SHARED, false);
+		struct pgtsim_pgtable *pgt = &team.machine->pgt;
+		const struct pgtsim_map map = page_at(team.machine, UINT64_C(0) - MIB);
+		const struct pgtsim_run run = { .table = pgt->root,
+						.level = pgt->root->level,
+						.va = map.va };
+		uint64_t pages = pgtsim_memory_free_count(team.machine->memory);
+		struct pgtsim_table *list, *reserved;
 
-		for (unsigned n = 1; came; n++) {
-			struct intruder intruder;
-			struct pgtsim_machine *machine = start_intruder(&intruder, i, n);
-			uint64_t pages = pgtsim_memory_free_count(machine->memory);
-			struct pgtsim_map map =
-				page_at(machine, intruder.va - pgtsim_page_size(&machine->geo));
-
-			assert_int_equal(pgtsim_map(&machine->pgt, &map), 0);
-			assert_true(constructed_like_live(&machine->tlb.counts));
-			came = end_intruder(&intruder, map.va, pages);
-			assert_true(came || n > 5);
-		}
+		assert_int_equal(pgtsim_map(pgt, &map), 0);
+		pages -= team.machine->tlb.counts.tables_allocated - 1;
+		assert_int_equal(pgtsim_tables_reserve(pgt, 1, &list), 1);
+		reserved = list;
+		pgtsim_table_link(pgt, &run, &list, 0, PGTSIM_REGION_OTHER);
+		assert_ptr_equal(list, reserved);
+		assert_int_equal(team.machine->tlb.counts.tables_freed, 1);
+		assert_true(constructed_like_live(&team.machine->tlb.counts));
+		pgtsim_tables_release(pgt, &list);
+		assert_int_equal(pgtsim_memory_free_count(team.machine->memory), pages);
+		assert_true(is_mapped_to(&team, map.va, map.pa));
+		assert_clean(team.machine);
+		pgtsim_machine_free(&team.machine);
 	}
 }
 
@@ -547,7 +646,8 @@ static void passes_leave_tables_that_come_meanwhile(void **state)
 
 		for (unsigned n = 1; came; n++) {
 			struct intruder intruder;
-			struct pgtsim_machine *machine = start_intruder(&intruder, i, n);
+			struct pgtsim_machine *machine =
+				start_intruder(&intruder, BEFORE_READ, i, n);
 			uint64_t pages = pgtsim_memory_free_count(machine->memory);
 			uint64_t page = pgtsim_page_size(&machine->geo), va = intruder.va - page;
 			const struct pgtsim_unmap unmap = { .start = va, .end = va + page };
@@ -565,32 +665,10 @@ static void passes_leave_tables_that_come_meanwhile(void **state)
 	}
 }
 
-/* The same for tables that the vmemmap shares with what lies below it. */
-static void vmemmap_tables_that_come_meanwhile(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		bool came = true;
-
-		for (unsigned n = 1; came; n++) {
-			struct intruder intruder;
-			struct pgtsim_machine *machine = start_intruder(&intruder, i, n);
-			uint64_t pages = pgtsim_memory_free_count(machine->memory);
-			uint64_t va = machine->vmemmap.start;
-
-			assert_int_equal(pgtsim_vmemmap_populate(&machine->vmemmap, va, va + 64,
-								 NULL, PGTSIM_POPULATE_PAGES),
-					 0);
-			came = end_intruder(&intruder, va, pages);
-			assert_true(came || n > 2);
-		}
-	}
-}
-
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(tables_that_come_meanwhile),
 	cmocka_unit_test(passes_leave_tables_that_come_meanwhile),
-	cmocka_unit_test(vmemmap_tables_that_come_meanwhile),
+	cmocka_unit_test(the_second_table_is_dropped),
 	cmocka_unit_test(together_as_in_turn),
 	cmocka_unit_test(failures_among_threads),
 };

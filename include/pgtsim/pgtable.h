@@ -60,7 +60,6 @@ enum pgtsim_access {
 /* Called before one entry is read or written: where another actor may run (explore). */
 struct pgtsim_access_hook {
 	void (*before)(struct pgtsim_access_hook *self, const uint64_t *entry, bool write);
-	bool exclusive; /* a table is linked only where nothing is, as if the table were shared */
 };
 
 /* What a table was made for: struct pgtsim_table's `region`. */
