@@ -20,7 +20,7 @@ void pgtsim_access_write(const struct pgtsim_pgtable *pgt, uint64_t *entry, uint
 
 /*
  * Writes an entry that is zero. In a shared table another thread may be first: then nothing is
- * written, and it returns false. Else it is a plain write, unless the hook says so, as the kernel's.
+ * written, and it returns false. Anywhere else it is a plain write, as the kernel's.
  */
 bool pgtsim_access_install(const struct pgtsim_pgtable *pgt, uint64_t *entry, uint64_t desc);
 
