@@ -70,10 +70,24 @@ static void switch_stacks(struct context *from, struct context *to)
 {
 	emscripten_fiber_swap(&from->fiber, &to->fiber);
 }
+
+/* Whoever resumes may be on any stack. */
+static void note_outside(struct pgtsim_coroutine *c)
+{
+	emscripten_fiber_init_from_current_context(&c->outside.fiber, c->outside.asyncify,
+						   ASYNCIFY_BYTES);
+}
 #elif !defined(PGTSIM_NO_UCONTEXT)
+/* What swapcontext() does, of which the address sanitizer would complain. */
 static void switch_stacks(struct context *from, struct context *to)
 {
-	swapcontext(&from->context, &to->context);
+	volatile bool back = false;
+
+	getcontext(&from->context);
+	if (back)
+		return;
+	back = true;
+	setcontext(&to->context);
 }
 #else
 static void switch_stacks(struct context *from, struct context *to)
@@ -95,6 +109,9 @@ static void enter(struct pgtsim_coroutine *coroutine)
 #ifdef WITH_TSAN
 	coroutine->outside_fiber = __tsan_get_current_fiber();
 	__tsan_switch_to_fiber(coroutine->inside_fiber, 0);
+#endif
+#ifdef __EMSCRIPTEN__
+	note_outside(coroutine);
 #endif
 	switch_stacks(&coroutine->outside, &coroutine->inside);
 #ifdef WITH_ASAN
@@ -151,8 +168,6 @@ static void start(void *arg)
 
 static void prepare(struct pgtsim_coroutine *c)
 {
-	emscripten_fiber_init_from_current_context(&c->outside.fiber, c->outside.asyncify,
-						   ASYNCIFY_BYTES);
 	emscripten_fiber_init(&c->inside.fiber, start, c, c->stack, STACK_BYTES, c->inside.asyncify,
 			      ASYNCIFY_BYTES);
 }

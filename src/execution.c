@@ -152,33 +152,9 @@ static void add_candidate(const struct pgtsim_actor *a, struct candidates *to, u
 		to->list[to->count++] = (struct candidate){ actor, step };
 }
 
-/* Leaves out the candidates that come before another one anyway. */
-static void keep_immediate(const struct pgtsim_exploring *x, struct candidates *of)
-{
-	struct candidates kept = { .count = 0 };
-
-	for (unsigned i = 0; i < of->count; i++) {
-		const struct candidate *c = &of->list[i];
-		bool before = false;
-
-		for (unsigned k = 0; k < of->count; k++) {
-			const struct candidate *d = &of->list[k];
-
-			if (k != i && (d->step != c->step || k < i))
-				before |= pgtsim_clock_at(&x->actor[d->actor], d->step)
-						  .step[c->actor] >= c->step;
-		}
-		if (!before)
-			kept.list[kept.count++] = *c;
-	}
-	*of = kept;
-}
-
 /* Offers each of these steps to the search, then lets them come before the current one. */
 static void conflict(struct pgtsim_exploring *x, struct pgtsim_actor *a, struct candidates *with)
 {
-	if (with->count > 1)
-		keep_immediate(x, with);
 	for (unsigned i = 0; x->searching && x->step >= x->fresh && i < with->count; i++) {
 		const struct candidate *c = &with->list[i];
 		struct pgtsim_clock clock = a->clock;

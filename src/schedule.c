@@ -29,9 +29,12 @@ static bool make_room(struct pgtsim_schedule *schedule)
 
 uint32_t pgtsim_schedule_steps(const struct pgtsim_schedule *schedule)
 {
-	const struct pgtsim_segment *last = &schedule->segment[schedule->count - 1];
+	const struct pgtsim_segment *last;
 
-	return schedule->count ? last->first - 1 + last->count : 0;
+	if (!schedule->count)
+		return 0;
+	last = &schedule->segment[schedule->count - 1];
+	return last->first - 1 + last->count;
 }
 
 bool pgtsim_schedule_add(struct pgtsim_schedule *schedule, unsigned actor, uint32_t count)

@@ -610,6 +610,32 @@ static void asks_the_caller(void **state)
 	free(e.ends.item);
 }
 
+static int leak(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg)
+{
+	(void)actor;
+	(void)arg;
+	return pgtsim_poke(&machine->pgt, PGTSIM_PMD, table_va(1), 0);
+}
+
+/* The machine is checked at the end: here a table is left that no entry points to. */
+static void checks_the_machine(void **state)
+{
+	struct explored e = { .program = &freed };
+	struct pgtsim_actor_spec actors[ACTORS];
+	struct pgtsim_explore_config config = config_for(&e, actors);
+	struct pgtsim_exploration out;
+
+	(void)state;
+	config.actor_count = 1;
+	actors[0].run = leak;
+	assert_int_equal(pgtsim_explore(&config, &out), 0);
+	assert_int_equal(out.failed, 1);
+	assert_int_equal(out.violation.name, PGTSIM_V_TABLE_LEAK);
+	assert_false(out.rows[out.row_count - 1].failed);
+	pgtsim_exploration_free(&out);
+	free(e.ends.item);
+}
+
 /* A bound and "the first failure only" end a search early, and it says that there may be more. */
 static void stops_early(void **state)
 {
@@ -747,6 +773,7 @@ int main(void)
 		cmocka_unit_test(repeats_itself),
 		cmocka_unit_test(tells_the_simplest_failure),
 		cmocka_unit_test(asks_the_caller),
+		cmocka_unit_test(checks_the_machine),
 		cmocka_unit_test(stops_early),
 		cmocka_unit_test(follows_a_given_schedule),
 		cmocka_unit_test(refuses_what_is_no_exploration),

@@ -327,7 +327,7 @@ static int free_hastily(struct pgtsim_actor *actor, struct pgtsim_machine *machi
 	return 0;
 }
 
-/* A CPU may walk to memory that goes: the DSB after the invalidate waits for it. Without, it may not. */
+/* A CPU may walk to memory that goes, for the DSB after the invalidate waits for it. */
 static void cpu_walks(void **state)
 {
 	const uint64_t va[] = { first_page.start, first_page.start + GIB };

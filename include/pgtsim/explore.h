@@ -44,9 +44,9 @@ struct pgtsim_actor; /* opaque: an actor under way */
 struct pgtsim_actor_spec {
 	const char *name; /* letters, digits, '-', '_' and '.'; each actor has its own */
 	/*
-	 * Runs it on the machine. Returns 0 or a negative errno. It must not wait for others but
-	 * by pgtsim_actor_lock(), and must end. It may touch what is its own until its first step;
-	 * after that what others use, too, only if that is a step. Its stack has 512 KiB.
+	 * Runs it on the machine. Returns 0 or a negative errno. What others use it touches through
+	 * the library only, and not before its first step. It must not wait for others but by
+	 * pgtsim_actor_lock(), and must end. Its stack has 512 KiB.
 	 */
 	int (*run)(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg);
 	/*
@@ -69,7 +69,8 @@ PGTSIM_API int pgtsim_actor_unlock(struct pgtsim_actor *actor, enum pgtsim_lock 
 struct pgtsim_explore_config {
 	/*
 	 * Builds the machine of a schedule, always the same. Returns 0 or a negative errno, which
-	 * ends the exploration. Any access mode; violations noted so far are forgotten.
+	 * ends the exploration, and then leaves nothing to take down. Any access mode; violations
+	 * noted so far are forgotten.
 	 */
 	int (*setup)(void *ctx, struct pgtsim_machine **machine);
 	/* Takes it down again; NULL: pgtsim_machine_free(). */

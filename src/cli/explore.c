@@ -4,7 +4,8 @@
 #include <assert.h>
 #include <errno.h>
 
-static_assert((int)SCENARIO_ACTORS_MAX == (int)PGTSIM_ACTORS_MAX, "what can be written can be explored");
+static_assert((int)SCENARIO_ACTORS_MAX == (int)PGTSIM_ACTORS_MAX,
+	      "what can be written can be explored");
 
 /* An actor of the scenario: the library's, with what it works on. */
 struct player {
