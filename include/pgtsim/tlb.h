@@ -255,7 +255,7 @@ PGTSIM_API void pgtsim_tlb_flush_table(struct pgtsim_tlb *tlb, uint64_t va);
  * hint can be walked. No schedule is searched: what is possible is found.
  * Start it before anything is mapped. geo and policy stay the caller's. Events of one thread only.
  * Takes host memory for entries that are stale or carry the hint, at most an eighth of their
- * tables' unless frames are scattered. Returns 0, -EEXIST (started already) or -ENOMEM.
+ * tables' unless scattered frames wait for a flush or violations were found there. Returns 0, -EEXIST (started already) or -ENOMEM.
  */
 PGTSIM_API int pgtsim_checker_start(struct pgtsim_tlb *tlb, const struct pgtsim_geometry *geo,
 				    const struct pgtsim_policy *policy);
