@@ -4,7 +4,8 @@
  *
  * Measures libpgtsim: for each case first the counters, then a line for each time, then a table.
  * Every time stands beside that of a memset of as many bytes as the case has in page tables, done
- * in turn with it; `ratio` is the quotient of the medians. --counts prints the counters alone,
+ * in turn with it; `ratio` is the quotient of the medians, `min_ratio` that of the lowest of each,
+ * which says more where others use the machine, too. --counts prints the counters alone,
  * which are the same on every machine; --against compares them with a file.
  */
 #include "bench.h"
@@ -28,7 +29,8 @@ struct times {
 /* One line of the table. */
 struct row {
 	char name[48], phase[24], unit[24];
-	double median, low, high, each, memset, ratio;
+	double median, low, high, each;
+	double memset, memset_low, ratio, ratio_low; /* of the medians, of the lowest */
 	uint64_t units;
 	unsigned rounds;
 };
@@ -153,9 +155,10 @@ static void print_line(const struct bench *bench, const struct row *row)
 	if (bench->json)
 		return;
 	printf("time %s %s rounds=%u median_ns=%.0f min_ns=%.0f max_ns=%.0f units=%llu unit=%s "
-	       "ns_each=%.3f memset_ns=%.0f ratio=%.2f\n",
+	       "ns_each=%.3f memset_ns=%.0f memset_min_ns=%.0f ratio=%.2f min_ratio=%.2f\n",
 	       row->name, row->phase, row->rounds, row->median, row->low, row->high,
-	       (unsigned long long)row->units, row->unit, row->each, row->memset, row->ratio);
+	       (unsigned long long)row->units, row->unit, row->each, row->memset, row->memset_low,
+	       row->ratio, row->ratio_low);
 }
 
 static struct row *add_row(struct bench *bench, const char *phase, const char *unit)
@@ -185,7 +188,9 @@ static void finish_case(struct bench *bench)
 		row->units = times->units;
 		row->each = row->median / (double)times->units;
 		row->memset = base;
+		row->memset_low = bench->memset.ns[0];
 		row->ratio = base > 0 ? row->median / base : 0;
+		row->ratio_low = base > 0 ? row->low / row->memset_low : 0;
 		print_line(bench, row);
 	}
 	fflush(stdout);
@@ -203,8 +208,8 @@ void bench_value(struct bench *bench, const char *what, double value, const char
 
 static void print_table(const struct bench *bench)
 {
-	printf("\n%-26s %-12s %12s %24s %10s %-10s %8s\n", "case", "phase", "median us",
-	       "lowest .. highest", "ns each", "", "x memset");
+	printf("\n%-26s %-12s %12s %24s %10s %-10s %8s %8s\n", "case", "phase", "median us",
+	       "lowest .. highest", "ns each", "", "x memset", "lowest");
 	for (unsigned i = 0; i < bench->row_count; i++) {
 		const struct row *row = &bench->rows[i];
 
@@ -215,7 +220,9 @@ static void print_table(const struct bench *bench)
 		}
 		printf("%-26s %-12s %12.1f %12.1f %11.1f %10.3f %-10s", row->name, row->phase,
 		       row->median / 1e3, row->low / 1e3, row->high / 1e3, row->each, row->unit);
-		printf(row->ratio > 0 ? " %8.2f\n" : "\n", row->ratio);
+		if (row->ratio > 0)
+			printf(" %8.2f %8.2f", row->ratio, row->ratio_low);
+		printf("\n");
 	}
 }
 
@@ -233,9 +240,10 @@ static void print_json(const struct bench *bench)
 		}
 		printf("\"units\": %llu, \"rounds\": %u, \"median_ns\": %.0f, \"min_ns\": %.0f, "
 		       "\"max_ns\": %.0f, \"ns_each\": %.4f, \"memset_ns\": %.0f, "
-		       "\"ratio\": %.3f}",
+		       "\"memset_min_ns\": %.0f, \"ratio\": %.3f, \"min_ratio\": %.3f}",
 		       (unsigned long long)row->units, row->rounds, row->median, row->low,
-		       row->high, row->each, row->memset, row->ratio);
+		       row->high, row->each, row->memset, row->memset_low, row->ratio,
+		       row->ratio_low);
 	}
 	printf("\n]\n");
 }

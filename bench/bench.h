@@ -59,8 +59,8 @@ void bench_must(bool holds, const char *what, const char *file, int line);
 
 /* ---- machines ---- */
 
-/* Profile latest, 4K and 48 bits, 32 GiB of boot memory. The caller frees it. */
-struct pgtsim_machine *bench_machine(bool blocks, bool cont);
+/* Profile latest, 4K and 48 bits, 32 GiB of boot memory, the linear map of hot-added memory as said. */
+struct pgtsim_machine *bench_machine(bool blocks, bool cont, bool checker);
 
 /* Nothing is allocated but the root, nothing is wrong. */
 void bench_must_be_empty(struct pgtsim_machine *machine);

@@ -20,7 +20,7 @@ static const struct kind kinds[] = {
 /* Bytes of tables that adding this range takes. */
 static uint64_t table_bytes(const struct kind *kind, uint64_t size)
 {
-	struct pgtsim_machine *machine = bench_machine(kind->blocks, kind->cont);
+	struct pgtsim_machine *machine = bench_machine(kind->blocks, kind->cont, false);
 	uint64_t tables;
 
 	must(pgtsim_add_memory(&machine->hotplug, START, size) == 0);
@@ -70,7 +70,7 @@ static void whole(struct bench *bench, const struct kind *kind, uint64_t size)
 	if (!bench_start(bench, table_bytes(kind, size), "hotplug/%s/%s", kind->name,
 			 bench_size(size)))
 		return;
-	machine = bench_machine(kind->blocks, kind->cont);
+	machine = bench_machine(kind->blocks, kind->cont, false);
 	while (bench_round(bench))
 		whole_round(bench, machine, kind, size);
 	pgtsim_machine_free(&machine);
@@ -127,7 +127,7 @@ static void churn_phase(struct bench *bench, struct pgtsim_machine *machine, boo
 void bench_churn(struct bench *bench)
 {
 	const uint64_t bytes = (SECTIONS * 64 + 64 + 1 + SECTIONS / 512 + 1 + 2) * 4096;
-	struct pgtsim_machine *machine = bench_machine(false, false);
+	struct pgtsim_machine *machine = bench_machine(false, false, false);
 
 	if (bench_start(bench, bytes, "churn/ptes"))
 		while (bench_round(bench)) {

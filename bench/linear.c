@@ -13,20 +13,31 @@ struct kind {
 	const char *name;
 	uint64_t leaf;  /* bytes */
 	uint64_t shift; /* of the physical address, away from PA: 2M keeps 1G blocks out */
-	bool blocks, cont;
+	bool blocks, cont, checker;
 	uint64_t sizes[8];
 };
 
 static const struct kind kinds[] = {
-	{ "ptes",
-	  4 * KIB,
-	  0,
-	  false,
-	  false,
-	  { 128 * MIB, GIB, 16 * GIB, 64 * GIB, 256 * GIB, TIB } },
-	{ "2M", 2 * MIB, 2 * MIB, true, false, { 128 * MIB, GIB, 64 * GIB, TIB } },
-	{ "1G", GIB, 0, true, false, { GIB, 64 * GIB, TIB } },
-	{ "cont", 4 * KIB, 0, false, true, { 128 * MIB, GIB, 16 * GIB } },
+	{ .name = "ptes",
+	  .leaf = 4 * KIB,
+	  .sizes = { 128 * MIB, GIB, 16 * GIB, 64 * GIB, 256 * GIB, TIB } },
+	{ .name = "2M",
+	  .leaf = 2 * MIB,
+	  .shift = 2 * MIB,
+	  .blocks = true,
+	  .sizes = { 128 * MIB, GIB, 64 * GIB, TIB } },
+	{ .name = "1G", .leaf = GIB, .blocks = true, .sizes = { GIB, 64 * GIB, TIB } },
+	{ .name = "cont", .leaf = 4 * KIB, .cont = true, .sizes = { 128 * MIB, GIB, 16 * GIB } },
+	{ .name = "ptes-checked",
+	  .leaf = 4 * KIB,
+	  .checker = true,
+	  .sizes = { 128 * MIB, GIB, 16 * GIB } },
+	{ .name = "2M-checked",
+	  .leaf = 2 * MIB,
+	  .shift = 2 * MIB,
+	  .blocks = true,
+	  .checker = true,
+	  .sizes = { GIB, 64 * GIB } },
 };
 
 static uint64_t tables_of(uint64_t va, uint64_t size, uint64_t span)
@@ -111,7 +122,7 @@ static struct pgtsim_map map_of(const struct pgtsim_machine *machine, const stru
 
 static void one_case(struct bench *bench, const struct kind *kind, uint64_t size)
 {
-	struct pgtsim_machine *machine = bench_machine(kind->blocks, kind->cont);
+	struct pgtsim_machine *machine = bench_machine(kind->blocks, kind->cont, kind->checker);
 	const struct pgtsim_map map = map_of(machine, kind, size);
 
 	if (bench_start(bench, tables_for(kind, map.va, size) * 4096, "linear/%s/%s", kind->name,
@@ -140,7 +151,7 @@ static double resident(void)
 static void first_map(struct bench *bench, uint64_t size)
 {
 	const struct kind *ptes = &kinds[0];
-	struct pgtsim_machine *machine = bench_machine(false, false);
+	struct pgtsim_machine *machine = bench_machine(false, false, false);
 	const struct pgtsim_map map = map_of(machine, ptes, size);
 	uint64_t bytes = tables_for(ptes, map.va, size) * 4096;
 	double before = 0, after = 0, ns;
@@ -152,7 +163,7 @@ static void first_map(struct bench *bench, uint64_t size)
 		struct pgtsim_counts none;
 
 		before = resident();
-		machine = bench_machine(false, false);
+		machine = bench_machine(false, false, false);
 		none = machine->tlb.counts;
 		ns = bench_now();
 		must(pgtsim_map(&machine->pgt, &map) == 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench.h"
 
-struct pgtsim_machine *bench_machine(bool blocks, bool cont)
+struct pgtsim_machine *bench_machine(bool blocks, bool cont, bool checker)
 {
 	static const struct pgtsim_ram ram = { RAM_START, RAM_START + 32 * GIB };
 	struct pgtsim_machine_config config;
@@ -12,7 +12,7 @@ struct pgtsim_machine *bench_machine(bool blocks, bool cont)
 	config.ram_count = 1;
 	config.blocks = blocks;
 	config.cont = cont;
-	config.checker = false;
+	config.checker = checker;
 	must(pgtsim_machine_new(&machine, &config) == 0);
 	return machine;
 }

@@ -210,7 +210,7 @@ void bench_small(struct bench *bench)
 
 	if (!bench_start(bench, 0, "small/ptes/64G"))
 		return;
-	machine = bench_machine(false, false);
+	machine = bench_machine(false, false, false);
 	choose_pieces();
 	bare_init(&bare);
 	while (bench_round(bench))

@@ -59,7 +59,7 @@ static void init_worker(struct worker *worker, uint64_t size, bool machine)
 {
 	*worker = (struct worker){ .bytes = (size_t)(size / 512) };
 	if (machine) {
-		worker->machine = bench_machine(false, false);
+		worker->machine = bench_machine(false, false, false);
 		worker->map = (struct pgtsim_map){
 			.va = worker->machine->layout.linear_start + TIB,
 			.pa = PA,

@@ -109,7 +109,7 @@ static void one_round(struct bench *bench, const struct pgtsim_machine *machine,
 void bench_translate(struct bench *bench)
 {
 	uint64_t size = bench_quick(bench) ? GIB : 16 * GIB;
-	struct pgtsim_machine *machine = bench_machine(false, false);
+	struct pgtsim_machine *machine = bench_machine(false, false, false);
 	const struct pgtsim_map map = {
 		.va = machine->layout.linear_start + TIB,
 		.pa = PA,

@@ -82,7 +82,7 @@ static void one_round(struct bench *bench, struct pgtsim_machine *machine, const
 
 static void one_case(struct bench *bench, const struct kind *kind, uint64_t size)
 {
-	struct pgtsim_machine *machine = bench_machine(false, false);
+	struct pgtsim_machine *machine = bench_machine(false, false, false);
 	const struct range range = range_of(machine, kind, size);
 
 	if (bench_start(bench, range.tables * 4096, "vmemmap/%s/%s", kind->name, bench_size(size)))
