@@ -3,9 +3,8 @@
  * Table access: the only code that reads or writes entries of table memory.
  *
  * Each primitive works on a run of entries of one table. Tables of one thread get plain loops
- * that the compiler vectorises; shared ones get one atomic access an entry, hooked ones a call
- * before each. The counts in the
- * side record are kept by the callers in pgtable.c.
+ * over vectors; shared ones get one atomic access an entry, hooked ones a call before each. The
+ * counts in the side record are kept by the callers in pgtable.c.
  */
 #ifndef PGTSIM_ACCESS_H
 #define PGTSIM_ACCESS_H
@@ -15,7 +14,9 @@
 /* Counts the 64-byte lines of a table that the modelled kernel touches for these entries. */
 void pgtsim_access_lines(const struct pgtsim_pgtable *pgt, unsigned index, unsigned count);
 
-uint64_t pgtsim_access_read(const struct pgtsim_pgtable *pgt, const uint64_t *entry);
+/* One access of a table that is not private. */
+uint64_t pgtsim_access_read_carefully(const struct pgtsim_pgtable *pgt, const uint64_t *entry);
+
 void pgtsim_access_write(const struct pgtsim_pgtable *pgt, uint64_t *entry, uint64_t desc);
 
 /*
@@ -45,5 +46,13 @@ unsigned pgtsim_access_uniform(const struct pgtsim_pgtable *pgt, const uint64_t 
 /* How many entries from the first on are no tables; the level is not the last one. */
 unsigned pgtsim_access_no_tables(const struct pgtsim_pgtable *pgt, const uint64_t *entries,
 				 unsigned count);
+
+/* Inline for walks, which read one entry a table. */
+static inline uint64_t pgtsim_access_read(const struct pgtsim_pgtable *pgt, const uint64_t *entry)
+{
+	if (pgt->access == PGTSIM_ACCESS_PRIVATE)
+		return *entry;
+	return pgtsim_access_read_carefully(pgt, entry);
+}
 
 #endif

@@ -3,16 +3,7 @@
 
 #include <assert.h>
 
-/* PA[in_place - 1:page_shift] stands where it is; the `moved` bits above are shifted down. */
-struct oa_layout {
-	uint8_t in_place, moved, down_by;
-};
-
-static const struct oa_layout layouts[] = {
-	[PGTSIM_OA_48] = { 48, 0, 0 },
-	[PGTSIM_OA_64K_52] = { 48, 4, 48 - 12 },
-	[PGTSIM_OA_LPA2] = { 50, 2, 50 - 8 },
-};
+#include "oa.h"
 
 /* A field of struct pgtsim_desc and where the descriptor keeps it. */
 struct field {
@@ -39,12 +30,6 @@ static const struct field table_fields[] = {
 
 static_assert(sizeof(bool) == 1, "fields of struct pgtsim_desc are reached as single bytes");
 static_assert(sizeof(struct pgtsim_desc) <= UINT8_MAX, "an offset must fit in struct field");
-
-/* Bits high - 1 to low; none if high is not above low. */
-static uint64_t mask(unsigned high, unsigned low)
-{
-	return high > low ? (PGTSIM_BIT(high) - 1) & ~(PGTSIM_BIT(low) - 1) : 0;
-}
 
 /* The bits of a leaf that are not attributes in this geometry although they are in others. */
 static uint64_t not_attributes(const struct pgtsim_geometry *geo)
@@ -75,34 +60,29 @@ const char *pgtsim_kind_name(enum pgtsim_kind kind)
 
 uint64_t pgtsim_desc_address(const struct pgtsim_geometry *geo, int level, uint64_t desc)
 {
-	const struct oa_layout *layout = &layouts[geo->oa];
-	uint64_t high = mask(layout->in_place + layout->moved, layout->in_place);
-	unsigned low = geo->page_shift;
-
 	switch (pgtsim_desc_kind(level, desc)) {
-	case PGTSIM_NONE:
-	case PGTSIM_INVALID:
-		return 0;
 	case PGTSIM_BLOCK:
-		low = geo->shift[pgtsim_slot(level)];
-		break;
+		return pgtsim_oa(geo, geo->shift[pgtsim_slot(level)], desc);
 	case PGTSIM_TABLE:
 	case PGTSIM_PAGE:
+		return pgtsim_oa(geo, geo->page_shift, desc);
+	case PGTSIM_NONE:
+	case PGTSIM_INVALID:
 		break;
 	}
-	return (desc & mask(layout->in_place, low)) | (desc << layout->down_by & high);
+	return 0;
 }
 
 uint64_t pgtsim_desc_oa(const struct pgtsim_geometry *geo, uint64_t pa)
 {
-	const struct oa_layout *layout = &layouts[geo->oa];
-	uint64_t high = mask(layout->in_place + layout->moved, layout->in_place);
-	uint64_t in_place = mask(layout->in_place, geo->page_shift);
+	const struct oa_layout *layout = &oa_layouts[geo->oa];
+	uint64_t high = oa_mask(layout->in_place + layout->moved, layout->in_place);
+	uint64_t in_place = oa_mask(layout->in_place, geo->page_shift);
 
 	/* Changes 64K/52 only: elsewhere these bits are in place or above pa_bits. */
 	if (geo->oa_keeps_49_48)
-		in_place |= mask(50, 48);
-	pa &= mask(geo->pa_bits, 0);
+		in_place |= oa_mask(50, 48);
+	pa &= oa_mask(geo->pa_bits, 0);
 	return (pa & in_place) | (pa & high) >> layout->down_by;
 }
 
@@ -176,7 +156,7 @@ uint64_t pgtsim_desc_encode(const struct pgtsim_geometry *geo, int level,
 
 uint64_t pgtsim_desc_run(const struct pgtsim_geometry *geo, int level, uint64_t pa, uint64_t count)
 {
-	const struct oa_layout *layout = &layouts[geo->oa];
+	const struct oa_layout *layout = &oa_layouts[geo->oa];
 	uint64_t boundary = PGTSIM_BIT(layout->in_place);
 	uint64_t left;
 

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "directory.h"
+
 #ifdef __linux__
 #include <sys/mman.h>
 #endif
@@ -15,8 +17,6 @@
 #include "shared.h"
 
 /*
- * A PFN, from the top: | region | chunk in it: 12 bits | frame in it: 10 bits |
- *
  * A chunk is one block of the largest order. Chunks that nobody touched have no metadata: chunks
  * that are RAM as a whole are free, and the frontier says which comes next; the others that hold
  * any RAM are set up at the start. So the free blocks of less than the largest order are always
@@ -26,10 +26,6 @@ enum {
 	PA_BITS = 52,
 	MIN_PAGE_SHIFT = 12,
 	MAX_PAGE_SHIFT = 24,
-	CHUNK_BITS = PGTSIM_MAX_ORDER,
-	CHUNK_FRAMES = 1 << CHUNK_BITS,
-	REGION_BITS = 12,
-	REGION_CHUNKS = 1 << REGION_BITS,
 	ORDERS = PGTSIM_MAX_ORDER + 1,
 };
 
@@ -75,16 +71,24 @@ struct chunk {
 };
 
 /*
- * Table pages of a chunk. Records and host memory stay once they are there. A frame that is not
- * a table has no entries in its record and nothing but zeros in its host memory.
+ * Host memory of tables, in slabs that are cut into pieces. Pieces lie close together wherever
+ * their frames are, and those that are spare hold nothing but zeros.
  */
-struct tables {
-	struct pgtsim_table record[CHUNK_FRAMES];
-	unsigned char *slab[];
+struct slab {
+	void *at;
+	size_t bytes;
+};
+
+struct host {
+	size_t piece; /* bytes */
+	struct slab *slabs;
+	size_t slab_count;
+	uint64_t **spare; /* the last one freed is the first one used */
+	size_t spare_count, pieces;
 };
 
 struct region {
-	struct tables *tables[REGION_CHUNKS];
+	struct region_tables tables;
 	struct chunk *chunks[REGION_CHUNKS];
 	uint64_t holders[ORDERS][REGION_WORDS]; /* chunks that may have a free block of it */
 };
@@ -94,15 +98,29 @@ struct pfn_range {
 	uint64_t start, end;
 };
 
+/* Consecutive frames of a chunk. */
+struct frames {
+	struct chunk *chunk;
+	unsigned start, end; /* empty if alike */
+};
+
 struct pgtsim_memory {
-	unsigned page_shift;
-	unsigned slab_bits; /* a slab is the host memory of 2^slab_bits frames */
-	size_t stride;      /* host memory of one table */
+	struct directory directory; /* first */
 	size_t table_bytes;
-	struct region **regions;
-	uint64_t region_count;
+	struct host host;
 	uint64_t *holders[ORDERS]; /* regions with such chunks */
 	uint64_t ram_count, free_count;
+	/*
+	 * Frames that are free, but in no free block for now; settle() changes that.
+	 *
+	 * gathered: table pages are freed one by one and mostly follow one another, and one block
+	 * of many frames is merged faster than as many of one.
+	 *
+	 * open: the end of a chunk, while all other free blocks are whole chunks. Single pages are
+	 * then taken from its start on, one after the other, as that is what halving the block
+	 * again and again comes to.
+	 */
+	struct frames gathered, open;
 	uint64_t fail_in;      /* 1: the next allocation fails, 2: the one after it …; 0: none */
 	uint64_t fail_again;   /* what fail_in becomes then */
 	size_t frontier_range; /* whole chunks not touched are at the frontier or above */
@@ -121,60 +139,112 @@ struct block {
 
 /* Host memory of tables. */
 
+/*
+ * Slabs of at least so many bytes in all may be huge pages even if a need is small: what the last
+ * of them wastes is then at most 3 %.
+ */
+#define MANY_BYTES ((size_t)64 << 20)
+
 #ifdef __linux__
 
 enum { SLAB_BYTES = 2 << 20 };
 
-static void *map_anonymous(size_t bytes)
+/*
+ * Zeros, aligned to transparent huge pages. With `huge` they are asked for: the kernel clears 2 MiB
+ * at a time, and a table scattered among gigabytes of them costs no miss in the host's TLB.
+ */
+static void *slab_new(size_t bytes, bool huge)
 {
-	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t wide = bytes + SLAB_BYTES, skip;
+	unsigned char *at =
+		mmap(NULL, wide, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	return at != MAP_FAILED ? at : NULL;
-}
-
-/* Zeros, aligned to a transparent huge page if it is as large as one and there is room. */
-static void *slab_new(size_t bytes)
-{
-	unsigned char *at = map_anonymous(bytes), *wide;
-	size_t skip;
-
-	if (!at || bytes != SLAB_BYTES || (uintptr_t)at % SLAB_BYTES == 0)
-		return at;
-	wide = map_anonymous(2 * (size_t)SLAB_BYTES);
-	if (!wide)
-		return at;
-	munmap(at, bytes);
-	skip = -(uintptr_t)wide % SLAB_BYTES;
+	if (at == MAP_FAILED)
+		return NULL;
+	skip = -(uintptr_t)at % SLAB_BYTES;
 	if (skip)
-		munmap(wide, skip);
-	munmap(wide + skip + SLAB_BYTES, SLAB_BYTES - skip);
-	return wide + skip;
+		munmap(at, skip);
+	munmap(at + skip + bytes, SLAB_BYTES - skip);
+	if (huge)
+		madvise(at + skip, bytes, MADV_HUGEPAGE);
+	return at + skip;
 }
 
-static void slab_free(void *slab, size_t bytes)
+static void slab_free(const struct slab *slab)
 {
-	if (slab)
-		munmap(slab, bytes);
+	munmap(slab->at, slab->bytes);
 }
 
 #else
 
 enum { SLAB_BYTES = 64 << 10 }; /* small: it is cleared whole before its first table */
 
-static void *slab_new(size_t bytes)
+static void *slab_new(size_t bytes, bool huge)
 {
 	void *slab = aligned_alloc(64, bytes);
 
+	(void)huge;
 	return slab ? memset(slab, 0, bytes) : NULL;
 }
 
-static void slab_free(void *slab, size_t bytes)
+static void slab_free(const struct slab *slab)
 {
-	(void)bytes;
-	free(slab);
+	free(slab->at);
 }
 
 #endif
+
+/* Room for one slab more and its pieces. */
+static bool grow_lists(struct host *host, size_t pieces)
+{
+	struct slab *slabs = realloc(host->slabs, (host->slab_count + 1) * sizeof(*slabs));
+	uint64_t **spare;
+
+	if (!slabs)
+		return false;
+	host->slabs = slabs;
+	spare = realloc(host->spare, (host->pieces + pieces) * sizeof(*spare));
+	if (!spare)
+		return false;
+	host->spare = spare;
+	return true;
+}
+
+static void add_slab(struct host *host, size_t bytes, bool huge)
+{
+	size_t pieces = bytes / host->piece;
+	unsigned char *slab = grow_lists(host, pieces) ? slab_new(bytes, huge) : NULL;
+
+	if (!slab)
+		return;
+	host->slabs[host->slab_count++] = (struct slab){ slab, bytes };
+	host->pieces += pieces;
+	for (size_t i = 0; i < pieces; i++)
+		host->spare[host->spare_count++] = (void *)(slab + i * host->piece);
+}
+
+/* Gets a slab for a need of `count` pieces: huge pages if it fills any, else the smallest slab. */
+static void grow_host(struct host *host, uint64_t count)
+{
+	enum { MOST = 16 }; /* slabs made as one */
+	uint64_t slabs = count * host->piece / SLAB_BYTES;
+	bool many = host->pieces * host->piece >= MANY_BYTES;
+
+	if (slabs > MOST)
+		slabs = MOST;
+	if (slabs)
+		add_slab(host, (size_t)slabs * SLAB_BYTES, true);
+	else
+		add_slab(host, host->piece > SLAB_BYTES ? host->piece : SLAB_BYTES, many);
+}
+
+static void free_host(struct host *host)
+{
+	for (size_t i = 0; i < host->slab_count; i++)
+		slab_free(&host->slabs[i]);
+	free(host->slabs);
+	free(host->spare);
+}
 
 /* Sets of small numbers. */
 
@@ -233,7 +303,7 @@ static unsigned tree_lowest(const uint64_t *tree, unsigned depth)
 
 static struct region *find_region(const struct pgtsim_memory *memory, uint64_t index)
 {
-	return index < memory->region_count ? memory->regions[index] : NULL;
+	return index < memory->directory.region_count ? memory->directory.regions[index] : NULL;
 }
 
 /* The chunk with that index, NULL if nobody touched it. */
@@ -247,10 +317,10 @@ static struct chunk *find_chunk(const struct pgtsim_memory *memory, uint64_t ind
 /* The index must be of RAM. NULL if the host has no memory. */
 static struct region *get_region(struct pgtsim_memory *memory, uint64_t index)
 {
-	assert(index < memory->region_count);
-	if (!memory->regions[index])
-		memory->regions[index] = calloc(1, sizeof(struct region));
-	return memory->regions[index];
+	assert(index < memory->directory.region_count);
+	if (!memory->directory.regions[index])
+		memory->directory.regions[index] = calloc(1, sizeof(struct region));
+	return memory->directory.regions[index];
 }
 
 /* A new chunk, all of it not RAM. NULL if the host has no memory. */
@@ -340,23 +410,65 @@ static void add_frames(struct pgtsim_memory *memory, struct chunk *chunk, unsign
 	}
 }
 
+static bool is_empty(const struct frames *frames)
+{
+	return frames->start == frames->end;
+}
+
+static void settle_frames(struct pgtsim_memory *memory, struct frames *frames)
+{
+	if (!is_empty(frames))
+		add_frames(memory, frames->chunk, frames->start, frames->end);
+	frames->start = frames->end = 0;
+}
+
+/* Puts all free frames into free blocks, before anyone looks at those. */
+static void settle(struct pgtsim_memory *memory)
+{
+	settle_frames(memory, &memory->gathered);
+	settle_frames(memory, &memory->open);
+}
+
+static void gather(struct pgtsim_memory *memory, struct chunk *chunk, unsigned frame)
+{
+	struct frames *gathered = &memory->gathered;
+
+	if (gathered->chunk != chunk || gathered->end != frame) {
+		settle_frames(memory, gathered);
+		gathered->chunk = chunk;
+		gathered->start = frame;
+	}
+	gathered->end = frame + 1;
+}
+
 /* Frees frames [start, end), which are allocated. */
 static void release(struct pgtsim_memory *memory, struct chunk *chunk, unsigned start, unsigned end)
 {
 	memset(&chunk->state[start], STATE_FREE, end - start);
+	settle_frames(memory, &memory->open);
 	add_frames(memory, chunk, start, end);
 	memory->free_count += end - start;
+}
+
+enum { OPEN = ORDERS }; /* in place of a block's order: the open frames */
+
+static void take_block(struct pgtsim_memory *memory, const struct block *block)
+{
+	if (remove_block(block->chunk, block->frame >> block->order, block->order))
+		remove_holder(memory, block->chunk, block->order);
 }
 
 /* Takes the first `count` frames out of a free block; the caller says whose they are. */
 static void take(struct pgtsim_memory *memory, const struct block *block, unsigned count)
 {
-	unsigned end = block->frame + (1u << block->order);
-
-	if (remove_block(block->chunk, block->frame >> block->order, block->order))
-		remove_holder(memory, block->chunk, block->order);
-	add_frames(memory, block->chunk, block->frame + count, end);
 	memory->free_count -= count;
+	if (block->order == OPEN) {
+		memory->open.start += count;
+	} else {
+		take_block(memory, block);
+		add_frames(memory, block->chunk, block->frame + count,
+			   block->frame + (1u << block->order));
+	}
 }
 
 static uint64_t block_pfn(const struct block *block)
@@ -432,7 +544,7 @@ static struct chunk *lowest_touched(struct pgtsim_memory *memory, unsigned order
 {
 	while (memory->holders[order][0]) {
 		uint64_t at = tree_lowest(memory->holders[order], MEMORY_DEPTH);
-		const struct region *region = memory->regions[at];
+		const struct region *region = memory->directory.regions[at];
 		struct chunk *chunk =
 			region->chunks[tree_lowest(region->holders[order], REGION_DEPTH)];
 
@@ -459,6 +571,7 @@ static int find_block(struct pgtsim_memory *memory, unsigned order, struct block
 {
 	struct chunk *chunk = NULL;
 
+	settle(memory);
 	while (order < PGTSIM_MAX_ORDER && !chunk) {
 		chunk = lowest_touched(memory, order);
 		if (!chunk)
@@ -503,14 +616,14 @@ static int join_ranges(struct pgtsim_memory *memory)
 
 static int set_ranges(struct pgtsim_memory *memory, const struct pgtsim_ram *ram, size_t count)
 {
-	uint64_t page = UINT64_C(1) << memory->page_shift;
+	uint64_t page = UINT64_C(1) << memory->directory.page_shift;
 
 	for (size_t i = 0; i < count; i++) {
 		if (ram[i].start >= ram[i].end || ram[i].end > UINT64_C(1) << PA_BITS ||
 		    (ram[i].start | ram[i].end) % page != 0)
 			return -EINVAL;
-		memory->range[i].start = ram[i].start >> memory->page_shift;
-		memory->range[i].end = ram[i].end >> memory->page_shift;
+		memory->range[i].start = ram[i].start >> memory->directory.page_shift;
+		memory->range[i].end = ram[i].end >> memory->directory.page_shift;
 		memory->ram_count += memory->range[i].end - memory->range[i].start;
 	}
 	memory->range_count = count;
@@ -559,20 +672,11 @@ static int add_directory(struct pgtsim_memory *memory)
 		return -ENOMEM;
 	for (unsigned order = 0; order < ORDERS; order++)
 		memory->holders[order] = holders + order * words;
-	memory->regions = calloc(count, sizeof(struct region *));
-	if (!memory->regions)
+	memory->directory.regions = calloc(count, sizeof(struct region *));
+	if (!memory->directory.regions)
 		return -ENOMEM;
-	memory->region_count = count;
+	memory->directory.region_count = count;
 	return 0;
-}
-
-static void set_tables(struct pgtsim_memory *memory, size_t table_bytes)
-{
-	memory->table_bytes = table_bytes;
-	memory->stride = (table_bytes + 63) & ~(size_t)63;
-	while (memory->slab_bits < CHUNK_BITS &&
-	       memory->stride << (memory->slab_bits + 1) <= SLAB_BYTES)
-		memory->slab_bits++;
 }
 
 static int set_up(struct pgtsim_memory *memory, const struct pgtsim_ram *ram, size_t count)
@@ -605,8 +709,9 @@ int pgtsim_memory_new(struct pgtsim_memory **out, unsigned page_shift, size_t ta
 	memory = calloc(1, sizeof(*memory) + count * sizeof(memory->range[0]));
 	if (!memory)
 		return -ENOMEM;
-	memory->page_shift = page_shift;
-	set_tables(memory, table_bytes);
+	memory->directory.page_shift = page_shift;
+	memory->table_bytes = table_bytes;
+	memory->host.piece = (table_bytes + 63) & ~(size_t)63;
 	err = set_up(memory, ram, count);
 	if (err)
 		pgtsim_memory_free(&memory);
@@ -615,27 +720,10 @@ int pgtsim_memory_new(struct pgtsim_memory **out, unsigned page_shift, size_t ta
 	return err;
 }
 
-static size_t slab_bytes(const struct pgtsim_memory *memory)
-{
-	return memory->stride << memory->slab_bits;
-}
-
-static size_t slab_count(const struct pgtsim_memory *memory)
-{
-	return (size_t)CHUNK_FRAMES >> memory->slab_bits;
-}
-
-static void free_tables(struct pgtsim_memory *memory, struct tables *tables)
-{
-	for (size_t i = 0; tables && i < slab_count(memory); i++)
-		slab_free(tables->slab[i], slab_bytes(memory));
-	free(tables);
-}
-
 static void free_region(struct pgtsim_memory *memory, struct region *region)
 {
 	for (size_t i = 0; region && i < REGION_CHUNKS; i++) {
-		free_tables(memory, region->tables[i]);
+		free(region->tables.chunk[i]);
 		if (region->chunks[i] != memory->boot)
 			free(region->chunks[i]);
 	}
@@ -649,10 +737,11 @@ void pgtsim_memory_free(struct pgtsim_memory **memory)
 	*memory = NULL;
 	if (!old)
 		return;
-	for (uint64_t i = 0; i < old->region_count; i++)
-		free_region(old, old->regions[i]);
+	for (uint64_t i = 0; i < old->directory.region_count; i++)
+		free_region(old, old->directory.regions[i]);
+	free_host(&old->host);
 	free(old->boot);
-	free(old->regions);
+	free(old->directory.regions);
 	free(old->holders[0]);
 	free(old);
 }
@@ -750,24 +839,44 @@ int pgtsim_memory_alloc(struct pgtsim_memory *memory, unsigned order, uint64_t *
 static unsigned find_run(struct pgtsim_memory *memory, uint64_t count, struct block *block)
 {
 	uint64_t most = admit(memory, count);
+	unsigned size;
 
-	if (!most || find_block(memory, 0, block))
+	if (!is_empty(&memory->gathered))
+		settle(memory);
+	if (!most || (is_empty(&memory->open) && find_block(memory, 0, block)))
 		return 0;
-	return most < 1u << block->order ? (unsigned)most : 1u << block->order;
+	if (is_empty(&memory->open) && block->order == PGTSIM_MAX_ORDER) {
+		take_block(memory, block);
+		memory->open = (struct frames){ block->chunk, 0, CHUNK_FRAMES };
+	}
+	if (is_empty(&memory->open)) {
+		size = 1u << block->order;
+	} else {
+		*block = (struct block){ memory->open.chunk, memory->open.start, OPEN };
+		size = memory->open.end - memory->open.start;
+	}
+	return most < size ? (unsigned)most : size;
 }
 
 static int64_t alloc_run(struct pgtsim_memory *memory, uint64_t count, uint64_t *pfn)
 {
-	struct block block;
-	unsigned run = find_run(memory, count, &block);
+	uint64_t done = 0;
 
-	if (!run)
-		return -ENOMEM;
-	take(memory, &block, run);
-	count_allocations(memory, run);
-	memset(&block.chunk->state[block.frame], STATE_PAGES, run);
-	*pfn = block_pfn(&block);
-	return run;
+	/* A failure that is due next is for the next call to meet. */
+	while (done < count && (!done || memory->fail_in != 1)) {
+		struct block block;
+		unsigned run = find_run(memory, count - done, &block);
+
+		if (!run || (done && block_pfn(&block) != *pfn + done))
+			break;
+		if (!done)
+			*pfn = block_pfn(&block);
+		take(memory, &block, run);
+		count_allocations(memory, run);
+		memset(&block.chunk->state[block.frame], STATE_PAGES, run);
+		done += run;
+	}
+	return done ? (int64_t)done : -ENOMEM;
 }
 
 int64_t pgtsim_memory_alloc_run(struct pgtsim_memory *memory, uint64_t count, uint64_t *pfn)
@@ -783,32 +892,13 @@ int64_t pgtsim_memory_alloc_run(struct pgtsim_memory *memory, uint64_t count, ui
 }
 
 /* The table pages of a chunk. NULL if the host has no memory. */
-static struct tables *get_tables(struct pgtsim_memory *memory, struct chunk *chunk)
+static struct tables *get_tables(struct chunk *chunk)
 {
-	struct tables **tables = &chunk->region->tables[chunk->index % REGION_CHUNKS];
+	struct tables **tables = &chunk->region->tables.chunk[chunk->index % REGION_CHUNKS];
 
 	if (!*tables)
-		*tables = calloc(1, sizeof(**tables) +
-					    slab_count(memory) * sizeof((*tables)->slab[0]));
+		*tables = calloc(1, sizeof(**tables));
 	return *tables;
-}
-
-/* Gives `count` frames from `frame` on host memory. Returns for how many of them there is some. */
-static unsigned get_slabs(struct pgtsim_memory *memory, struct tables *tables, unsigned frame,
-			  unsigned count)
-{
-	unsigned end = frame + count;
-
-	for (unsigned at = frame; at < end;) {
-		unsigned slab = at >> memory->slab_bits;
-
-		if (!tables->slab[slab])
-			tables->slab[slab] = slab_new(slab_bytes(memory));
-		if (!tables->slab[slab])
-			return at - frame;
-		at = (slab + 1) << memory->slab_bits;
-	}
-	return count;
 }
 
 /* Initialises the records of one run and appends them to the list. */
@@ -816,14 +906,12 @@ static void link_tables(struct pgtsim_memory *memory, struct tables *tables,
 			const struct block *block, unsigned count, struct pgtsim_table ***tail)
 {
 	struct pgtsim_table *table = &tables->record[block->frame];
-	uint64_t pa = block_pfn(block) << memory->page_shift;
-	unsigned in_slab = (1u << memory->slab_bits) - 1;
+	uint64_t pa = block_pfn(block) << memory->directory.page_shift;
+	uint64_t *const *piece = &memory->host.spare[memory->host.spare_count - count];
 
 	**tail = table;
-	for (unsigned at = block->frame; at < block->frame + count; at++, table++) {
-		unsigned char *slab = tables->slab[at >> memory->slab_bits];
-
-		table->entries = (void *)(slab + (at & in_slab) * memory->stride);
+	for (unsigned i = 0; i < count; i++, table++) {
+		table->entries = piece[i];
 		table->pa = pa;
 		table->next = table + 1;
 		table->live = 0;
@@ -831,8 +919,9 @@ static void link_tables(struct pgtsim_memory *memory, struct tables *tables,
 		table->level = 0;
 		table->region = 0;
 		table->linked = false;
-		pa += UINT64_C(1) << memory->page_shift;
+		pa += UINT64_C(1) << memory->directory.page_shift;
 	}
+	memory->host.spare_count -= count;
 	table[-1].next = NULL;
 	*tail = &table[-1].next;
 }
@@ -847,10 +936,13 @@ static unsigned alloc_table_run(struct pgtsim_memory *memory, uint64_t count,
 
 	if (!run)
 		return 0;
-	tables = get_tables(memory, block.chunk);
+	tables = get_tables(block.chunk);
 	if (!tables)
 		return 0;
-	run = get_slabs(memory, tables, block.frame, run);
+	if (memory->host.spare_count < run)
+		grow_host(&memory->host, count);
+	if (memory->host.spare_count < run)
+		run = (unsigned)memory->host.spare_count;
 	if (!run)
 		return 0;
 	take(memory, &block, run);
@@ -971,7 +1063,7 @@ uint64_t pgtsim_memory_free_run(struct pgtsim_memory *memory, uint64_t pfn, uint
 
 void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table *table)
 {
-	uint64_t pfn = table->pa >> memory->page_shift;
+	uint64_t pfn = table->pa >> memory->directory.page_shift;
 	unsigned frame = pfn % CHUNK_FRAMES;
 	struct chunk *chunk;
 
@@ -979,12 +1071,13 @@ void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table 
 		return;
 	if (table->live)
 		memset(table->entries, 0, memory->table_bytes);
-	table->entries = NULL;
 	lock(memory);
+	memory->host.spare[memory->host.spare_count++] = table->entries;
+	table->entries = NULL;
 	chunk = find_chunk(memory, pfn >> CHUNK_BITS);
 	chunk->state[frame] = STATE_FREE;
-	merge_block(memory, chunk, frame, 0);
 	memory->free_count++;
+	gather(memory, chunk, frame);
 	unlock(memory);
 }
 
@@ -994,18 +1087,7 @@ void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table 
  */
 struct pgtsim_table *pgtsim_memory_table(const struct pgtsim_memory *memory, uint64_t pa)
 {
-	uint64_t pfn = pa >> memory->page_shift;
-	const struct region *region = find_region(memory, pfn >> (CHUNK_BITS + REGION_BITS));
-	struct tables *tables;
-	struct pgtsim_table *table;
-
-	if (!region)
-		return NULL;
-	tables = region->tables[(pfn >> CHUNK_BITS) % REGION_CHUNKS];
-	if (!tables)
-		return NULL;
-	table = &tables->record[pfn % CHUNK_FRAMES];
-	return table->entries ? table : NULL;
+	return pgtsim_directory_find(&memory->directory, pa);
 }
 
 /* Boot memory. */
@@ -1080,8 +1162,8 @@ static int reserve_part(struct pgtsim_memory *memory, const struct part *part)
 	memory->free_count -= part->end - part->start;
 	if (!chunk) {
 		chunk = memory->boot;
-		memory->regions[part->index >> REGION_BITS]->chunks[part->index % REGION_CHUNKS] =
-			chunk;
+		memory->directory.regions[part->index >> REGION_BITS]
+			->chunks[part->index % REGION_CHUNKS] = chunk;
 		return 0;
 	}
 	memset(&chunk->state[part->start], STATE_BOOT, part->end - part->start);
@@ -1118,6 +1200,7 @@ int pgtsim_memory_reserve_boot(struct pgtsim_memory *memory, uint64_t pfn, uint6
 
 	if (!range || count == 0 || count > range->end - pfn)
 		return -EINVAL;
+	settle(memory);
 	err = each_part(memory, pfn, pfn + count, check_part_free);
 	if (!err)
 		err = each_part(memory, pfn, pfn + count, prepare_part);
@@ -1140,7 +1223,8 @@ uint64_t pgtsim_memory_ram_count(const struct pgtsim_memory *memory)
 
 uint64_t pgtsim_memory_ram_in(const struct pgtsim_memory *memory, uint64_t pa, uint64_t size)
 {
-	uint64_t start = pa >> memory->page_shift, end = start + (size >> memory->page_shift);
+	uint64_t start = pa >> memory->directory.page_shift,
+		 end = start + (size >> memory->directory.page_shift);
 	uint64_t pages = 0;
 
 	for (size_t i = 0; i < memory->range_count; i++) {
@@ -1155,9 +1239,9 @@ uint64_t pgtsim_memory_ram_in(const struct pgtsim_memory *memory, uint64_t pa, u
 
 bool pgtsim_memory_is_ram(const struct pgtsim_memory *memory, uint64_t pa, uint64_t size)
 {
-	const struct pfn_range *range = find_ram(memory, pa >> memory->page_shift);
+	const struct pfn_range *range = find_ram(memory, pa >> memory->directory.page_shift);
 
-	return range && size != 0 && size <= (range->end << memory->page_shift) - pa;
+	return range && size != 0 && size <= (range->end << memory->directory.page_shift) - pa;
 }
 
 /* Chunks are equal frame by frame; one without metadata is wholly free. */
@@ -1175,8 +1259,8 @@ static bool chunks_equal(const struct chunk *a, const struct chunk *b)
 
 bool pgtsim_memory_equal(const struct pgtsim_memory *a, const struct pgtsim_memory *b)
 {
-	if (a->page_shift != b->page_shift || a->range_count != b->range_count ||
-	    a->free_count != b->free_count ||
+	if (a->directory.page_shift != b->directory.page_shift ||
+	    a->range_count != b->range_count || a->free_count != b->free_count ||
 	    memcmp(a->range, b->range, a->range_count * sizeof(a->range[0])) != 0)
 		return false;
 	for (size_t i = 0; i < a->range_count; i++) {

@@ -5,6 +5,9 @@
 
 #include "access.h"
 #include "cached.h"
+#include "directory.h"
+#include "events.h"
+#include "oa.h"
 #include "shared.h"
 #include "translate.h"
 
@@ -55,20 +58,26 @@ struct pgtsim_table_ops pgtsim_memory_table_ops(struct pgtsim_memory *memory)
 static void table_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op,
 			const struct pgtsim_table *table, uint64_t va, unsigned flags)
 {
-	const struct pgtsim_event event = {
-		.op = op,
-		.level = table == pgt->root ? PGTSIM_PGD : table->level,
-		.flags = flags,
-		.va = va,
-		.count = 1,
-		.pa = table->pa,
-	};
+	int level = table == pgt->root ? PGTSIM_PGD : table->level;
 
 	if (op == PGTSIM_OP_TABLE_FREE && table->linked)
 		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_FREED_WHILE_MAPPED, va, table->level - 1,
 				     "the table at PA 0x%llx is freed, its entry is not cleared",
 				     (unsigned long long)table->pa);
-	pgtsim_tlb_event(pgt->tlb, &event);
+	if (pgtsim_tlb_watched(pgt->tlb)) {
+		const struct pgtsim_event event = {
+			.op = op,
+			.level = level,
+			.flags = flags,
+			.va = va,
+			.count = 1,
+			.pa = table->pa,
+		};
+
+		pgtsim_tlb_event(pgt->tlb, &event);
+	} else {
+		pgtsim_tlb_count(&pgt->tlb->counts, op, level, 1, flags);
+	}
 }
 
 /* The side record of an empty table; an allocator of the caller's own may have left anything. */
@@ -127,16 +136,38 @@ void pgtsim_pgtable_fini(struct pgtsim_pgtable *pgt)
 	pgt->root = NULL;
 }
 
+/* The record of the table at pa; without a call if it is one of a simulated memory's. */
+static struct pgtsim_table *find_table(const struct pgtsim_pgtable *pgt, uint64_t pa)
+{
+	if (pgt->ops.find == memory_find)
+		return pgtsim_directory_find(pgt->ops.ctx, pa);
+	return pgt->ops.find(pgt->ops.ctx, pa);
+}
+
 /* ---- the walker ---- */
 
-/* The last address that entries [index, index + count) translate, or `last` if that is lower. */
-static uint64_t run_last(const struct pgtsim_geometry *geo, const struct pgtsim_run *run,
-			 uint64_t last)
+/*
+ * Makes the run of a table that translates [va, last]. Written in place, here and below: copying
+ * what was written piece by piece a moment ago would wait until all stores to tables are done.
+ */
+static void set_run(const struct pgtsim_geometry *geo, struct pgtsim_run *run,
+		    struct pgtsim_table *table, int level, uint64_t va, uint64_t last)
+{
+	run->table = table;
+	run->level = level;
+	run->index = pgtsim_index(geo, level, va);
+	run->count = pgtsim_index(geo, level, last) - run->index + 1;
+	run->va = va;
+	run->last = last;
+}
+
+/* Sets the last address that the run's entries translate, or `last` if that is lower. */
+static void end_run(const struct pgtsim_geometry *geo, struct pgtsim_run *run, uint64_t last)
 {
 	uint64_t size = pgtsim_entry_size(geo, run->level);
 	uint64_t end = pgtsim_entry_base(geo, run->level, run->va) + run->count * size - 1;
 
-	return end < last ? end : last;
+	run->last = end < last ? end : last;
 }
 
 /*
@@ -148,40 +179,42 @@ static unsigned count_no_tables(const struct pgtsim_pgtable *pgt, const struct p
 				unsigned *known)
 {
 	const uint64_t *entries = &run->table->entries[run->index];
-	bool trusted = run->index < *known && is_private(pgt);
-	unsigned count = pgtsim_access_no_tables(pgt, entries, trusted ? 1 : run->count);
+	unsigned count = 1;
 
-	count_work(pgt, count + 1);
-	if (!trusted)
+	if (!is_private(pgt)) {
+		count = pgtsim_access_no_tables(pgt, entries, run->count);
+	} else if (pgtsim_desc_is_table(run->level, *entries)) {
+		count = 0;
+	} else if (run->index >= *known) {
+		count = pgtsim_access_no_tables(pgt, entries, run->count);
 		*known = run->index + count;
-	else if (count)
-		count = *known - run->index;
+	} else {
+		count_work(pgt, 1);
+		return *known - run->index;
+	}
+	count_work(pgt, count + 1);
 	return count;
 }
 
-/* The next run from va on: entries that are no tables, or (count 0) one table. */
-static struct pgtsim_run next_run(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-				  int level, uint64_t va, uint64_t last, unsigned *known)
+/* Makes the run from va on: entries that are no tables, or (count 0) one table. */
+static void next_run(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table, int level,
+		     uint64_t va, uint64_t last, struct pgtsim_run *run, unsigned *known)
 {
-	struct pgtsim_run run = { .table = table, .level = level, .va = va, .last = last };
-
-	run.index = pgtsim_index(&pgt->geo, level, va);
-	run.count = pgtsim_index(&pgt->geo, level, last) - run.index + 1;
+	set_run(&pgt->geo, run, table, level, va, last);
 	if (level == PGTSIM_PTE)
-		return run;
+		return;
 	if (!is_private(pgt) || table->live)
-		run.count = count_no_tables(pgt, &run, known);
+		run->count = count_no_tables(pgt, run, known);
 	else
-		*known = run.index + run.count;
-	return run;
+		*known = run->index + run->count;
 }
 
 /* The table that an entry points to, or NULL, noted as a violation. */
 static struct pgtsim_table *child_of(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run)
 {
 	uint64_t desc = pgtsim_access_read(pgt, &run->table->entries[run->index]);
-	uint64_t pa = pgtsim_desc_address(&pgt->geo, run->level, desc);
-	struct pgtsim_table *child = pgt->ops.find(pgt->ops.ctx, pa);
+	uint64_t pa = pgtsim_oa(&pgt->geo, pgt->geo.page_shift, desc);
+	struct pgtsim_table *child = find_table(pgt, pa);
 
 	if (child && child->level == run->level + 1)
 		return child;
@@ -215,19 +248,20 @@ static int visit_child(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 static int walk_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, int level,
 		      uint64_t va, uint64_t last, const struct pgtsim_visitor *visitor, void *arg)
 {
+	struct pgtsim_run run;
 	unsigned known = 0;
 
 	for (;;) {
-		struct pgtsim_run run = next_run(pgt, table, level, va, last, &known);
 		int result = 0;
 
+		next_run(pgt, table, level, va, last, &run, &known);
 		if (run.count) {
-			run.last = run_last(&pgt->geo, &run, last);
+			end_run(&pgt->geo, &run, last);
 			if (visitor->entries)
 				result = visitor->entries(pgt, &run, arg);
 		} else {
 			run.count = 1;
-			run.last = run_last(&pgt->geo, &run, last);
+			end_run(&pgt->geo, &run, last);
 			result = visit_child(pgt, &run, visitor, arg);
 		}
 		if (result == PGTSIM_WALK_AGAIN) {
@@ -240,12 +274,41 @@ static int walk_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, in
 	}
 }
 
+/*
+ * The lowest table that translates all of [va, last]: where a walk may begin whose visitor does not
+ * ask for tables. Most of the way, for short ranges.
+ */
+static struct pgtsim_table *lowest_table(const struct pgtsim_pgtable *pgt, uint64_t va,
+					 uint64_t last)
+{
+	struct pgtsim_table *table = pgt->root;
+
+	for (int level = table->level; level < PGTSIM_PTE; level++) {
+		uint64_t desc = table->entries[pgtsim_index(&pgt->geo, level, va)];
+		struct pgtsim_table *child;
+
+		if ((va ^ last) >> pgt->geo.shift[pgtsim_slot(level)] ||
+		    !pgtsim_desc_is_table(level, desc))
+			break;
+		child = find_table(pgt, pgtsim_oa(&pgt->geo, pgt->geo.page_shift, desc));
+		if (!child || child->level != level + 1)
+			break;
+		count_work(pgt, 1);
+		table = child;
+	}
+	return table;
+}
+
 int pgtsim_walk(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last,
 		const struct pgtsim_visitor *visitor, void *arg)
 {
+	struct pgtsim_table *table = pgt->root;
+
 	if (va < pgtsim_va_start(&pgt->geo) || last < va)
 		return -EINVAL;
-	return walk_table(pgt, pgt->root, pgt->root->level, va, last, visitor, arg);
+	if (!visitor->table && !visitor->table_done && is_private(pgt))
+		table = lowest_table(pgt, va, last);
+	return walk_table(pgt, table, table->level, va, last, visitor, arg);
 }
 
 /* ---- runs of entries ---- */
@@ -317,6 +380,8 @@ unsigned pgtsim_run_uniform(const struct pgtsim_pgtable *pgt, const struct pgtsi
 unsigned pgtsim_run_zeros(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
 			  unsigned index, unsigned count)
 {
+	if (is_private(pgt) && !table->live)
+		return count;
 	return pgtsim_access_zeros(pgt, &table->entries[index], count);
 }
 
@@ -401,84 +466,125 @@ static bool sync_after_clear(const struct pgtsim_pgtable *pgt, const struct pgts
 	       (run->table == pgt->root || run->level == PGTSIM_P4D);
 }
 
-void pgtsim_run_map(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pa,
-		    uint64_t attrs, unsigned flags)
+/* What pgtsim_run_map() and pgtsim_run_clear() do for those who look step by step. */
+static void map_singly(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pa,
+		       uint64_t attrs, unsigned flags)
 {
 	struct pgtsim_event event = {
 		.op = PGTSIM_OP_MAP,
 		.level = run->level,
-		.flags = map_flags(pgt, run, flags),
-		.va = pgtsim_entry_base(&pgt->geo, run->level, run->va),
+		.flags = flags,
 		.size = pgtsim_entry_size(&pgt->geo, run->level),
 		.step = pgtsim_entry_size(&pgt->geo, run->level),
 		.pa = pa,
 	};
-	unsigned index = run->index, end = run->index + run->count;
 
-	pgtsim_access_lines(pgt, run->index, run->count);
-	for (; pgt->tlb->single && index < end; index++, event.pa += event.size) {
+	for (unsigned i = 0; i < run->count; i++, event.pa += event.size) {
 		event.new_desc = pgtsim_desc_leaf(&pgt->geo, run->level, event.pa, attrs);
-		store_singly(pgt, run, &event, index);
+		store_singly(pgt, run, &event, run->index + i);
 	}
-	if (pgt->tlb->single)
+}
+
+static void clear_singly(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, unsigned flags)
+{
+	struct pgtsim_event event = {
+		.op = PGTSIM_OP_CLEAR,
+		.level = run->level,
+		.flags = flags,
+		.size = pgtsim_entry_size(&pgt->geo, run->level),
+		.step = pgtsim_entry_size(&pgt->geo, run->level),
+	};
+
+	for (unsigned i = 0; i < run->count; i++)
+		store_singly(pgt, run, &event, run->index + i);
+}
+
+/* The event of `count` leaves that were written from va on. */
+static void map_event(struct pgtsim_pgtable *pgt, int level, uint64_t va, uint64_t count,
+		      uint64_t pa, uint64_t desc, unsigned flags)
+{
+	const struct pgtsim_event event = {
+		.op = PGTSIM_OP_MAP,
+		.level = level,
+		.flags = flags,
+		.va = va,
+		.count = count,
+		.size = pgtsim_entry_size(&pgt->geo, level),
+		.step = pgtsim_entry_size(&pgt->geo, level),
+		.pa = pa,
+		.new_desc = desc,
+	};
+
+	pgtsim_tlb_event(pgt->tlb, &event);
+}
+
+void pgtsim_run_map(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pa,
+		    uint64_t attrs, unsigned flags)
+{
+	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level);
+	uint64_t va = pgtsim_entry_base(&pgt->geo, run->level, run->va);
+
+	flags = map_flags(pgt, run, flags);
+	pgtsim_access_lines(pgt, run->index, run->count);
+	if (pgt->tlb->single) {
+		map_singly(pgt, run, pa, attrs, flags);
 		return;
-	for (; index < end; index += (unsigned)event.count) {
-		event.count = pgtsim_desc_run(&pgt->geo, run->level, event.pa, end - index);
-		event.new_desc = pgtsim_desc_leaf(&pgt->geo, run->level, event.pa, attrs);
-		pgtsim_access_fill(pgt, &run->table->entries[index], (unsigned)event.count,
-				   event.new_desc, event.step);
-		pgtsim_tlb_event(pgt->tlb, &event);
-		event.va += event.count * event.size;
-		event.pa += event.count * event.size;
+	}
+	for (unsigned done = 0, n; done < run->count; done += n, va += n * size, pa += n * size) {
+		uint64_t desc = pgtsim_desc_leaf(&pgt->geo, run->level, pa, attrs);
+
+		n = (unsigned)pgtsim_desc_run(&pgt->geo, run->level, pa, run->count - done);
+		pgtsim_access_fill(pgt, &run->table->entries[run->index + done], n, desc, size);
+		if (pgtsim_tlb_watched(pgt->tlb))
+			map_event(pgt, run->level, va, n, pa, desc, flags);
+		else
+			pgtsim_tlb_count(&pgt->tlb->counts, PGTSIM_OP_MAP, run->level, n, flags);
 	}
 	record_filled(pgt, run->table, run->index, run->count);
 	count_work(pgt, run->count);
 }
 
-/* Shows the run's leaves to the observers, before they go, in uniform parts. */
-static void clear_events(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
-			 struct pgtsim_event *event)
+/* Shows the run's leaves to whoever watches, before they go, in uniform parts. */
+static void clear_events(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, unsigned flags)
 {
+	uint64_t base = pgtsim_entry_base(&pgt->geo, run->level, run->va);
+	struct pgtsim_event event = {
+		.op = PGTSIM_OP_CLEAR,
+		.level = run->level,
+		.flags = flags,
+		.size = pgtsim_entry_size(&pgt->geo, run->level),
+		.step = pgtsim_entry_size(&pgt->geo, run->level),
+	};
 	const uint64_t *entries = run->table->entries;
 	unsigned index = run->index, end = run->index + run->count;
-	uint64_t base = event->va;
 
-	for (; index < end; index += (unsigned)event->count) {
+	for (; index < end; index += (unsigned)event.count) {
 		index += pgtsim_access_zeros(pgt, &entries[index], end - index);
 		if (index == end)
 			break;
-		event->old_desc = pgtsim_access_read(pgt, &entries[index]);
-		event->count =
-			pgtsim_access_uniform(pgt, &entries[index], end - index, event->step);
-		event->va = base + (index - run->index) * event->size;
-		event->pa = pgtsim_desc_address(&pgt->geo, run->level, event->old_desc);
-		pgtsim_tlb_event(pgt->tlb, event);
+		event.old_desc = pgtsim_access_read(pgt, &entries[index]);
+		event.count = pgtsim_access_uniform(pgt, &entries[index], end - index, event.step);
+		event.va = base + (index - run->index) * event.size;
+		event.pa = pgtsim_desc_address(&pgt->geo, run->level, event.old_desc);
+		pgtsim_tlb_event(pgt->tlb, &event);
 	}
 }
 
 void pgtsim_run_clear(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, unsigned live,
 		      unsigned flags)
 {
-	struct pgtsim_event event = {
-		.op = PGTSIM_OP_CLEAR,
-		.level = run->level,
-		.flags = flags | (sync_after_clear(pgt, run) ? PGTSIM_EACH_SYNC : 0),
-		.va = pgtsim_entry_base(&pgt->geo, run->level, run->va),
-		.count = live,
-		.size = pgtsim_entry_size(&pgt->geo, run->level),
-		.step = pgtsim_entry_size(&pgt->geo, run->level),
-	};
-
 	if (!live)
 		return;
-	for (unsigned i = 0; pgt->tlb->single && i < run->count; i++)
-		store_singly(pgt, run, &event, run->index + i);
-	if (pgt->tlb->single)
+	if (sync_after_clear(pgt, run))
+		flags |= PGTSIM_EACH_SYNC;
+	if (pgt->tlb->single) {
+		clear_singly(pgt, run, flags);
 		return;
-	if (pgt->tlb->observers || pgt->tlb->cached)
-		clear_events(pgt, run, &event);
+	}
+	if (pgtsim_tlb_watched(pgt->tlb))
+		clear_events(pgt, run, flags);
 	else
-		pgtsim_tlb_event(pgt->tlb, &event);
+		pgtsim_tlb_count(&pgt->tlb->counts, PGTSIM_OP_CLEAR, run->level, live, flags);
 	pgtsim_access_clear(pgt, &run->table->entries[run->index], run->count);
 	record_cleared(pgt, run->table, run->index, run->count, live);
 	count_work(pgt, run->count);
@@ -531,17 +637,21 @@ void pgtsim_tables_release(struct pgtsim_pgtable *pgt, struct pgtsim_table **lis
 static void entry_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op, const struct pgtsim_run *run,
 			uint64_t old_desc, uint64_t new_desc)
 {
-	const struct pgtsim_event event = {
-		.op = op,
-		.level = run->level,
-		.va = pgtsim_entry_base(&pgt->geo, run->level, run->va),
-		.count = 1,
-		.size = pgtsim_entry_size(&pgt->geo, run->level),
-		.old_desc = old_desc,
-		.new_desc = new_desc,
-	};
+	if (pgtsim_tlb_watched(pgt->tlb)) {
+		const struct pgtsim_event event = {
+			.op = op,
+			.level = run->level,
+			.va = pgtsim_entry_base(&pgt->geo, run->level, run->va),
+			.count = 1,
+			.size = pgtsim_entry_size(&pgt->geo, run->level),
+			.old_desc = old_desc,
+			.new_desc = new_desc,
+		};
 
-	pgtsim_tlb_event(pgt->tlb, &event);
+		pgtsim_tlb_event(pgt->tlb, &event);
+	} else {
+		pgtsim_tlb_count(&pgt->tlb->counts, op, run->level, 1, 0);
+	}
 }
 
 /* __create_pgd_mapping() calls the constructor of a table, vmemmap_p?d_populate() does not. */
@@ -660,7 +770,7 @@ void pgtsim_table_unlink(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 	if (pgt->tlb->cached && child->live)
 		tell_below(pgt, run, pgtsim_cached_lost);
 	pgtsim_access_write(pgt, &run->table->entries[run->index], 0);
-	if (pgtsim_desc_address(&pgt->geo, run->level, desc) == child->pa)
+	if (pgtsim_oa(&pgt->geo, pgt->geo.page_shift, desc) == child->pa)
 		child->linked = false;
 	record_cleared(pgt, run->table, run->index, 1, 1);
 	count_work(pgt, 1);
@@ -771,7 +881,7 @@ static int prepare_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, v
 		return -EEXIST;
 	if (!run->count)
 		return PGTSIM_WALK_AGAIN;
-	run->last = run_last(&pgt->geo, run, run->last);
+	end_run(&pgt->geo, run, run->last);
 	if (run->level <= m->skipping)
 		m->needed += tables_below(&pgt->geo, m, run->level, run->va, run->last);
 	if (run->count == all)
@@ -811,14 +921,21 @@ static int prepare_done(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 	return 0;
 }
 
-static void map_part(struct pgtsim_pgtable *pgt, const struct mapping *m,
-		     const struct pgtsim_run *run, uint64_t va, uint64_t last, bool hint)
+static void map_whole(struct pgtsim_pgtable *pgt, const struct mapping *m,
+		      const struct pgtsim_run *run, uint64_t hint)
 {
-	const struct pgtsim_run part = pgtsim_run_part(pgt, run, va, last);
-	uint64_t attrs = m->map->attrs | (hint ? PGTSIM_DESC_CONT : 0);
 	bool sync = run->level < PGTSIM_PTE || !deferred_barriers(pgt);
 
-	pgtsim_run_map(pgt, &part, va + m->delta, attrs, sync ? PGTSIM_EACH_SYNC : 0);
+	pgtsim_run_map(pgt, run, run->va + m->delta, m->map->attrs | hint,
+		       sync ? PGTSIM_EACH_SYNC : 0);
+}
+
+static void map_part(struct pgtsim_pgtable *pgt, const struct mapping *m,
+		     const struct pgtsim_run *run, uint64_t va, uint64_t last, uint64_t hint)
+{
+	const struct pgtsim_run part = pgtsim_run_part(pgt, run, va, last);
+
+	map_whole(pgt, m, &part, hint);
 }
 
 /* alloc_init_cont_pmd() sees one entry at a time where the pmd is the root: no group fits. */
@@ -844,20 +961,77 @@ static void map_leaves(struct pgtsim_pgtable *pgt, const struct mapping *m,
 		last = run->last;
 	if (!may_hint(pgt, m, run) || (m->delta & mask) || first < m->va || first > last ||
 	    first > run->last || last < run->va) {
-		map_part(pgt, m, run, run->va, run->last, false);
+		map_whole(pgt, m, run, 0);
+		return;
+	}
+	if (first == run->va && last == run->last) {
+		map_whole(pgt, m, run, PGTSIM_DESC_CONT);
 		return;
 	}
 	if (first > run->va)
-		map_part(pgt, m, run, run->va, first - 1, false);
-	map_part(pgt, m, run, first, last, true);
+		map_part(pgt, m, run, run->va, first - 1, 0);
+	map_part(pgt, m, run, first, last, PGTSIM_DESC_CONT);
 	if (last < run->last)
-		map_part(pgt, m, run, last + 1, run->last, false);
+		map_part(pgt, m, run, last + 1, run->last, 0);
+}
+
+/* How far one step from va on goes. Returns whether it maps leaves, not one entry by a table. */
+static bool next_step(const struct pgtsim_geometry *geo, const struct mapping *m, int level,
+		      uint64_t va, uint64_t last, uint64_t *end)
+{
+	uint64_t mask = pgtsim_entry_size(geo, level) - 1;
+
+	*end = last;
+	if (level == PGTSIM_PTE)
+		return true;
+	if (block_fits(geo, m, level, va, last)) {
+		*end = va + ((last - va + 1) & ~mask) - 1;
+		return true;
+	}
+	if ((va | mask) < last)
+		*end = va | mask;
+	return false;
+}
+
+/*
+ * Maps [va, last], of which the table holds nothing so far, and all below: what a new table holds
+ * need not be asked.
+ */
+static int map_empty(struct pgtsim_pgtable *pgt, struct mapping *m, struct pgtsim_table *table,
+		     int level, uint64_t va, uint64_t last)
+{
+	for (;;) {
+		struct pgtsim_table *child = m->tables;
+		struct pgtsim_run run;
+		uint64_t end;
+		bool leaves = next_step(&pgt->geo, m, level, va, last, &end);
+
+		set_run(&pgt->geo, &run, table, level, va, end);
+		if (leaves) {
+			map_leaves(pgt, m, &run);
+		} else {
+			int ret = -ENOMEM;
+
+			if (child)
+				pgtsim_table_link(pgt, &run, &m->tables, m->map->table_attrs,
+						  m->map->region);
+			if (child)
+				ret = map_empty(pgt, m, child, level + 1, va, end);
+			if (ret)
+				return ret;
+		}
+		if (end == last)
+			return 0;
+		va = end + 1;
+	}
 }
 
 static int map_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
 {
 	struct mapping *m = arg;
 
+	if (is_private(pgt))
+		return map_empty(pgt, m, run->table, run->level, run->va, run->last);
 	if (run->level == PGTSIM_PTE) {
 		map_leaves(pgt, m, run);
 		return 0;
@@ -904,15 +1078,31 @@ static int check_map(const struct pgtsim_geometry *geo, const struct pgtsim_map 
 	return 0;
 }
 
-int pgtsim_map(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map)
-{
-	static const struct pgtsim_visitor prepare = {
+/* First all that may fail, then all that may not. */
+struct map_visitors {
+	struct pgtsim_visitor prepare, commit;
+};
+
+static const struct map_visitors map_visitors = {
+	.prepare = { .entries = prepare_entries, .strict = true },
+	.commit = { .entries = map_entries },
+};
+
+/* Where a table that stands in a block's way is left as it is. */
+static const struct map_visitors map_visitors_skipping = {
+	.prepare = {
 		.entries = prepare_entries,
 		.table = prepare_table,
 		.table_done = prepare_done,
 		.strict = true,
-	};
-	static const struct pgtsim_visitor commit = { .entries = map_entries, .table = map_table };
+	},
+	.commit = { .entries = map_entries, .table = map_table },
+};
+
+int pgtsim_map(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map)
+{
+	bool skips = map->blocks && pgt->policy->block_over_table == PGTSIM_OVER_TABLE_SKIP;
+	const struct map_visitors *visitors = skips ? &map_visitors_skipping : &map_visitors;
 	struct mapping m;
 	uint64_t got;
 	int ret = check_map(&pgt->geo, map, &m);
@@ -920,7 +1110,7 @@ int pgtsim_map(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map)
 	if (ret)
 		return ret;
 	pgtsim_tlb_begin(pgt->tlb, PGTSIM_OP_BEGIN_MAP, m.va, m.last);
-	ret = pgtsim_walk(pgt, m.va, m.last, &prepare, &m);
+	ret = pgtsim_walk(pgt, m.va, m.last, &visitors->prepare, &m);
 	if (ret)
 		return ret;
 	got = pgtsim_tables_reserve(pgt, m.needed, &m.tables);
@@ -929,27 +1119,24 @@ int pgtsim_map(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map)
 		return -ENOMEM;
 	}
 	m.reserved = got == m.needed;
-	ret = pgtsim_walk(pgt, m.va, m.last, &commit, &m);
+	ret = pgtsim_walk(pgt, m.va, m.last, &visitors->commit, &m);
 	pgtsim_tables_release(pgt, &m.tables);
 	return ret;
 }
 
 /* ---- translate ---- */
 
-/* What is wrong with the descriptor as an entry of this level; NONE if nothing is. */
-static enum pgtsim_fault entry_fault(const struct pgtsim_geometry *geo, int level, uint64_t desc)
+/* What is wrong with a leaf of this level, or what should be one; NONE if nothing is. */
+static enum pgtsim_fault leaf_fault(const struct pgtsim_geometry *geo, int level, uint64_t desc)
 {
-	enum pgtsim_kind kind = pgtsim_desc_kind(level, desc);
+	bool block = level < PGTSIM_PTE;
 
-	if (kind == PGTSIM_NONE || kind == PGTSIM_INVALID)
+	/* Both low bits are set in a page, only the first one in a block. */
+	if ((desc & 3) != (block ? 1 : 3) || (block && !geo->block_legal[pgtsim_slot(level)]))
 		return PGTSIM_FAULT_TRANSLATION;
-	if (kind == PGTSIM_BLOCK && !geo->block_legal[pgtsim_slot(level)])
-		return PGTSIM_FAULT_TRANSLATION;
-	if (pgtsim_desc_address(geo, level, desc) >> geo->pa_bits)
+	if (pgtsim_oa(geo, geo->shift[pgtsim_slot(level)], desc) >> geo->pa_bits)
 		return PGTSIM_FAULT_ADDRESS_SIZE;
-	if (kind != PGTSIM_TABLE && !(desc & PGTSIM_DESC_AF))
-		return PGTSIM_FAULT_ACCESS_FLAG;
-	return PGTSIM_FAULT_NONE;
+	return desc & PGTSIM_DESC_AF ? PGTSIM_FAULT_NONE : PGTSIM_FAULT_ACCESS_FLAG;
 }
 
 /*
@@ -969,43 +1156,119 @@ static void fill_access(struct pgtsim_translation *out, uint64_t tables)
 void pgtsim_translate_leaf(const struct pgtsim_geometry *geo, uint64_t va, uint64_t tables,
 			   struct pgtsim_translation *out)
 {
+	unsigned shift = geo->shift[pgtsim_slot(out->level)];
+
 	fill_access(out, tables);
 	out->attr_index = (out->desc & PGTSIM_DESC_ATTRINDX_MASK) >> 2;
 	if (geo->oa != PGTSIM_OA_LPA2)
 		out->sh = (out->desc & PGTSIM_DESC_SH_MASK) >> 8;
-	out->size = pgtsim_entry_size(geo, out->level);
-	out->pa = pgtsim_desc_address(geo, out->level, out->desc) + (va & (out->size - 1));
+	out->size = UINT64_C(1) << shift;
+	out->pa = pgtsim_oa(geo, shift, out->desc) + (va & (out->size - 1));
+}
+
+/* The table that an entry of this level points to, or NULL with the fault. */
+static const struct pgtsim_table *next_table(const struct pgtsim_pgtable *pgt, int level,
+					     uint64_t desc, enum pgtsim_fault *fault)
+{
+	uint64_t pa = pgtsim_oa(&pgt->geo, pgt->geo.page_shift, desc);
+	const struct pgtsim_table *table;
+
+	if (pa >> pgt->geo.pa_bits) {
+		*fault = PGTSIM_FAULT_ADDRESS_SIZE;
+		return NULL;
+	}
+	table = find_table(pgt, pa);
+	if (table && table->level == level + 1)
+		return table;
+	*fault = PGTSIM_FAULT_EXTERNAL;
+	return NULL;
+}
+
+/* Notes a step of a walk. */
+static uint64_t take_step(struct pgtsim_translation *out, unsigned n, int level, unsigned index,
+			  uint64_t desc)
+{
+	out->step[n].level = level;
+	out->step[n].index = index;
+	out->step[n].desc = desc;
+	return desc;
+}
+
+/*
+ * Goes down from a table as long as that is plain: private tables of a simulated memory, addresses
+ * of 48 bits, nothing wrong. Returns the table that it has come to, whose entry is yet to be read,
+ * and in *tables the bits of those before it. This is the whole of most walks, in as few
+ * instructions as can be: the host overlaps as many walks as it has room for, and each waits for
+ * one line of a pte table.
+ */
+static const struct pgtsim_table *walk_plainly(const struct pgtsim_pgtable *pgt,
+					       const struct pgtsim_table *table, uint64_t va,
+					       struct pgtsim_translation *out, uint64_t *tables)
+{
+	uint64_t too_wide = PGTSIM_BIT(48) - PGTSIM_BIT(pgt->geo.pa_bits);
+	int level = table->level;
+	unsigned n = 0;
+
+	if (!is_private(pgt) || pgt->geo.oa != PGTSIM_OA_48 || pgt->ops.find != memory_find)
+		return table;
+	for (; level < PGTSIM_PTE; level++) {
+		unsigned index = pgtsim_index(&pgt->geo, level, va);
+		uint64_t desc = table->entries[index];
+		const struct pgtsim_table *next;
+
+		if (!pgtsim_desc_is_table(level, desc) || desc & too_wide)
+			break;
+		next = pgtsim_directory_find(pgt->ops.ctx, desc & (PGTSIM_BIT(48) - 1));
+		if (!next || next->level != level + 1)
+			break;
+		table = next;
+		*tables |= take_step(out, n++, level, index, desc);
+	}
+	out->steps = n;
+	return table;
 }
 
 int pgtsim_translate_from(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
 			  uint64_t va, uint64_t tables, struct pgtsim_translation *out)
 {
-	for (;; out->level++) {
-		unsigned index = pgtsim_index(&pgt->geo, out->level, va);
+	table = walk_plainly(pgt, table, va, out, &tables);
+	for (int level = table->level; table; level++) {
+		unsigned index = pgtsim_index(&pgt->geo, level, va);
+		uint64_t desc = pgtsim_access_read(pgt, &table->entries[index]);
 
-		out->desc = pgtsim_access_read(pgt, &table->entries[index]);
-		out->step[out->steps++] = (struct pgtsim_step){ out->level, index, out->desc };
-		out->fault = entry_fault(&pgt->geo, out->level, out->desc);
-		if (out->fault)
-			return -EFAULT;
-		if (!pgtsim_desc_is_table(out->level, out->desc))
-			break;
-		tables |= out->desc;
-		table = pgt->ops.find(pgt->ops.ctx,
-				      pgtsim_desc_address(&pgt->geo, out->level, out->desc));
-		if (!table || table->level != out->level + 1) {
-			out->fault = PGTSIM_FAULT_EXTERNAL;
-			return -EFAULT;
+		out->level = level;
+		out->desc = take_step(out, out->steps++, level, index, desc);
+		if (!pgtsim_desc_is_table(level, desc)) {
+			out->fault = leaf_fault(&pgt->geo, level, desc);
+			if (out->fault)
+				return -EFAULT;
+			pgtsim_translate_leaf(&pgt->geo, va, tables, out);
+			return 0;
 		}
+		tables |= desc;
+		table = next_table(pgt, level, desc, &out->fault);
 	}
-	pgtsim_translate_leaf(&pgt->geo, va, tables, out);
-	return 0;
+	return -EFAULT;
+}
+
+/*
+ * Field by field: clearing the whole of it, steps that are never taken included, would take as
+ * long as the walk, and keep the host from overlapping one walk with the next.
+ */
+static void start_walk(struct pgtsim_translation *out, int level)
+{
+	out->fault = PGTSIM_FAULT_TRANSLATION;
+	out->level = level;
+	out->pa = out->size = out->desc = 0;
+	out->writable = out->executable = false;
+	out->user_readable = out->user_writable = out->user_executable = false;
+	out->attr_index = out->sh = 0;
+	out->steps = 0;
 }
 
 int pgtsim_translate(const struct pgtsim_pgtable *pgt, uint64_t va, struct pgtsim_translation *out)
 {
-	*out = (struct pgtsim_translation){ .level = pgt->root->level,
-					    .fault = PGTSIM_FAULT_TRANSLATION };
+	start_walk(out, pgt->root->level);
 	if (va < pgtsim_va_start(&pgt->geo))
 		return -EINVAL;
 	return pgtsim_translate_from(pgt, pgt->root, va, 0, out);

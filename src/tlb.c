@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cached.h"
+#include "events.h"
 #include "shared.h"
 
 /* TLBI operands hold VA[55:12] whatever the granule. */
@@ -203,84 +204,6 @@ void pgtsim_unobserve(struct pgtsim_tlb *tlb, struct pgtsim_observer *observer)
 		*link = observer->next;
 }
 
-/* The counter that an operation adds its run to; 0, a gauge, stands for none. */
-static const size_t counter_of[PGTSIM_OP_COUNT] = {
-	[PGTSIM_OP_TABLE_ALLOC] = offsetof(struct pgtsim_counts, tables_allocated),
-	[PGTSIM_OP_TABLE_FREE] = offsetof(struct pgtsim_counts, tables_freed),
-	[PGTSIM_OP_MAP] = offsetof(struct pgtsim_counts, leaves_mapped),
-	[PGTSIM_OP_CLEAR] = offsetof(struct pgtsim_counts, leaves_cleared),
-	[PGTSIM_OP_PAGES_ALLOC] = offsetof(struct pgtsim_counts, pages_allocated),
-	[PGTSIM_OP_PAGES_FREE] = offsetof(struct pgtsim_counts, pages_freed),
-	[PGTSIM_OP_MIGRATE] = offsetof(struct pgtsim_counts, pages_migrated),
-	[PGTSIM_OP_ALTMAP_ALLOC] = offsetof(struct pgtsim_counts, altmap_allocated),
-	[PGTSIM_OP_ALTMAP_FREE] = offsetof(struct pgtsim_counts, altmap_freed),
-	[PGTSIM_OP_DSB_ISHST] = offsetof(struct pgtsim_counts, dsb),
-	[PGTSIM_OP_DSB_ISH] = offsetof(struct pgtsim_counts, dsb),
-	[PGTSIM_OP_ISB] = offsetof(struct pgtsim_counts, isb),
-	[PGTSIM_OP_TLBI_LEAF] = offsetof(struct pgtsim_counts, tlbi_leaf),
-	[PGTSIM_OP_TLBI_WALK] = offsetof(struct pgtsim_counts, tlbi_walk),
-	[PGTSIM_OP_TLBI_RANGE] = offsetof(struct pgtsim_counts, tlbi_range),
-	[PGTSIM_OP_TLBI_ALL] = offsetof(struct pgtsim_counts, tlbi_all),
-};
-
-static uint64_t *field(struct pgtsim_counts *counts, size_t offset)
-{
-	return (uint64_t *)(void *)((char *)counts + offset);
-}
-
-/* The gauge of live tables of a level. */
-static uint64_t *live_tables(struct pgtsim_counts *counts, int level)
-{
-	uint64_t *const by_slot[] = { &counts->tables_pgd, &counts->tables_p4d, &counts->tables_pud,
-				      &counts->tables_pmd, &counts->tables_pte };
-
-	return by_slot[pgtsim_slot(level)];
-}
-
-static void count_leaves(struct pgtsim_counts *counts, const struct pgtsim_event *event)
-{
-	uint64_t n = event->count;
-
-	counts->entries_read += n;
-	counts->entries_written += n;
-	if (event->flags & PGTSIM_EACH_SYNC) {
-		counts->dsb += n;
-		counts->isb += n;
-	}
-	if (event->flags & PGTSIM_EACH_FLUSH) {
-		counts->dsb += 2 * n;
-		counts->dsb_ish += n;
-		counts->isb += n;
-		counts->tlbi_leaf += n;
-	}
-}
-
-static void count_tables(struct pgtsim_counts *counts, const struct pgtsim_event *event)
-{
-	if (event->op == PGTSIM_OP_TABLE_ALLOC)
-		*live_tables(counts, event->level) += event->count;
-	else
-		*live_tables(counts, event->level) -= event->count;
-	if (event->flags & PGTSIM_EACH_CTOR)
-		counts->tables_constructed += event->count;
-	if (event->flags & PGTSIM_EACH_DTOR)
-		counts->tables_destructed += event->count;
-}
-
-static void count(struct pgtsim_counts *counts, const struct pgtsim_event *event)
-{
-	size_t offset = counter_of[event->op];
-
-	if (offset)
-		*field(counts, offset) += event->count;
-	if (event->op == PGTSIM_OP_MAP || event->op == PGTSIM_OP_CLEAR)
-		count_leaves(counts, event);
-	else if (event->op == PGTSIM_OP_DSB_ISH)
-		counts->dsb_ish += event->count;
-	else if (event->op == PGTSIM_OP_TABLE_ALLOC || event->op == PGTSIM_OP_TABLE_FREE)
-		count_tables(counts, event);
-}
-
 void pgtsim_tlb_event(struct pgtsim_tlb *tlb, const struct pgtsim_event *event)
 {
 	if (tlb->cached)
@@ -288,7 +211,7 @@ void pgtsim_tlb_event(struct pgtsim_tlb *tlb, const struct pgtsim_event *event)
 	if (tlb->quiet)
 		return;
 	pgtsim_lock(tlb->shared, &tlb->lock);
-	count(&tlb->counts, event);
+	pgtsim_tlb_count(&tlb->counts, event->op, event->level, event->count, event->flags);
 	for (struct pgtsim_observer *o = tlb->observers, *next; o; o = next) {
 		next = o->next;
 		o->event(o, event);
@@ -317,9 +240,11 @@ void pgtsim_tlb_end(struct pgtsim_tlb *tlb, uint64_t va, uint64_t last)
 
 static void barrier(struct pgtsim_tlb *tlb, enum pgtsim_op op)
 {
-	const struct pgtsim_event event = { .op = op, .level = PGTSIM_PTE, .count = 1 };
-
-	pgtsim_tlb_event(tlb, &event);
+	if (pgtsim_tlb_watched(tlb))
+		pgtsim_tlb_event(
+			tlb, &(struct pgtsim_event){ .op = op, .level = PGTSIM_PTE, .count = 1 });
+	else
+		pgtsim_tlb_count(&tlb->counts, op, PGTSIM_PTE, 1, 0);
 }
 
 static void invalidate(struct pgtsim_tlb *tlb, enum pgtsim_op op, uint64_t va, uint64_t n,

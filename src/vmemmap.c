@@ -146,34 +146,46 @@ static void map_run(struct populating *p, const struct pgtsim_run *run, uint64_t
 	log_add(p, run->va, (uint64_t)run->count << pgt->geo.shift[pgtsim_slot(run->level)]);
 }
 
-static int populate_pages(struct populating *p, struct pgtsim_run *run)
+/* Maps pages with memory of their own to entries of which all are zero. */
+static int populate_zeros(struct populating *p, const struct pgtsim_run *run, uint64_t va,
+			  unsigned count)
 {
 	struct pgtsim_pgtable *pgt = p->vmemmap->pgt;
 	uint64_t size = pgtsim_page_size(&pgt->geo);
 
-	for (uint64_t va = run->va; va - run->va <= run->last - run->va;) {
-		unsigned index = pgtsim_index(&pgt->geo, PGTSIM_PTE, va);
-		unsigned left = run->index + run->count - index;
-		unsigned zeros = pgtsim_run_zeros(pgt, run->table, index, left);
+	while (count) {
 		struct pgtsim_run part;
 		uint64_t pfn;
+		unsigned got;
 
-		if (!zeros) {
-			va += size;
-			continue;
-		}
 		if (log_reserve(p))
 			return -ENOMEM;
-		zeros = alloc_pages(p, zeros, &pfn);
-		if (!zeros)
+		got = alloc_pages(p, count, &pfn);
+		if (!got)
 			return -ENOMEM;
-		part = pgtsim_run_part(pgt, run, va, va + zeros * size - 1);
+		part = pgtsim_run_part(pgt, run, va, va + got * size - 1);
 		map_run(p, &part, pfn, pgt->policy->vmemmap_page);
-		va += zeros * size;
-		if (va - 1 == run->last)
-			break;
+		va += got * size;
+		count -= got;
 	}
 	return 0;
+}
+
+static int populate_pages(struct populating *p, struct pgtsim_run *run)
+{
+	struct pgtsim_pgtable *pgt = p->vmemmap->pgt;
+	unsigned index = run->index, end = run->index + run->count;
+	int ret = 0;
+
+	while (!ret && index < end) {
+		unsigned zeros = pgtsim_run_zeros(pgt, run->table, index, end - index);
+		uint64_t va = run->va + ((uint64_t)(index - run->index) << pgt->geo.page_shift);
+
+		ret = populate_zeros(p, run, va, zeros);
+		/* What is there already is kept. */
+		index += zeros + 1;
+	}
+	return ret;
 }
 
 static int link_table(struct populating *p, const struct pgtsim_run *run)

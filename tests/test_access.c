@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "fixture.h"
 
-#include "access.h"
+/* A copy of the room, for its loops of every width. */
+#include "access.c"
 
-enum { ENTRIES = 67, GUARD = 3 };
+enum { ENTRIES = 131, GUARD = 3 };
 
 /* Counts the accesses, and remembers the last one. */
 struct counting {
@@ -101,6 +102,38 @@ static void reading_modes_agree(void **state)
 	}
 }
 
+/* The loops of each width that this CPU has do the same, for every length and place. */
+static void loops_agree(void **state)
+{
+	const struct loops *all[] = { &loops_any, NULL, NULL };
+	uint64_t table[4 * STEP + GUARD];
+
+	(void)state;
+#ifdef __x86_64__
+	all[1] = __builtin_cpu_supports("avx2") ? &loops_avx2 : NULL;
+	all[2] = __builtin_cpu_supports("avx512f") ? &loops_avx512 : NULL;
+#endif
+	for (size_t i = 0; i < COUNT(all); i++) {
+		for (unsigned n = 0; all[i] && n <= 4 * STEP; n += 8) {
+			memset(table, 0xff, sizeof(table));
+			all[i]->fill(table + GUARD, n, 5, 3);
+			for (unsigned at = 0; at < COUNT(table); at++)
+				assert_int_equal(table[at], at < GUARD || at >= GUARD + n ?
+								    UINT64_MAX :
+								    5 + 3 * (at - GUARD));
+		}
+		for (unsigned at = 0; all[i] && at < 4 * STEP; at++) {
+			all[i]->fill(table + GUARD, 4 * STEP, 4, 4);
+			table[GUARD + at] |= 3;
+			assert_int_equal(all[i]->equal(table + GUARD, 4 * STEP, 4, 4),
+					 at - at % STEP);
+			assert_int_equal(all[i]->plain(table + GUARD, 4 * STEP), at - at % STEP);
+			table[GUARD + at] ^= 1;
+			assert_int_equal(all[i]->plain(table + GUARD, 4 * STEP), 4 * STEP);
+		}
+	}
+}
+
 /* All modes write the same entries and none beside them. */
 static void writing_modes_agree(void **state)
 {
@@ -187,6 +220,7 @@ static void hook_sees_each_access(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(reading_modes_agree),
+	cmocka_unit_test(loops_agree),
 	cmocka_unit_test(writing_modes_agree),
 	cmocka_unit_test(hook_sees_each_access),
 	cmocka_unit_test(steps_are_64_bits_wide),

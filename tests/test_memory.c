@@ -31,6 +31,11 @@ static void *host_calloc(size_t count, size_t size)
 	return host_fails() ? NULL : calloc(count, size);
 }
 
+static void *host_realloc(void *at, size_t size)
+{
+	return host_fails() ? NULL : realloc(at, size);
+}
+
 #ifdef __linux__
 static bool host_misaligns; /* no mapping starts at a multiple of 2 MiB */
 
@@ -59,8 +64,10 @@ static void *host_aligned_alloc(size_t alignment, size_t size)
 #endif
 
 #define calloc host_calloc
+#define realloc host_realloc
 #include "memory.c"
 #undef calloc
+#undef realloc
 #undef mmap
 #undef aligned_alloc
 
@@ -539,43 +546,80 @@ static void test_tables(void **state)
 }
 
 #ifdef __linux__
-/* Where a transparent huge page holds 512 tables of 4K, it can: their memory is aligned to it. */
+/* Many tables fill huge pages wherever the host maps memory: each page begins with a table. */
 static void test_tables_fit_huge_pages(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
 		struct pgtsim_memory *memory = make_one(0, 4 * CHUNK);
 		struct pgtsim_table *list = NULL, **tail = &list;
+		unsigned aligned = 0;
 
 		host_misaligns = i;
 		assert_int_equal(pgtsim_memory_alloc_tables(memory, 4 * CHUNK, &tail), 4 * CHUNK);
 		host_misaligns = false;
 		for (; list; list = list->next) {
 			list->entries[511] = 1;
-			if ((list->pa >> 12) % 512 == 0)
-				assert_int_equal((uintptr_t)list->entries % (2 << 20), 0);
+			aligned += (uintptr_t)list->entries % (2 << 20) == 0;
 		}
+		assert_int_equal(aligned, 4 * CHUNK / 512);
 		pgtsim_memory_free(&memory);
 	}
 }
+#endif
 
-/* When the host has no aligned memory left, any memory will do. */
-static void test_tables_need_not_fit_huge_pages(void **state)
+/* Tables whose frames are far apart lie close together, and what is freed is used again first. */
+static void test_scattered_tables(void **state)
+{
+	enum { FAR = 32 };
+	struct pgtsim_memory *memory = make_one(0, FAR * CHUNK);
+	struct pgtsim_table *list = NULL, **tail = &list;
+	const uint64_t *lowest, *highest, *last;
+
+	(void)state;
+	for (unsigned i = 0; i < FAR; i++) {
+		uint64_t pfn;
+
+		assert_int_equal(pgtsim_memory_alloc_tables(memory, 1, &tail), 1);
+		while (i + 1 < FAR &&
+		       pgtsim_memory_owner(memory, (i + 1) * CHUNK - 1) == PGTSIM_OWNER_FREE)
+			assert_true(pgtsim_memory_alloc_run(memory, CHUNK - 1, &pfn) > 0);
+	}
+	lowest = highest = last = list->entries;
+	for (const struct pgtsim_table *at = list; at; at = at->next) {
+		last = at->entries;
+		lowest = last < lowest ? last : lowest;
+		highest = last > highest ? last : highest;
+	}
+	assert_true((uintptr_t)highest - (uintptr_t)lowest < SLAB_BYTES);
+	while (list->next)
+		list = list->next;
+	pgtsim_memory_free_table(memory, list);
+	list = NULL;
+	tail = &list;
+	assert_int_equal(pgtsim_memory_alloc_tables(memory, 1, &tail), 1);
+	assert_ptr_equal(list->entries, last);
+	pgtsim_memory_free(&memory);
+}
+
+/* Frames of tables that were freed can be reserved at once, and nobody else gets them then. */
+static void test_reserve_what_tables_held(void **state)
 {
 	struct pgtsim_memory *memory = make_one(0, CHUNK);
 	struct pgtsim_table *list = NULL, **tail = &list;
+	uint64_t pfn, pages = 0;
 
 	(void)state;
-	assert_int_equal(alloc(memory, 0), 0);
-	host_misaligns = true;
-	host_fail_in = 3; /* after the records and the first mapping */
-	assert_int_equal(pgtsim_memory_alloc_tables(memory, 1, &tail), 1);
-	host_misaligns = false;
-	assert_int_equal(host_fail_in, 0);
-	list->entries[511] = 1;
+	assert_int_equal(pgtsim_memory_alloc_tables(memory, 4, &tail), 4);
+	free_list(memory, list);
+	assert_int_equal(pgtsim_memory_reserve_boot(memory, 0, 2), 0);
+	for (int64_t got; (got = pgtsim_memory_alloc_run(memory, CHUNK, &pfn)) > 0;) {
+		assert_true(pfn >= 2);
+		pages += (uint64_t)got;
+	}
+	assert_int_equal(pages, CHUNK - 2);
 	pgtsim_memory_free(&memory);
 }
-#endif
 
 /* A list is appended to where its tail is, and stays terminated. */
 static void test_table_lists(void **state)
@@ -1288,11 +1332,12 @@ int main(void)
 		cmocka_unit_test(test_tables),
 #ifdef __linux__
 		cmocka_unit_test(test_tables_fit_huge_pages),
-		cmocka_unit_test(test_tables_need_not_fit_huge_pages),
 #endif
+		cmocka_unit_test(test_scattered_tables),
 		cmocka_unit_test(test_table_lists),
 		cmocka_unit_test(test_exhaustion),
 		cmocka_unit_test(test_reserve_boot),
+		cmocka_unit_test(test_reserve_what_tables_held),
 		cmocka_unit_test(test_host_failures),
 		cmocka_unit_test(test_failed_reserve_keeps_order),
 		cmocka_unit_test(test_some_host_memory),

@@ -1980,6 +1980,25 @@ static void work_is_linear(void **state)
 	fixture_fini(&f);
 }
 
+/* A table whose address has more bits than pa_bits is an address size fault, real or not. */
+static void tables_beyond_pa_bits(void **state)
+{
+	const struct pgtsim_policy policy = profile("latest");
+	const struct pgtsim_geometry geo = linux_geometry(4, 48, 0, 48);
+	struct pgtsim_translation t;
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f, &policy, &geo);
+	assert_int_equal(map_linear(&f, pgtsim_va_start(&geo), RAM_START, MIB, false), 0);
+	assert_int_equal(pgtsim_translate(&f.pgt, pgtsim_va_start(&geo), &t), 0);
+	f.pgt.geo.pa_bits = 30; /* RAM begins there */
+	assert_int_equal(pgtsim_translate(&f.pgt, pgtsim_va_start(&geo), &t), -EFAULT);
+	assert_int_equal(t.fault, PGTSIM_FAULT_ADDRESS_SIZE);
+	assert_int_equal(t.steps, 1);
+	fixture_drop(&f);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(new_table_is_empty),
 	cmocka_unit_test(root_needs_memory),
@@ -1997,6 +2016,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(blocks_are_live_too),
 	cmocka_unit_test(invalid_entries_are_in_the_way),
 	cmocka_unit_test(broken_table_entries),
+	cmocka_unit_test(tables_beyond_pa_bits),
 	cmocka_unit_test(no_memory_rolls_back),
 	cmocka_unit_test(no_memory_keeps_a_prefix),
 	cmocka_unit_test(block_over_empty_table),

@@ -276,7 +276,7 @@ struct pgtsim_translation {
 	bool user_readable, user_writable, user_executable;
 	uint8_t attr_index, sh;
 	unsigned steps;
-	struct pgtsim_step step[PGTSIM_MAX_LEVELS];
+	struct pgtsim_step step[PGTSIM_MAX_LEVELS]; /* the first `steps` are written */
 };
 
 /*

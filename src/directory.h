@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the records of table pages are, so that a walk finds one in line: a PFN, from the top, is
+ * | region | chunk in it: 12 bits | frame in it: 10 bits |.
+ */
+#ifndef PGTSIM_DIRECTORY_H
+#define PGTSIM_DIRECTORY_H
+
+#include <pgtsim/memory.h>
+
+enum {
+	CHUNK_BITS = PGTSIM_MAX_ORDER,
+	CHUNK_FRAMES = 1 << CHUNK_BITS,
+	REGION_BITS = 12,
+	REGION_CHUNKS = 1 << REGION_BITS,
+};
+
+/* Records of a chunk's frames; they stay once they are there. One that is no table has no entries. */
+struct tables {
+	struct pgtsim_table record[CHUNK_FRAMES];
+};
+
+/* A region's chunks that have had a table. */
+struct region_tables {
+	struct tables *chunk[REGION_CHUNKS];
+};
+
+struct region; /* begins with struct region_tables */
+
+/* What every struct pgtsim_memory begins with. */
+struct directory {
+	unsigned page_shift;
+	uint64_t region_count;
+	struct region **regions; /* NULL for those that nobody touched */
+};
+
+/* pgtsim_memory_table() */
+static inline struct pgtsim_table *pgtsim_directory_find(const struct directory *directory,
+							 uint64_t pa)
+{
+	uint64_t pfn = pa >> directory->page_shift, region = pfn >> (CHUNK_BITS + REGION_BITS);
+	const struct region_tables *chunks;
+	struct pgtsim_table *table;
+	struct tables *tables;
+
+	if (region >= directory->region_count || !directory->regions[region])
+		return NULL;
+	chunks = (const void *)directory->regions[region];
+	tables = chunks->chunk[(pfn >> CHUNK_BITS) % REGION_CHUNKS];
+	if (!tables)
+		return NULL;
+	table = &tables->record[pfn % CHUNK_FRAMES];
+	return table->entries ? table : NULL;
+}
+
+#endif

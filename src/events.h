@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an event adds to the counters. Inline, so that an operation on a table nobody watches adds
+ * a few numbers instead of building the event: a table is linked or freed in a few nanoseconds.
+ */
+#ifndef PGTSIM_EVENTS_H
+#define PGTSIM_EVENTS_H
+
+#include <pgtsim/tlb.h>
+
+/* Whether anyone wants the event itself, or a turn; if not, it only does pgtsim_tlb_count(). */
+static inline bool pgtsim_tlb_watched(const struct pgtsim_tlb *tlb)
+{
+	return tlb->observers || tlb->cached || tlb->quiet || tlb->shared;
+}
+
+/* The counter that an operation adds its run to; NULL for none. */
+static inline uint64_t *pgtsim_counter_of(struct pgtsim_counts *counts, enum pgtsim_op op)
+{
+	switch (op) {
+	case PGTSIM_OP_TABLE_ALLOC:
+		return &counts->tables_allocated;
+	case PGTSIM_OP_TABLE_FREE:
+		return &counts->tables_freed;
+	case PGTSIM_OP_MAP:
+		return &counts->leaves_mapped;
+	case PGTSIM_OP_CLEAR:
+		return &counts->leaves_cleared;
+	case PGTSIM_OP_PAGES_ALLOC:
+		return &counts->pages_allocated;
+	case PGTSIM_OP_PAGES_FREE:
+		return &counts->pages_freed;
+	case PGTSIM_OP_MIGRATE:
+		return &counts->pages_migrated;
+	case PGTSIM_OP_ALTMAP_ALLOC:
+		return &counts->altmap_allocated;
+	case PGTSIM_OP_ALTMAP_FREE:
+		return &counts->altmap_freed;
+	case PGTSIM_OP_DSB_ISHST:
+	case PGTSIM_OP_DSB_ISH:
+		return &counts->dsb;
+	case PGTSIM_OP_ISB:
+		return &counts->isb;
+	case PGTSIM_OP_TLBI_LEAF:
+		return &counts->tlbi_leaf;
+	case PGTSIM_OP_TLBI_WALK:
+		return &counts->tlbi_walk;
+	case PGTSIM_OP_TLBI_RANGE:
+		return &counts->tlbi_range;
+	case PGTSIM_OP_TLBI_ALL:
+		return &counts->tlbi_all;
+	default:
+		return NULL;
+	}
+}
+
+/* The gauge of live tables of a level. */
+static inline uint64_t *pgtsim_live_tables(struct pgtsim_counts *counts, int level)
+{
+	switch (level) {
+	case PGTSIM_PGD:
+		return &counts->tables_pgd;
+	case PGTSIM_P4D:
+		return &counts->tables_p4d;
+	case PGTSIM_PUD:
+		return &counts->tables_pud;
+	case PGTSIM_PMD:
+		return &counts->tables_pmd;
+	default:
+		return &counts->tables_pte;
+	}
+}
+
+/* A run of leaves written or cleared. */
+static inline void pgtsim_count_leaves(struct pgtsim_counts *counts, uint64_t n, unsigned flags)
+{
+	counts->entries_read += n;
+	counts->entries_written += n;
+	if (flags & PGTSIM_EACH_SYNC) {
+		counts->dsb += n;
+		counts->isb += n;
+	}
+	if (flags & PGTSIM_EACH_FLUSH) {
+		counts->dsb += 2 * n;
+		counts->dsb_ish += n;
+		counts->isb += n;
+		counts->tlbi_leaf += n;
+	}
+}
+
+static inline void pgtsim_count_tables(struct pgtsim_counts *counts, enum pgtsim_op op, int level,
+				       uint64_t n, unsigned flags)
+{
+	if (op == PGTSIM_OP_TABLE_ALLOC)
+		*pgtsim_live_tables(counts, level) += n;
+	else
+		*pgtsim_live_tables(counts, level) -= n;
+	if (flags & PGTSIM_EACH_CTOR)
+		counts->tables_constructed += n;
+	if (flags & PGTSIM_EACH_DTOR)
+		counts->tables_destructed += n;
+}
+
+/* All that an event with these fields adds. */
+static inline void pgtsim_tlb_count(struct pgtsim_counts *counts, enum pgtsim_op op, int level,
+				    uint64_t n, unsigned flags)
+{
+	uint64_t *counter = pgtsim_counter_of(counts, op);
+
+	if (counter)
+		*counter += n;
+	if (op == PGTSIM_OP_MAP || op == PGTSIM_OP_CLEAR)
+		pgtsim_count_leaves(counts, n, flags);
+	else if (op == PGTSIM_OP_DSB_ISH)
+		counts->dsb_ish += n;
+	else if (op == PGTSIM_OP_TABLE_ALLOC || op == PGTSIM_OP_TABLE_FREE)
+		pgtsim_count_tables(counts, op, level, n, flags);
+}
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* Where descriptors keep their output address; inline for walks, which take one a level. */
+#ifndef PGTSIM_OA_H
+#define PGTSIM_OA_H
+
+#include <pgtsim/desc.h>
+
+/* PA[in_place - 1:page_shift] stands where it is; the `moved` bits above are shifted down. */
+struct oa_layout {
+	uint8_t in_place, moved, down_by;
+};
+
+static const struct oa_layout oa_layouts[] = {
+	[PGTSIM_OA_48] = { 48, 0, 0 },
+	[PGTSIM_OA_64K_52] = { 48, 4, 48 - 12 },
+	[PGTSIM_OA_LPA2] = { 50, 2, 50 - 8 },
+};
+
+/* Bits high - 1 to low; none if high is not above low. */
+static inline uint64_t oa_mask(unsigned high, unsigned low)
+{
+	return high > low ? (PGTSIM_BIT(high) - 1) & ~(PGTSIM_BIT(low) - 1) : 0;
+}
+
+/* The same for addresses of 52 bits. Out of line, where the compiler may: others are the rule. */
+static inline uint64_t pgtsim_wide_oa(const struct oa_layout *layout, unsigned low, uint64_t desc)
+{
+	uint64_t high = oa_mask(layout->in_place + layout->moved, layout->in_place);
+
+	return (desc & oa_mask(layout->in_place, low)) | (desc << layout->down_by & high);
+}
+
+/* The output address that a valid descriptor holds, aligned to 2^low bytes. */
+static inline uint64_t pgtsim_oa(const struct pgtsim_geometry *geo, unsigned low, uint64_t desc)
+{
+	if (geo->oa == PGTSIM_OA_48)
+		return desc & oa_mask(48, low);
+	return pgtsim_wide_oa(&oa_layouts[geo->oa], low, desc);
+}
+
+#endif
