@@ -414,13 +414,14 @@ void pgtsim_run_map(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, ui
 		.pa = pa,
 	};
 	unsigned index = run->index, end = run->index + run->count;
+	const bool single = pgt->tlb->single; /* an observer may change it */
 
 	pgtsim_access_lines(pgt, run->index, run->count);
-	for (; pgt->tlb->single && index < end; index++, event.pa += event.size) {
+	for (; single && index < end; index++, event.pa += event.size) {
 		event.new_desc = pgtsim_desc_leaf(&pgt->geo, run->level, event.pa, attrs);
 		store_singly(pgt, run, &event, index);
 	}
-	if (pgt->tlb->single)
+	if (single)
 		return;
 	for (; index < end; index += (unsigned)event.count) {
 		event.count = pgtsim_desc_run(&pgt->geo, run->level, event.pa, end - index);
@@ -468,12 +469,13 @@ void pgtsim_run_clear(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, 
 		.size = pgtsim_entry_size(&pgt->geo, run->level),
 		.step = pgtsim_entry_size(&pgt->geo, run->level),
 	};
+	const bool single = pgt->tlb->single; /* an observer may change it */
 
 	if (!live)
 		return;
-	for (unsigned i = 0; pgt->tlb->single && i < run->count; i++)
+	for (unsigned i = 0; single && i < run->count; i++)
 		store_singly(pgt, run, &event, run->index + i);
-	if (pgt->tlb->single)
+	if (single)
 		return;
 	if (pgt->tlb->observers || pgt->tlb->cached)
 		clear_events(pgt, run, &event);
