@@ -105,8 +105,8 @@ class Side {
 		this.focus = "";
 		this.moment = 0;
 		this.cards = {};
-		for (const name of ["say", "bits", "tree", "caches", "costs"]) this.cards[name] = make("section", { class: "card " + name });
-		root.append(this.cards.say, this.cards.bits, this.cards.tree,
+		for (const name of ["say", "tree", "walk", "caches", "costs"]) this.cards[name] = make("section", { class: "card " + name + "-card" });
+		root.append(this.cards.say, this.cards.tree, this.cards.walk,
 			make("div", { class: "pair" }, this.cards.caches, this.cards.costs));
 	}
 	load(text) {
@@ -177,9 +177,9 @@ class Side {
 	}
 	draw() {
 		this.drawSay();
-		for (const name of ["bits", "tree", "caches", "costs"]) this.cards[name].hidden = !this.now;
+		for (const name of ["walk", "tree", "caches", "costs"]) this.cards[name].hidden = !this.now;
 		if (!this.now) return;
-		this.drawBits();
+		this.drawWalk();
 		this.drawTree();
 		this.drawCaches();
 		this.drawCosts();
@@ -198,8 +198,18 @@ class Side {
 		const where = make("div", { class: "where" }, make("b", {}, machine.profile),
 			`${size(1 << machine.page_shift)} pages, ${machine.va_bits}-bit VA`,
 			make("code", {}, `line ${view.line}: ${view.command}`), view.part ? make("b", {}, view.part) : "");
-		card.replaceChildren(where, make("p", {}, view.text));
+		card.replaceChildren(where, make("p", {}, view.text), this.chips(view));
 		if (this.loaded.runs) card.append(make("p", { class: "quiet" }, "So much memory is stepped run by run, not entry by entry."));
+	}
+	chips(view) {
+		const found = this.loaded.found.filter((each) => each.moment <= this.moment).length;
+		const chip = (kind, words) => make("span", { class: "chip " + kind }, words);
+		return make("div", { class: "chips" }, chip("", `cost so far ${time(view.cost.time)}`),
+			view.stale_leaves ? chip("stale", `TLBs may hold ${many(view.stale_leaves, "translation")} that ${view.stale_leaves === 1 ? "is" : "are"} gone`) : "",
+			view.stale_walks ? chip("stale", `walk caches may hold ${many(view.stale_walks, "table entry", "table entries")} that ${view.stale_walks === 1 ? "is" : "are"} gone`) : "",
+			view.floor !== undefined && BigInt(view.floor) ? chip("wallchip", `floor ${view.floor}`) : "",
+			view.ceiling !== undefined && BigInt(view.ceiling) ? chip("wallchip", `ceiling ${view.ceiling}`) : "",
+			found ? chip("foundchip", `▲ ${many(found, "violation")}`) : "");
 	}
 	stop() {
 		clearTimeout(this.timer);
@@ -211,16 +221,16 @@ class Side {
 /* ---- the address and its walk ---- */
 
 Object.assign(Side.prototype, {
-	drawBits() {
-		const card = this.cards.bits, walk = this.now.walk, typed = this.focus || (walk && walk.va) || "";
+	drawWalk() {
+		const card = this.cards.walk, walk = this.now.walk, typed = this.focus || (walk && walk.va) || "";
 		const input = make("input", { type: "text", value: typed, spellcheck: "false", "aria-label": "Virtual address", placeholder: "linear+1G, 0xffff…" });
 		const form = make("form", { class: "look", onsubmit: (event) => { event.preventDefault(); this.lookAt(input); } },
 			make("label", {}, this.focus ? "Virtual address you chose" : "Virtual address of the event", input),
 			make("button", { type: "submit" }, "Look"),
 			make("button", { type: "button", class: "walkbutton", title: "Animate the walk (w)", onclick: () => this.animate() }, "Walk ▷"),
 			this.focus ? make("button", { type: "button", class: "follow", onclick: () => { this.look(""); this.app.changed(); } }, "Follow the events") : null);
-		card.replaceChildren(make("h2", {}, "How an address indexes the tables"), form);
-		if (walk) card.append(this.fields(BigInt(walk.va)), this.walkList(walk));
+		card.replaceChildren(make("h2", {}, "The walk of an address"), form);
+		if (walk) card.append(this.walkList(walk));
 		else card.append(make("p", { class: "quiet" }, "This moment has no address of its own. Type one, or click a table below."));
 	},
 	lookAt(input) {
@@ -285,10 +295,10 @@ Object.assign(Side.prototype, {
 		this.lit = -1;
 		const step = () => {
 			this.lit++;
-			this.drawBits();
+			this.drawWalk();
 			this.drawTree();
 			if (this.lit < walk.steps.length) this.timer = setTimeout(step, still.matches ? 1600 : 900);
-			else this.timer = setTimeout(() => { this.stop(); this.drawBits(); this.drawTree(); }, 2500);
+			else this.timer = setTimeout(() => { this.stop(); this.drawWalk(); this.drawTree(); }, 2500);
 		};
 		step();
 	},
@@ -300,7 +310,9 @@ Object.assign(Side.prototype, {
 	drawTree() {
 		const view = this.now, card = this.cards.tree, target = this.focus || view.at;
 		const rows = view.rows.map((row) => this.row(row, view, target));
-		card.replaceChildren(make("h2", {}, "The tables, root to leaves"), ...rows, this.legend(view));
+		const va = view.walk ? view.walk.va : view.at;
+		card.replaceChildren(make("h2", {}, va ? `VA ${va}: how its bits index the tables, root to leaves` : "The tables, root to leaves"),
+			va ? this.fields(BigInt(va)) : "", ...rows, this.legend(view));
 	},
 	level(number) { return this.loaded.machine.levels.find((level) => level.level === number); },
 	row(row, view, target) {
@@ -431,7 +443,7 @@ Object.assign(Side.prototype, {
 		this.app.about.counters.forEach(([name, meaning], i) => {
 			if (!COUNTERS.includes(name) || !view.counts[i]) return;
 			const changed = before[i] !== view.counts[i] ? "changed" : "";
-			list.append(make("dt", { title: meaning, class: changed }, meaning.split(",")[0].split(":")[0]), make("dd", { class: changed, "data-counter": name }, view.counts[i].toLocaleString("en")));
+			list.append(make("dt", { title: meaning, class: changed }, meaning), make("dd", { class: changed, "data-counter": name }, view.counts[i].toLocaleString("en")));
 		});
 		const cost = view.cost, bar = make("div", { class: "costbar" });
 		for (const [name, colour] of COSTS) if (cost[name]) bar.append(make("i", { style: `width:${100 * cost[name] / cost.time}%;background:var(${colour})`, title: `${name}: ${time(cost[name])}` }));
@@ -457,13 +469,13 @@ class App {
 	}
 	fill() {
 		const option = (value, words) => make("option", { value }, words);
-		const group = (label, list) => make("optgroup", { label }, list.map((each) => option(each.name, each.name.replace(/^(good|bad)_b0?(\d+)$/, "B$2 $1: ") + (/_b\d/.test(each.name) ? each.title.replace(/^B\d+: /, "") : each.title))));
+		const group = (label, list) => make("optgroup", { label }, list.map((each) => option(each.name, each.name.replace(/^(good|bad)_b0?(\d+)$/, "B$2 $1") + ": " + each.title.replace(/^B\d+: /, ""))));
 		const gallery = SCENARIOS.filter((each) => /_b\d/.test(each.name)), titles = new Map(gallery.map((each) => [each.name, each.title]));
 		for (const each of gallery) each.title = titles.get(each.name.replace("good", "bad")) || each.title;
 		$("menu").append(group("Stories", SCENARIOS.filter((each) => !gallery.includes(each))), group("Gallery: defects of real kernels", gallery), option("", "(typed)"));
-		$("profile").append(option("", "as the scenario says"), ...this.about.profiles.map((name) => option(name, name)));
+		$("profile").append(option("", "as written"), ...this.about.profiles.map((name) => option(name, name)));
 		$("other").append(option("", "nothing"), ...this.about.profiles.map((name) => option(name, name)));
-		$("geometry").append(option("", "as the scenario says"), ...this.about.regimes.map((each) => option(`${each.granule / 1024}K/${each.va}`, `${each.granule / 1024}K pages, ${each.va} bits`)));
+		$("geometry").append(option("", "as written"), ...this.about.regimes.map((each) => option(`${each.granule / 1024}K/${each.va}`, `${each.granule / 1024}K pages, ${each.va} bits`)));
 		$("knobs").lastChild.append(...this.about.knobs.map((knob) => make("label", { title: knob.meaning }, knob.name,
 			make("select", { "data-knob": knob.name, onchange: (event) => this.setKnob(knob.name, event.target.value) }, option("", "as the kernel"), ...knob.values.map((value) => option(value, value))))));
 	}
@@ -585,8 +597,8 @@ class App {
 		const lines = this.source.replace(/\n$/, "").split("\n");
 		let from = 0;
 		while (lines[from] !== undefined && /^#|^\s*$/.test(lines[from])) from++;
-		$("story").textContent = lines.slice(0, from).map((line) => line.replace(/^#\s?/, "")).join("\n").trim();
-		$("story").style.whiteSpace = "pre-line";
+		const story = lines.slice(0, from).map((line) => line.replace(/^#\s?/, "")).join("\n").trim();
+		$("story").textContent = story.replace(/([^\n])\n(?!\n|\w+: )/g, "$1 ");
 		$("lines").replaceChildren(...lines.map((line, i) => this.line(line, i + 1, commands.get(i + 1), loaded.error)).slice(from > 0 && !this.errorIn(loaded, from) ? from : 0));
 	}
 	errorIn(loaded, until) { return loaded.error && loaded.error.line <= until; }
@@ -741,7 +753,7 @@ class Exercises {
 	}
 }
 
-const mebi = (count) => count >= 1024 && count % 1024 === 0 ? `${count / 1024}G` : `${count}M`;
+const mebi = (count) => count === 0 ? "0" : count >= 1024 && count % 1024 === 0 ? `${count / 1024}G` : `${count}M`;
 const lastView = (engine, moments, focus = "") => engine.call("views", moments - 1, 1, focus, 500).views[0];
 
 function askTranslate(engine, dice) {
@@ -771,7 +783,7 @@ function askPass2(engine, dice) {
 	const pieces = 2 + dice.below(3), from = dice.below(4), length = 2 * (pieces + 1);
 	const floorAt = dice.of([0, 2 * from, 2 * from + 2, 2 * from + 1]), ceilingAt = 2 * from + length + dice.of([0, 0, 2, -1, -2, 1024]);
 	const text = `machine profile=latest granule=4K va=48\nmap linear+${mebi(2 * from)} 0x80000000 ${mebi(length)} blocks=off cont=off\nunmap-range linear+${mebi(2 * from)} ${mebi(length)}\n` +
-		`bounds linear+${mebi(floorAt)} linear+${mebi(ceilingAt)}\nfree-tables linear+${mebi(2 * from)} ${mebi(length)}\n`.replace(/0M/g, "0");
+		`bounds linear+${mebi(floorAt)} linear+${mebi(ceilingAt)}\nfree-tables linear+${mebi(2 * from)} ${mebi(length)}\n`;
 	const loaded = engine.call("load", text), free = loaded.commands.find((command) => command.kind === "free-tables");
 	const name = (row) => `${row.level}/${row.va}`, unfold = (view) => view.rows.flatMap((row) => Array.from({ length: row.tables }, (_, i) => {
 		const level = loaded.machine.levels.find((each) => each.level === row.level), span = BigInt(row.entries) << BigInt(level.shift);
@@ -800,7 +812,7 @@ function askInvalidates(engine, dice) {
 	const loaded = engine.call("load", text), view = lastView(engine, loaded.moments), names = engine.call("about").counters.map(([name]) => name);
 	const asked = [["tlbi.leaf", "by VA, last level (VAALE1IS)"], ["tlbi.walk", "by VA, all levels (VAAE1IS)"], ["tlbi.all", "of everything (VMALLE1IS)"]];
 	const value = (name) => view.counts[names.indexOf(name)];
-	const remove = loaded.commands.find((command) => command.kind === "remove"), pass = loaded.parts.findLast((part) => part.op === "begin-pass-1" || /pass.1/.test(part.op));
+	const remove = loaded.commands.find((command) => command.kind === "remove"), pass = loaded.parts.findLast((part) => part.op === "begin-pass-1");
 	return {
 		text, moment: pass ? pass.first : remove.first,
 		question: "How many invalidates does the removal (line 4) issue, the vmemmap's included?",

@@ -314,6 +314,22 @@ static void say_machine(const struct telling *t)
 	    t->geo->levels);
 }
 
+/* Why memory that does not begin and end where it must was refused. */
+static void say_blocks(const struct telling *t, const struct scenario_command *command)
+{
+	uint64_t unit = t->run->machine->hotplug.config.block_size;
+
+	if (command->kind < SCENARIO_ADD || command->kind > SCENARIO_REMOVE)
+		return;
+	if (scenario_option(command, SCENARIO_KEY_DEVICE))
+		unit = 2 << 20;
+	if (!((command->args[0].range.base | command->args[0].range.size) & (unit - 1)))
+		return;
+	SAY(t, " Memory comes and goes in whole blocks of ");
+	say_size(t, unit);
+	SAY(t, " here.");
+}
+
 static void say_ended(const struct telling *t, const struct step *step,
 		      const struct steps_index *index)
 {
@@ -321,9 +337,10 @@ static void say_ended(const struct telling *t, const struct step *step,
 	bool last = step->number + 1 == index->end.count && index->end.status != RUN_OK;
 	const char *name = scenario_errno_name(step->result);
 
-	if (last)
+	if (last) {
 		SAY(t, "The run ends here: %s.", index->end.error.message);
-	else if (command->kind == SCENARIO_MACHINE)
+		say_blocks(t, command);
+	} else if (command->kind == SCENARIO_MACHINE)
 		say_machine(t);
 	else if (command->kind == SCENARIO_NOTE || command->kind == SCENARIO_ECHO)
 		SAY(t, "%s", command->text);
