@@ -17,11 +17,38 @@ struct collecting {
 	bool lost;
 };
 
+static bool follows(const struct tree *tree, const struct pgtsim_stale_run *a,
+		    const struct pgtsim_stale_run *b)
+{
+	uint64_t bytes = a->count * pgtsim_entry_size(&tree->machine->geo, a->level);
+
+	return b->level == a->level && b->walk == a->walk && b->va == a->va + bytes &&
+	       b->desc == a->desc + bytes;
+}
+
+/* A run that ends where the one before it begins joins it: that is how they mostly come. */
+static bool joins(struct tree *tree, const struct pgtsim_stale_run *run)
+{
+	struct pgtsim_stale_run *last;
+
+	if (!tree->stale_count)
+		return false;
+	last = &tree->stale[tree->stale_count - 1];
+	if (!follows(tree, run, last))
+		return false;
+	last->va = run->va;
+	last->desc = run->desc;
+	last->count += run->count;
+	return true;
+}
+
 static void collect(void *ctx, const struct pgtsim_stale_run *run)
 {
 	struct collecting *c = ctx;
 	struct tree *tree = c->tree;
 
+	if (joins(tree, run))
+		return;
 	if (tree->stale_count == c->room) {
 		size_t room = c->room ? 2 * c->room : 64;
 		void *grown = realloc(tree->stale, room * sizeof(*tree->stale));
@@ -43,15 +70,6 @@ static int by_level_and_address(const void *left, const void *right)
 	if (a->level != b->level)
 		return a->level < b->level ? -1 : 1;
 	return a->va < b->va ? -1 : a->va > b->va;
-}
-
-static bool follows(const struct tree *tree, const struct pgtsim_stale_run *a,
-		    const struct pgtsim_stale_run *b)
-{
-	uint64_t bytes = a->count * pgtsim_entry_size(&tree->machine->geo, a->level);
-
-	return b->level == a->level && b->walk == a->walk && b->va == a->va + bytes &&
-	       b->desc == a->desc + bytes;
 }
 
 static void merge(struct tree *tree)
@@ -221,29 +239,37 @@ static struct tree_row child_of(const struct tree *tree, const struct tree_row *
 		      row->va + index * pgtsim_entry_size(geo, row->level));
 }
 
-static uint64_t mix(uint64_t hash, uint64_t value)
+static bool alike(const struct tree *tree, const struct tree_row *a, const struct tree_row *b);
+
+static bool parts_alike(const struct tree *tree, const struct tree_row *a, const struct tree_row *b)
 {
-	return (hash ^ value) * UINT64_C(0x9e3779b97f4a7c15) + (value >> 29);
+	struct tree_part p = tree_part(tree, a, 0), q = tree_part(tree, b, 0);
+
+	while (p.count && p.index == q.index && p.count == q.count &&
+	       !((p.desc ^ q.desc) & ~tree->oa) && !p.desc == !q.desc) {
+		for (unsigned i = p.index; p.kind == PGTSIM_TABLE && i < p.index + p.count; i++) {
+			struct tree_row below_a = child_of(tree, a, i);
+			struct tree_row below_b = child_of(tree, b, i);
+
+			if (!alike(tree, &below_a, &below_b))
+				return false;
+		}
+		p = tree_part(tree, a, p.index + p.count);
+		q = tree_part(tree, b, q.index + q.count);
+	}
+	return !p.count && !q.count;
 }
 
-/* What must be equal for two tables to be alike, the tables below them included. */
-static uint64_t likeness(const struct tree *tree, const struct tree_row *row)
+/* Whether two tables of one level cannot be told apart, the tables below them included. */
+static bool alike(const struct tree *tree, const struct tree_row *a, const struct tree_row *b)
 {
-	uint64_t hash = mix(mix((uint64_t)row->level, row->table->live), row->stale);
-
-	if (row->level == PGTSIM_PTE && !tree->exact)
-		return row->table->live ? mix(hash, entry(tree, row->table, 0) & ~tree->oa) : hash;
-	for (struct tree_part part = tree_part(tree, row, 0); part.count;
-	     part = tree_part(tree, row, part.index + part.count)) {
-		hash = mix(mix(hash, part.index), part.desc & ~tree->oa);
-		for (unsigned i = 0; part.kind == PGTSIM_TABLE && i < part.count; i++) {
-			struct tree_row child = child_of(tree, row, part.index + i);
-
-			if (child.table)
-				hash = mix(hash, likeness(tree, &child));
-		}
-	}
-	return hash;
+	if (!a->table || !b->table)
+		return a->table == b->table;
+	if (a->table->live != b->table->live || a->stale != b->stale)
+		return false;
+	if (a->level == PGTSIM_PTE && !tree->exact)
+		return !((entry(tree, a->table, 0) ^ entry(tree, b->table, 0)) & ~tree->oa);
+	return parts_alike(tree, a, b);
 }
 
 static bool has_focus(const struct tree *tree, const struct tree_row *row)
@@ -276,21 +302,17 @@ static void show_fold(struct rows *rows, struct tree_row *fold)
 	fold->tables = 0;
 }
 
-/* A child joins those before it if it is like them and directly follows; then nothing is shown yet. */
-static void fold_child(struct rows *rows, struct tree_row *fold, uint64_t *like,
-		       const struct tree_row *child)
+/* A child that is like those right before it joins them; then nothing is shown yet. */
+static void fold_child(struct rows *rows, struct tree_row *fold, const struct tree_row *child)
 {
-	uint64_t own = likeness(rows->tree, child);
 	bool alone = has_focus(rows->tree, child);
 
-	if (fold->tables && !alone && own == *like &&
-	    child->va == fold->va + fold->tables * fold->span) {
+	if (fold->tables && !alone && alike(rows->tree, fold, child)) {
 		fold->tables++;
 		return;
 	}
 	show_fold(rows, fold);
 	*fold = *child;
-	*like = own;
 	if (alone)
 		show_fold(rows, fold);
 }
@@ -298,7 +320,6 @@ static void fold_child(struct rows *rows, struct tree_row *fold, uint64_t *like,
 static void show_below(struct rows *rows, const struct tree_row *row)
 {
 	struct tree_row fold = { 0 };
-	uint64_t like = 0;
 
 	if (row->level == PGTSIM_PTE)
 		return;
@@ -306,7 +327,7 @@ static void show_below(struct rows *rows, const struct tree_row *row)
 		struct tree_row child = child_of(rows->tree, row, i);
 
 		if (child.table)
-			fold_child(rows, &fold, &like, &child);
+			fold_child(rows, &fold, &child);
 		else
 			show_fold(rows, &fold);
 	}
