@@ -17,7 +17,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-SCENARIO_LIBRARY = ["run.c", "scenario.c", "steps.c", "tell.c", "tree.c"]
+SCENARIO_LIBRARY = ["explore.c", "run.c", "scenario.c", "steps.c", "tell.c", "tree.c"]
 EXPORTS = ["about", "load", "views", "run", "decode"]
 
 
@@ -30,7 +30,7 @@ def compile_to(wasm, work):
     exports = ",".join(["_malloc", "_free"] + [f"_page_{name}" for name in EXPORTS])
     subprocess.run(
         ["emcc", "-O2", "-std=c11", "-DNDEBUG", "-sSTANDALONE_WASM=1", "--no-entry"]
-        + ["-sFILESYSTEM=0", "-sASSERTIONS=0", "-sALLOW_MEMORY_GROWTH=1", "-sMAXIMUM_MEMORY=2GB"]
+        + ["-sFILESYSTEM=0", "-sASSERTIONS=0", "-sALLOW_MEMORY_GROWTH=1", "-sMAXIMUM_MEMORY=2GB", "-sASYNCIFY=1"]
         + [f"-sEXPORTED_FUNCTIONS={exports}", f"-I{work}", f"-I{ROOT / 'include'}"]
         + [f"-I{ROOT / 'src'}", f"-I{ROOT / 'src/cli'}", "-o", wasm, *sources],
         check=True,

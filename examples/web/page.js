@@ -26,12 +26,69 @@ function compile() {
 	program = new WebAssembly.Module(bytes);
 }
 
-/* One instance, with a memory of its own. The program does no input or output: its imports are never needed. */
+/*
+ * Stacks that are switched in the middle, for `explore`: what Emscripten's fibers want of a page. To
+ * leave a stack, Asyncify unwinds it and remembers how to wind it up again; `bottom` is the call
+ * that stack began with.
+ */
+class Fibers {
+	/* Fields of emscripten_fiber_t, in bytes. */
+	static BASE = 0; static LIMIT = 4; static POINTER = 8; static ENTRY = 12; static ARGUMENT = 16; static DATA = 20;
+	constructor() {
+		this.bottoms = new Map();
+		this.imports = {
+			emscripten_fiber_init: (fiber, entry, argument, stack, size, data, room) =>
+				this.write(fiber, stack + size, stack, stack + size, entry, argument, data, data + room, 0),
+			emscripten_fiber_init_from_current_context: (fiber, data, room) =>
+				this.write(fiber, this.wasm.emscripten_stack_get_base(), this.wasm.emscripten_stack_get_end(), 0, 0, 0, data, data + room, 0),
+			emscripten_fiber_swap: (from, to) => this.swap(from, to),
+		};
+	}
+	read(at) { return new DataView(this.wasm.memory.buffer).getUint32(at, true); }
+	write(at, ...values) { values.forEach((value, i) => new DataView(this.wasm.memory.buffer).setUint32(at + 4 * i, value, true)); }
+	swap(from, to) {
+		if (this.rewinding) {
+			this.rewinding = false;
+			this.wasm.asyncify_stop_rewind();
+			return;
+		}
+		this.bottoms.set(from, this.bottom);
+		this.wasm.asyncify_start_unwind(from + Fibers.DATA);
+		this.write(from + Fibers.POINTER, this.wasm.stackSave());
+		this.next = to;
+	}
+	/* Calls a function and, whenever that left its stack for another one, goes on there. */
+	run(call) {
+		this.bottom = call;
+		let result = call();
+		while (this.next) {
+			const fiber = this.next, entry = this.read(fiber + Fibers.ENTRY);
+			this.next = 0;
+			this.wasm.asyncify_stop_unwind();
+			this.wasm.emscripten_stack_set_limits(this.read(fiber + Fibers.BASE), this.read(fiber + Fibers.LIMIT));
+			this.wasm.stackRestore(this.read(fiber + Fibers.POINTER));
+			if (entry) {
+				const argument = this.read(fiber + Fibers.ARGUMENT);
+				this.write(fiber + Fibers.ENTRY, 0);
+				this.bottom = () => this.wasm.__indirect_function_table.get(entry)(argument);
+			} else {
+				this.bottom = this.bottoms.get(fiber);
+				this.rewinding = true;
+				this.wasm.asyncify_start_rewind(fiber + Fibers.DATA);
+			}
+			result = this.bottom();
+		}
+		return result;
+	}
+}
+
+/* One instance, with a memory of its own. The program does no input or output. */
 class Engine {
 	constructor() {
-		const imports = {};
-		for (const { module, name } of WebAssembly.Module.imports(program)) (imports[module] ??= {})[name] = () => 0;
-		this.wasm = new WebAssembly.Instance(program, imports).exports;
+		this.fibers = new Fibers();
+		const env = { emscripten_notify_memory_growth: () => {}, ...this.fibers.imports };
+		this.wasm = new WebAssembly.Instance(program, { env }).exports;
+		this.fibers.wasm = this.wasm;
 		this.wasm._initialize();
 	}
 	call(name, ...args) {
@@ -44,7 +101,7 @@ class Engine {
 			held.push(at);
 			return at;
 		});
-		const answer = this.wasm["page_" + name](...values) >>> 0;
+		const answer = this.fibers.run(() => this.wasm["page_" + name](...values)) >>> 0;
 		held.forEach((at) => this.wasm.free(at));
 		const memory = new Uint8Array(this.wasm.memory.buffer);
 		return JSON.parse(new TextDecoder().decode(memory.subarray(answer, memory.indexOf(0, answer))));
