@@ -16,7 +16,8 @@
 enum {
 	PARTS_MAX = 512, /* of a row: what more there is cannot be told apart on a screen */
 	STALE_MAX = 64,
-	LOOK_BACK = 24, /* moments: how long ago an event had an address */
+	PRINTED_MAX = 8000, /* bytes of what a command printed */
+	LOOK_BACK = 24,     /* moments: how long ago an event had an address */
 };
 
 typedef unsigned long long ull;
@@ -30,7 +31,10 @@ static struct {
 	char *scenario_text;
 	struct scenario scenario;
 	struct run_options options;
+	struct run_watcher watcher;
 	struct steps_index index;
+	char printed[PRINTED_MAX]; /* by the command under way */
+	size_t printed_length;
 	bool loaded;
 } page;
 
@@ -72,10 +76,27 @@ static void put_quoted(void *ctx, const char *text)
 
 static const struct pgtsim_printer quoted = { .print = put_quoted };
 
-static void discard(void *ctx, const char *text)
+/* Keeps what a command prints, as far as there is room. */
+static void keep(void *ctx, const char *text)
 {
+	size_t length = strlen(text), left = PRINTED_MAX - 1 - page.printed_length;
+
 	(void)ctx;
-	(void)text;
+	if (length > left)
+		length = left;
+	memcpy(page.printed + page.printed_length, text, length);
+	page.printed_length += length;
+	page.printed[page.printed_length] = '\0';
+}
+
+static void forget(struct run_watcher *watcher, struct run *run,
+		   const struct scenario_command *command)
+{
+	(void)watcher;
+	(void)run;
+	(void)command;
+	page.printed_length = 0;
+	page.printed[0] = '\0';
 }
 
 /* A comma if one is due; then what follows is an item, or the inside of a new list. */
@@ -367,7 +388,8 @@ EXPORT const char *page_load(const char *text)
 
 	unload();
 	begin();
-	page.options = (struct run_options){ .out = { .print = discard } };
+	page.watcher.before = forget;
+	page.options = (struct run_options){ .out = { .print = keep }, .watchers = &page.watcher };
 	if (scenario_parse(&page.scenario, text, strlen(text), &error)) {
 		put_error(error.line, error.message);
 		return answer();
@@ -598,6 +620,8 @@ static void put_moment(const struct run *run, const struct step *step,
 	end("\"");
 	if (step->event)
 		put_event(run, step->event);
+	else if (step->command->kind != SCENARIO_ECHO && step->command->kind != SCENARIO_CHECK)
+		text_field("printed", page.printed);
 	if (!part || !step->event)
 		return;
 	key("part");

@@ -256,6 +256,7 @@ class Side {
 			`${size(1 << machine.page_shift)} pages, ${machine.va_bits}-bit VA`,
 			make("code", {}, `line ${view.line}: ${view.command}`), view.part ? make("b", {}, view.part) : "");
 		card.replaceChildren(where, make("p", {}, view.text), this.chips(view));
+		if (view.printed) card.append(make("pre", { class: "printed" }, view.printed));
 		if (this.loaded.runs) card.append(make("p", { class: "quiet" }, "So much memory is stepped run by run, not entry by entry."));
 	}
 	chips(view) {
