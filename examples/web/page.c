@@ -446,7 +446,7 @@ static void put_stale_of(const struct tree *tree, const struct tree_row *row)
 
 struct looking {
 	const struct tree *tree;
-	uint64_t floor, ceiling;
+	struct tree_pass pass;
 };
 
 static void put_row(void *ctx, const struct tree_row *row)
@@ -462,8 +462,7 @@ static void put_row(void *ctx, const struct tree_row *row)
 		hex_field("pa", row->table->pa);
 		number_field("entries", row->entries);
 		number_field("live", row->table->live);
-		number_field("kept",
-			     row->depth ? tree_kept(row, looking->floor, looking->ceiling) : 0);
+		number_field("kept", tree_kept(row, &looking->pass));
 		put_parts_of(looking->tree, row);
 		put_stale_of(looking->tree, row);
 	}
@@ -630,11 +629,11 @@ static void put_moment(const struct run *run, const struct step *step,
 	end("\"");
 	hex_field("part_va", part->begin.va);
 	hex_field("part_last", part->begin.va + (part->begin.size - 1));
-	if (part->begin.op != PGTSIM_OP_BEGIN_PASS_2)
+	looking->pass = tell_pass(run, step, part);
+	if (!looking->pass.under_way)
 		return;
-	tell_bounds(run, part, &looking->floor, &looking->ceiling);
-	hex_field("floor", looking->floor);
-	hex_field("ceiling", looking->ceiling);
+	hex_field("floor", looking->pass.floor);
+	hex_field("ceiling", looking->pass.ceiling);
 }
 
 static void put_view(const struct viewing *v, struct run *run, const struct step *step)

@@ -381,18 +381,18 @@ Object.assign(Side.prototype, {
 		const index = inside ? Number(BigInt.asUintN(64, BigInt(target) - va) / entry) : -1;
 		const folded = row.tables > 1;
 		const box = make("div", { class: `row ${inside ? "way" : ""} ${folded ? "fold" : ""}`, style: `--depth:${row.depth}`, "data-level": level.name, "data-tables": row.tables });
-		box.append(this.label(row, level, span, view), this.strip(row, entry, index, view));
+		box.append(this.label(row, level, span), this.strip(row, entry, index, view));
 		if (inside && this.isLast(view, row, target)) box.append(this.lens(row, level, entry, index));
 		return box;
 	},
-	label(row, level, span, view) {
-		const folded = row.tables > 1, part = view.floor !== undefined;
+	label(row, level, span) {
+		const folded = row.tables > 1;
 		const last = BigInt.asUintN(64, BigInt(row.va) + span * BigInt(row.tables) - 1n);
 		const words = make("div", { class: "label" }, make("b", {}, folded ? `${row.tables.toLocaleString("en")} × ${level.name}` : level.name),
 			make("span", {}, `${row.live} of ${row.entries} entries in use${folded ? " in each" : ""}`),
 			make("span", { class: "soft va" }, `${row.va} … ${hex(last).slice(-9)}`));
 		if (!folded) words.append(make("span", { class: "soft" }, `at PA ${short(row.pa)}`));
-		if (part && row.depth && row.kept && !row.live)
+		if (row.kept)
 			words.append(make("span", { class: "wallword" }, row.kept < 0 ? "empty, but kept: begins below the floor" : "empty, but kept: reaches above the ceiling"));
 		return words;
 	},

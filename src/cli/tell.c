@@ -225,28 +225,40 @@ void tell_part(const struct pgtsim_printer *out, const struct run *run,
 	pgtsim_printf(out, "%s, %s", region_of(run, part->begin.va), part_of(part->begin.op));
 }
 
-void tell_bounds(const struct run *run, const struct steps_place *part, uint64_t *floor,
-		 uint64_t *ceiling)
+/* Floor and ceiling of a second pass that began so. */
+static void bounds(const struct run *run, const struct scenario_command *command,
+		   const struct pgtsim_event *begin, struct tree_pass *pass)
 {
-	enum scenario_kind kind = part->command->kind;
+	bool takes_bounds =
+		command->kind == SCENARIO_UNMAP || command->kind == SCENARIO_FREE_TABLES;
 
-	*floor = run->floor;
-	*ceiling = run->ceiling;
-	if (!run->bounds_set || (kind != SCENARIO_UNMAP && kind != SCENARIO_FREE_TABLES))
-		pgtsim_machine_bounds(run->machine, part->begin.va,
-				      part->begin.va + part->begin.size, floor, ceiling);
+	pass->floor = run->floor;
+	pass->ceiling = run->ceiling;
+	if (!run->bounds_set || !takes_bounds)
+		pgtsim_machine_bounds(run->machine, begin->va, begin->va + begin->size,
+				      &pass->floor, &pass->ceiling);
+}
+
+struct tree_pass tell_pass(const struct run *run, const struct step *step,
+			   const struct steps_place *part)
+{
+	struct tree_pass pass = { .under_way = false };
+
+	if (!step->event || !part || part->begin.op != PGTSIM_OP_BEGIN_PASS_2)
+		return pass;
+	pass.under_way = true;
+	pass.va = part->begin.va;
+	pass.last = part->begin.va + (part->begin.size - 1);
+	bounds(run, part->command, &part->begin, &pass);
+	return pass;
 }
 
 static void say_pass_2(const struct telling *t)
 {
-	const struct steps_place part = {
-		.command = &t->run->scenario->commands[t->run->next - 1],
-		.begin = *t->event,
-	};
-	uint64_t floor, ceiling;
+	struct tree_pass pass;
 
-	tell_bounds(t->run, &part, &floor, &ceiling);
-	if (!floor && !ceiling) {
+	bounds(t->run, &t->run->scenario->commands[t->run->next - 1], t->event, &pass);
+	if (!pass.floor && !pass.ceiling) {
 		SAY(t,
 		    ": every table that is empty now is freed; there is no floor and no ceiling.");
 		return;
@@ -254,7 +266,7 @@ static void say_pass_2(const struct telling *t)
 	SAY(t,
 	    ": every table that is empty now is freed, if the floor 0x%016llx and the ceiling "
 	    "0x%016llx leave all of it to this region.",
-	    (ull)floor, (ull)ceiling);
+	    (ull)pass.floor, (ull)pass.ceiling);
 }
 
 static void say_begin(const struct telling *t)

@@ -6,6 +6,7 @@
 #define PGTSIM_CLI_TELL_H
 
 #include "steps.h"
+#include "tree.h"
 
 /* Prints the sentence of a moment, without a newline; what ended a run is in `index`. */
 void tell_moment(const struct pgtsim_printer *out, const struct run *run, const struct step *step,
@@ -18,8 +19,8 @@ void tell_part(const struct pgtsim_printer *out, const struct run *run,
 /* The name of a level; of a table event's level, whose root is always PGTSIM_PGD, too. */
 const char *tell_level(const struct pgtsim_geometry *geo, int level);
 
-/* Floor and ceiling of the second pass of a part; both 0 if there is no such bound. */
-void tell_bounds(const struct run *run, const struct steps_place *part, uint64_t *floor,
-		 uint64_t *ceiling);
+/* The second pass that is under way at a moment; `part` is the last one that began, or NULL. */
+struct tree_pass tell_pass(const struct run *run, const struct step *step,
+			   const struct steps_place *part);
 
 #endif

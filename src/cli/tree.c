@@ -349,10 +349,15 @@ void tree_rows(const struct tree *tree, void (*see)(void *ctx, const struct tree
 		see(ctx, &rows.left_out);
 }
 
-/* Pass 2 keeps a table unless its own span lies in [floor, ceiling); a ceiling of 0 is no limit. */
-int tree_kept(const struct tree_row *row, uint64_t floor, uint64_t ceiling)
+/* Pass 2 keeps a table unless its own span lies in [floor, ceiling); the root it keeps anyway. */
+int tree_kept(const struct tree_row *row, const struct tree_pass *pass)
 {
-	if (row->va < floor)
+	uint64_t last = row->va + (row->span - 1);
+
+	if (!pass->under_way || !row->depth || !row->table || row->table->live || last < pass->va ||
+	    row->va > pass->last)
+		return 0;
+	if (row->va < pass->floor)
 		return -1;
-	return ceiling && row->va + (row->span - 1) > ceiling - 1;
+	return pass->ceiling && last > pass->ceiling - 1;
 }

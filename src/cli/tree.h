@@ -59,7 +59,16 @@ struct tree_part tree_part(const struct tree *tree, const struct tree_row *row, 
  */
 struct tree_part tree_stale(const struct tree *tree, const struct tree_row *row, unsigned index);
 
-/* Whether floor and ceiling keep the row's first table from being freed: below, above, or 0. */
-int tree_kept(const struct tree_row *row, uint64_t floor, uint64_t ceiling);
+/* A second pass under way over [va, last], between floor and ceiling; 0: there is none. */
+struct tree_pass {
+	bool under_way;
+	uint64_t va, last, floor, ceiling;
+};
+
+/*
+ * Whether the row's first table is empty, in the pass's range, and kept all the same: -1 it begins
+ * below the floor, 1 it reaches above the ceiling; else 0.
+ */
+int tree_kept(const struct tree_row *row, const struct tree_pass *pass);
 
 #endif
