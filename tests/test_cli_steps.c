@@ -230,6 +230,57 @@ static void seeking_finds_the_same_moment(void **state)
 	}
 }
 
+/* What the last check of a run came to. */
+struct result_watcher {
+	struct run_watcher watcher;
+	int result;
+	unsigned checks;
+};
+
+static void note_result(struct run_watcher *watcher, struct run *run,
+			const struct scenario_command *command, int result)
+{
+	struct result_watcher *w = (struct result_watcher *)(void *)watcher;
+
+	(void)run;
+	if (command->kind != SCENARIO_CHECK)
+		return;
+	w->result = result;
+	w->checks++;
+}
+
+static void look_away(void *ctx, struct run *run, const struct step *step)
+{
+	(void)ctx;
+	(void)run;
+	(void)step;
+}
+
+/* A run goes on as ever after a moment was sought in it, wherever that is. */
+static void seeking_leaves_the_run_alone(void **state)
+{
+	static const char good[] = "machine\nmap linear+0 0x80000000 8M blocks=off\n"
+				   "unmap-range linear+2M 4M\ncheck\n";
+	struct result_watcher watcher = { .watcher = { .after = note_result } };
+	const struct run_options watched = { .out = { .print = print_nothing },
+					     .watchers = &watcher.watcher };
+	struct scenario_error error;
+	struct steps_index index;
+	struct scenario scenario;
+
+	(void)state;
+	assert_int_equal(scenario_parse(&scenario, good, sizeof(good) - 1, &error), 0);
+	assert_int_equal(steps_index(&index, &scenario, &watched), 0);
+	watcher.checks = 0;
+	for (uint64_t moment = 0; moment < index.end.count; moment += 97) {
+		steps_seek(&index, moment, moment, look_away, NULL);
+		assert_int_equal(watcher.result, 0);
+	}
+	assert_true(watcher.checks > 10);
+	steps_index_free(&index);
+	scenario_free(&scenario);
+}
+
 /* The index says where commands and the passes in them begin, and when a violation is known. */
 static void the_index_has_places(void **state)
 {
@@ -280,6 +331,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(each_store_is_a_moment),
 	cmocka_unit_test(stale_entries_show_as_they_come),
 	cmocka_unit_test(seeking_finds_the_same_moment),
+	cmocka_unit_test(seeking_leaves_the_run_alone),
 	cmocka_unit_test(the_index_has_places),
 	cmocka_unit_test(long_scenarios_are_stepped_by_runs),
 };

@@ -121,6 +121,20 @@ static void what_differs_stands_alone(void **state)
 	assert_int_equal(seen.rows[4].tables, 6);
 }
 
+/* Two empty tables differ if of one of them something may still be cached. */
+static void what_is_stale_stands_alone(void **state)
+{
+	struct seen seen = { 0 };
+
+	(void)state;
+	visit_end("machine va=39 profile=linux-5.7\nmap linear+0 0x80000000 2M blocks=off\n"
+		  "map linear+2M 0x80200000 2M blocks=off cont=off\nunmap-range linear+0 4M\n",
+		  &seen);
+	assert_int_equal(seen.count, 4);
+	assert_int_equal(seen.rows[2].stale, 512 - 32);
+	assert_int_equal(seen.rows[3].stale, 0);
+}
+
 /* Beyond so many rows the rest is counted in one. */
 static void rows_are_limited(void **state)
 {
@@ -305,6 +319,16 @@ static void sentences_say_what_happened(void **state)
 		  "The run ends here: add 0x80000000+1M: EINVAL (Invalid argument). Memory comes and "
 		  "goes in whole blocks of 128M here.",
 		  UINT64_MAX },
+		{ "machine va=39\nbounds linear+2M linear+4M\nfree-tables linear+0 4M\n",
+		  "Pass 2 (free tables) over the 4M from VA 0xffffff8000000000 (linear map) begins: "
+		  "every table that is empty now is freed, if the floor 0xffffff8000200000 and the "
+		  "ceiling 0xffffff8000400000 leave all of it to this region.",
+		  2 },
+		{ "machine va=39\nfree-tables linear+0 4M\n",
+		  "Pass 2 (free tables) over the 4M from VA 0xffffff8000000000 (linear map) begins: "
+		  "every table that is empty now is freed, if the floor 0xffffff8000000000 and the "
+		  "ceiling 0xffffffc000000000 leave all of it to this region.",
+		  1 },
 		{ "machine\nnote Now it begins.\n", "Now it begins.", UINT64_MAX },
 	};
 
@@ -320,6 +344,7 @@ static void sentences_say_what_happened(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(alike_tables_fold),
 	cmocka_unit_test(what_differs_stands_alone),
+	cmocka_unit_test(what_is_stale_stands_alone),
 	cmocka_unit_test(rows_are_limited),
 	cmocka_unit_test(parts_are_what_is_alike),
 	cmocka_unit_test(stale_is_what_may_be_stale),
