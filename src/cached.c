@@ -1358,10 +1358,9 @@ static struct pgtsim_stale_run stale_run(const struct pgtsim_cached *c, const st
 					 unsigned i)
 {
 	uint64_t size = pgtsim_entry_size(c->geo, r->level);
-	struct pgtsim_stale stale;
 	struct pgtsim_stale_run run = {
 		.level = r->level,
-		.va = r->va + i * size,
+		.va = va_of(c, r, i),
 		.count = 1,
 		.desc = old_of(c, r, i),
 		.walk = is_walk(c, r, i),
@@ -1372,8 +1371,8 @@ static struct pgtsim_stale_run stale_run(const struct pgtsim_cached *c, const st
 		return run;
 	}
 	for (unsigned j = i + 1;
-	     j < entries_of(c, r) && stale_at(c, r, j, &stale) && is_walk(c, r, j) == run.walk &&
-	     stale.desc == run.desc + run.count * size;
+	     j < entries_of(c, r) && is_stale(c, r, j) && is_walk(c, r, j) == run.walk &&
+	     old_of(c, r, j) == run.desc + run.count * size;
 	     j++)
 		run.count++;
 	return run;
@@ -1385,10 +1384,9 @@ static void visit_stale_runs(const struct pgtsim_cached *c, const struct record 
 	unsigned end = r->bits ? entries_of(c, r) : r->hi;
 
 	for (unsigned i = r->bits ? 0 : r->lo; i < end;) {
-		struct pgtsim_stale stale;
 		struct pgtsim_stale_run run = { .count = 1 };
 
-		if (stale_at(c, r, i, &stale)) {
+		if (is_stale(c, r, i)) {
 			run = stale_run(c, r, i);
 			see(ctx, &run);
 		}

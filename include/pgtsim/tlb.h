@@ -202,7 +202,8 @@ struct pgtsim_tlb {
 	bool quiet;                          /* nothing is counted, shown or kept: somebody only looks */
 	bool range_operations;               /* the CPU has them (FEAT_TLBIRANGE) */
 	bool bbml2;                          /* … and FEAT_BBM, level 2 */
-	/* An event is one entry, after its store; what flags say are events, too. From the next run on. */
+	/* An event is one entry, after its store; what flags say are events, too. May change with
+	 * any event, and counts from the next run on. */
 	bool single;
 	struct pgtsim_cached *cached;        /* NULL: not checked */
 	bool shared;                         /* by threads: events and violations take turns */
@@ -288,7 +289,7 @@ struct pgtsim_stale {
 PGTSIM_API bool pgtsim_may_be_stale(const struct pgtsim_tlb *tlb, uint64_t va,
 				    struct pgtsim_stale *out);
 
-/* Consecutive entries of one table, or what was one, that are stale and whose old values are alike. */
+/* Consecutive entries of one table, or what was one, that are stale and were alike. */
 struct pgtsim_stale_run {
 	int level;
 	uint64_t va;    /* the first address of the first entry */

@@ -63,8 +63,8 @@ struct steps_index {
 	size_t place_count;
 	struct steps_found *found; /* in order */
 	size_t found_count;
-	uint64_t *
-		anchors; /* moments that come at the same place whether runs are shown singly or not */
+	/* Moments that come at the same place whether runs are shown singly or not. */
+	uint64_t *anchors;
 	size_t anchor_count;
 };
 
@@ -84,7 +84,10 @@ void steps_index_free(struct steps_index *index);
 void steps_seek(const struct steps_index *index, uint64_t first, uint64_t last, steps_see *see,
 		void *ctx);
 
-/* The last place that begins at a moment or before it: a command, or with `part` one of its parts. */
+/*
+ * The last place that begins at a moment or before it: the command, or with `part` the last part
+ * of it that has begun; NULL if there is none.
+ */
 const struct steps_place *steps_place_of(const struct steps_index *index, uint64_t moment,
 					 bool part);
 
