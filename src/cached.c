@@ -1345,3 +1345,62 @@ bool pgtsim_may_be_stale(const struct pgtsim_tlb *tlb, uint64_t va, struct pgtsi
 	}
 	return false;
 }
+
+static bool is_walk(const struct pgtsim_cached *c, const struct record *r, unsigned i)
+{
+	if (r->bits)
+		return r->level < PGTSIM_PTE && pgtsim_bit(plane(c, r, WALK), i);
+	return r->walk;
+}
+
+/* The stale run of a record that begins at i. */
+static struct pgtsim_stale_run stale_run(const struct pgtsim_cached *c, const struct record *r,
+					 unsigned i)
+{
+	uint64_t size = pgtsim_entry_size(c->geo, r->level);
+	struct pgtsim_stale_run run = {
+		.level = r->level,
+		.va = va_of(c, r, i),
+		.count = 1,
+		.desc = old_of(c, r, i),
+		.walk = is_walk(c, r, i),
+	};
+
+	if (!r->bits && !r->old) {
+		run.count = r->hi - i;
+		return run;
+	}
+	for (unsigned j = i + 1;
+	     j < entries_of(c, r) && is_stale(c, r, j) && is_walk(c, r, j) == run.walk &&
+	     old_of(c, r, j) == run.desc + run.count * size;
+	     j++)
+		run.count++;
+	return run;
+}
+
+static void visit_stale_runs(const struct pgtsim_cached *c, const struct record *r,
+			     void (*see)(void *, const struct pgtsim_stale_run *), void *ctx)
+{
+	unsigned end = r->bits ? entries_of(c, r) : r->hi;
+
+	for (unsigned i = r->bits ? 0 : r->lo; i < end;) {
+		struct pgtsim_stale_run run = { .count = 1 };
+
+		if (is_stale(c, r, i)) {
+			run = stale_run(c, r, i);
+			see(ctx, &run);
+		}
+		i += (unsigned)run.count;
+	}
+}
+
+void pgtsim_stale_visit(const struct pgtsim_tlb *tlb,
+			void (*see)(void *, const struct pgtsim_stale_run *), void *ctx)
+{
+	const struct pgtsim_cached *c = tlb->cached;
+
+	for (const struct record *r = c ? c->fresh : NULL; r; r = r->next)
+		visit_stale_runs(c, r, see, ctx);
+	for (const struct record *r = c ? c->settled : NULL; r; r = r->next)
+		visit_stale_runs(c, r, see, ctx);
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fixture.h"
 
+#include "gallery.h"
 #include "steps.h"
 
 static const char text[] = "machine profile=linux-5.7 cont=on\n"
@@ -110,10 +111,229 @@ static void stale_entries_show_as_they_come(void **state)
 	assert_int_equal(most, 16);
 }
 
+/* ---- any moment, fast ---- */
+
+enum { SAMPLES = 24 };
+
+struct digest {
+	uint64_t number, hash, result;
+	int op;
+};
+
+struct digests {
+	uint64_t moments[SAMPLES];
+	struct digest seen[SAMPLES];
+	size_t count;
+};
+
+static void add_text(void *ctx, const char *string)
+{
+	uint64_t *hash = ctx;
+
+	for (; *string; string++)
+		*hash = (*hash ^ (unsigned char)*string) * UINT64_C(1099511628211);
+}
+
+static void add_stale(void *ctx, const struct pgtsim_stale_run *run)
+{
+	uint64_t *sum = ctx;
+
+	for (uint64_t i = 0; i < run->count; i++)
+		*sum += ((run->va >> 12) + i * 77) * (run->desc + run->walk + 3) +
+			(uint64_t)run->level;
+}
+
+/* All that can be seen of a moment: tables, counters, what is stale, the event. */
+static void digest(void *ctx, struct run *run, const struct step *step)
+{
+	struct digests *all = ctx;
+	struct digest *d = &all->seen[all->count];
+	uint64_t stale = 0;
+	const struct pgtsim_printer out = { add_text, &d->hash };
+	const struct pgtsim_counts *counts = &run->machine->tlb.counts;
+
+	if (all->count == SAMPLES || step->number != all->moments[all->count])
+		return;
+	*d = (struct digest){ .number = step->number,
+			      .op = step->event ? (int)step->event->op : -1 };
+	pgtsim_dump(&run->machine->pgt, NULL, PGTSIM_DUMP_TABLES, &out);
+	pgtsim_stale_visit(&run->machine->tlb, add_stale, &stale);
+	pgtsim_printf(&out, "%llu", (unsigned long long)stale);
+	for (size_t i = 0; i < sizeof(*counts) / 8; i++)
+		pgtsim_printf(&out, " %llu", (unsigned long long)((const uint64_t *)counts)[i]);
+	if (step->event)
+		pgtsim_printf(&out, "%llx %llx %llx", (unsigned long long)step->event->va,
+			      (unsigned long long)step->event->count,
+			      (unsigned long long)step->event->new_desc);
+	all->count++;
+}
+
+/* Moments near the ends of commands and parts, and some between. */
+static void choose(const struct steps_index *index, struct digests *all)
+{
+	for (size_t i = 0; i < SAMPLES; i++) {
+		uint64_t place = index->places[i * index->place_count / SAMPLES].first;
+
+		all->moments[i] = index->end.count * i / SAMPLES;
+		if (i % 2 && place + i < index->end.count)
+			all->moments[i] = place + i;
+		for (size_t j = i; j > 0 && all->moments[j] < all->moments[j - 1]; j--) {
+			uint64_t moment = all->moments[j];
+
+			all->moments[j] = all->moments[j - 1];
+			all->moments[j - 1] = moment;
+		}
+	}
+	for (size_t i = 1; i < SAMPLES; i++)
+		if (all->moments[i] <= all->moments[i - 1])
+			all->moments[i] = all->moments[i - 1] + 1;
+}
+
+static void seek_each(const char *string, size_t length, const char *name)
+{
+	struct digests visited = { 0 }, sought = { 0 };
+	struct scenario_error error;
+	struct steps_index index;
+	struct scenario scenario;
+	struct steps_end end;
+
+	assert_int_equal(scenario_parse(&scenario, string, length, &error), 0);
+	assert_int_equal(steps_index(&index, &scenario, &options), 0);
+	assert_false(index.runs);
+	choose(&index, &visited);
+	memcpy(sought.moments, visited.moments, sizeof(sought.moments));
+	steps_visit(&scenario, &options, 0, UINT64_MAX, digest, &visited, &end);
+	assert_int_equal(end.count, index.end.count);
+	for (size_t i = 0; i < visited.count; i++) {
+		steps_seek(&index, visited.moments[i], visited.moments[i], digest, &sought);
+		if (sought.count != i + 1 ||
+		    memcmp(&sought.seen[i], &visited.seen[i], sizeof(sought.seen[i])) != 0)
+			fail_msg("%s: moment %llu differs", name,
+				 (unsigned long long)visited.moments[i]);
+	}
+	steps_index_free(&index);
+	scenario_free(&scenario);
+}
+
+/* Whatever of a scenario was run singly, a moment is the same: tables, caches, counters. */
+static void seeking_finds_the_same_moment(void **state)
+{
+	static const char blocks[] = "machine granule=16K va=47 blocks=on cont=on\n"
+				     "add 0x80000000+1G\nremove 0x80000000+1G\ncheck\n";
+
+	(void)state;
+	seek_each(text, sizeof(text) - 1, "text");
+	seek_each(blocks, sizeof(blocks) - 1, "blocks");
+	for (const struct gallery_pair *pair = gallery_pairs; pair->number; pair++) {
+		seek_each(pair->bad.text, pair->bad.length, pair->bad.name);
+		seek_each(pair->good.text, pair->good.length, pair->good.name);
+	}
+}
+
+/* What the last check of a run came to. */
+struct result_watcher {
+	struct run_watcher watcher;
+	int result;
+	unsigned checks;
+};
+
+static void note_result(struct run_watcher *watcher, struct run *run,
+			const struct scenario_command *command, int result)
+{
+	struct result_watcher *w = (struct result_watcher *)(void *)watcher;
+
+	(void)run;
+	if (command->kind != SCENARIO_CHECK)
+		return;
+	w->result = result;
+	w->checks++;
+}
+
+static void look_away(void *ctx, struct run *run, const struct step *step)
+{
+	(void)ctx;
+	(void)run;
+	(void)step;
+}
+
+/* A run goes on as ever after a moment was sought in it, wherever that is. */
+static void seeking_leaves_the_run_alone(void **state)
+{
+	static const char good[] = "machine\nmap linear+0 0x80000000 8M blocks=off\n"
+				   "unmap-range linear+2M 4M\ncheck\n";
+	struct result_watcher watcher = { .watcher = { .after = note_result } };
+	const struct run_options watched = { .out = { .print = print_nothing },
+					     .watchers = &watcher.watcher };
+	struct scenario_error error;
+	struct steps_index index;
+	struct scenario scenario;
+
+	(void)state;
+	assert_int_equal(scenario_parse(&scenario, good, sizeof(good) - 1, &error), 0);
+	assert_int_equal(steps_index(&index, &scenario, &watched), 0);
+	watcher.checks = 0;
+	for (uint64_t moment = 0; moment < index.end.count; moment += 97) {
+		steps_seek(&index, moment, moment, look_away, NULL);
+		assert_int_equal(watcher.result, 0);
+	}
+	assert_true(watcher.checks > 10);
+	steps_index_free(&index);
+	scenario_free(&scenario);
+}
+
+/* The index says where commands and the passes in them begin, and when a violation is known. */
+static void the_index_has_places(void **state)
+{
+	const struct gallery_pair *b1 = gallery_find("B1");
+	const struct steps_place *command, *part;
+	struct scenario_error error;
+	struct steps_index index;
+	struct scenario scenario;
+
+	(void)state;
+	assert_int_equal(scenario_parse(&scenario, b1->bad.text, b1->bad.length, &error), 0);
+	assert_int_equal(steps_index(&index, &scenario, &options), 0);
+	assert_int_equal(index.end.status, RUN_FAILED);
+	assert_true(index.found_count > 0);
+	command = steps_place_of(&index, index.found[0].moment, false);
+	part = steps_place_of(&index, index.found[0].moment, true);
+	assert_string_equal(command->command->name, "remove");
+	assert_int_equal(part->begin.op, PGTSIM_OP_BEGIN_PASS_2);
+	assert_ptr_equal(part->command, command->command);
+	assert_null(steps_place_of(&index, 0, true));
+	assert_int_equal(index.places[index.place_count - 1].end, index.end.count);
+	steps_index_free(&index);
+	scenario_free(&scenario);
+}
+
+/* A scenario with too many leaves is stepped run by run. */
+static void long_scenarios_are_stepped_by_runs(void **state)
+{
+	static const char big[] = "machine\nadd 0x100000000+64G\nremove 0x100000000+64G\n";
+	struct scenario_error error;
+	struct steps_index index;
+	struct scenario scenario;
+	struct digests sought = { .moments = { 20 } };
+
+	(void)state;
+	assert_int_equal(scenario_parse(&scenario, big, sizeof(big) - 1, &error), 0);
+	assert_int_equal(steps_index(&index, &scenario, &options), 0);
+	assert_true(index.runs);
+	assert_true(index.end.count < 1000000);
+	steps_seek(&index, 20, 20, digest, &sought);
+	assert_int_equal(sought.count, 1);
+	steps_index_free(&index);
+	scenario_free(&scenario);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(all_moments),
 	cmocka_unit_test(each_store_is_a_moment),
 	cmocka_unit_test(stale_entries_show_as_they_come),
+	cmocka_unit_test(seeking_finds_the_same_moment),
+	cmocka_unit_test(seeking_leaves_the_run_alone),
+	cmocka_unit_test(the_index_has_places),
+	cmocka_unit_test(long_scenarios_are_stepped_by_runs),
 };
 
 int main(void)

@@ -202,7 +202,9 @@ struct pgtsim_tlb {
 	bool quiet;                          /* nothing is counted, shown or kept: somebody only looks */
 	bool range_operations;               /* the CPU has them (FEAT_TLBIRANGE) */
 	bool bbml2;                          /* … and FEAT_BBM, level 2 */
-	bool single; /* an event is one entry, after its store; what flags say are events, too */
+	/* An event is one entry, after its store; what flags say are events, too. May change with
+	 * any event, and counts from the next run on. */
+	bool single;
 	struct pgtsim_cached *cached;        /* NULL: not checked */
 	bool shared;                         /* by threads: events and violations take turns */
 	uintptr_t lock;                      /* the library's own */
@@ -286,6 +288,23 @@ struct pgtsim_stale {
  */
 PGTSIM_API bool pgtsim_may_be_stale(const struct pgtsim_tlb *tlb, uint64_t va,
 				    struct pgtsim_stale *out);
+
+/* Consecutive entries of one table, or what was one, that are stale and were alike. */
+struct pgtsim_stale_run {
+	int level;
+	uint64_t va;    /* the first address of the first entry */
+	uint64_t count; /* entries */
+	uint64_t desc;  /* the first one's old descriptor; the next ones' grow by the entry size */
+	bool walk;      /* tables, which walk caches may hold; else leaves, which TLBs may hold */
+};
+
+/*
+ * Shows all that is stale, in no particular order; see() changes nothing of the machine. Takes time
+ * for the tables that have stale entries, not for all. Shows nothing without a checker.
+ */
+PGTSIM_API void pgtsim_stale_visit(const struct pgtsim_tlb *tlb,
+				   void (*see)(void *ctx, const struct pgtsim_stale_run *run),
+				   void *ctx);
 
 /* Notes a violation: `text` in printf's way says what is wrong here. */
 PGTSIM_API void pgtsim_tlb_violation(struct pgtsim_tlb *tlb, enum pgtsim_violation_name name,

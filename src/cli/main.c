@@ -10,16 +10,18 @@
 #include <unistd.h>
 
 #include "decode.h"
+#include "draw.h"
 #include "file.h"
 #include "gallery.h"
 #include "junit.h"
 #include "measure.h"
 #include "replay.h"
 #include "report.h"
+#include "step.h"
 
 struct run_arguments {
 	const char *file, *trace, *profile, *junit;
-	bool quiet;
+	bool quiet, step;
 };
 
 static void print_to(void *file, const char *text)
@@ -33,6 +35,7 @@ static const char run_help[] =
 	"pgtsim run [OPTIONS] FILE        run a scenario; '-' is standard input\n"
 	"\n"
 	"  --quiet          print only what dump, walk, stats, check and echo print\n"
+	"  --step           go through it event by event, the tables drawn; h says how\n"
 	"  --profile=NAME   run it as this kernel, whatever the scenario says\n"
 	"  --trace=FILE     write every event as one JSON object a line; '-' is standard output\n"
 	"  --junit=FILE     write each expect, expect-error and check as a test case\n"
@@ -105,6 +108,8 @@ static int run_watched(const struct scenario *scenario, const struct run_argumen
 	};
 	struct report report;
 
+	if (arguments->step)
+		return step_scenario(arguments->file, scenario, &options);
 	report_init(&report, &out, colour);
 	if (trace)
 		options.watchers = &tracer.watcher;
@@ -167,6 +172,8 @@ static int parse_run(int argc, char **argv, struct run_arguments *arguments)
 
 		if (!strcmp(argv[i], "--quiet"))
 			arguments->quiet = true;
+		else if (!strcmp(argv[i], "--step"))
+			arguments->step = true;
 		else if ((value = value_of(argv[i], "--profile=")))
 			arguments->profile = value;
 		else if ((value = value_of(argv[i], "--trace=")))
@@ -315,6 +322,7 @@ static const struct {
 	{ "compare", "whether one scenario costs more than another", command_compare },
 	{ "sweep", "what removals cost, over kernels, geometries and sizes", command_sweep },
 	{ "profiles", "the kernels that can be modelled, and where they differ", command_profiles },
+	{ "draw", "the tables of a scenario's machine as SVG", command_draw },
 	{ "gallery", "defects of real kernels, each found by the checks", command_gallery },
 	{ "decode", "what each bit of a descriptor means", command_decode },
 	{ "geometry", "how a virtual address splits into indices", command_geometry },
