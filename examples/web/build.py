@@ -21,10 +21,17 @@ SCENARIO_LIBRARY = ["explore.c", "run.c", "scenario.c", "steps.c", "tell.c", "tr
 EXPORTS = ["about", "load", "views", "run", "decode"]
 
 
+def link_atomic_ops(work):
+    """The headers of libatomic_ops alone: beside them are others that are not for WebAssembly."""
+    command = ["pkg-config", "--variable=includedir", "atomic_ops"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    for name in ["atomic_ops.h", "atomic_ops"]:
+        (work / name).unlink(missing_ok=True)
+        (work / name).symlink_to(Path(found or "/usr/include") / name)
+
+
 def compile_to(wasm, work):
-    # Machines shared by threads are not offered, so libatomic_ops is not needed: access.c falls
-    # back to plain accesses.
-    (work / "atomic_ops.h").write_text("")
+    link_atomic_ops(work)
     sources = sorted((ROOT / "src").glob("*.c"))
     sources += [ROOT / "src/cli" / name for name in SCENARIO_LIBRARY] + [HERE / "page.c"]
     exports = ",".join(["_malloc", "_free"] + [f"_page_{name}" for name in EXPORTS])

@@ -181,8 +181,8 @@ class Side {
 		if (!this.views.has(moment)) {
 			if (this.views.size > 400) this.views.clear();
 			const near = Math.abs(moment - this.moment) <= 2;
-			const first = !near ? moment : moment < this.moment ? Math.max(0, moment - 7) : moment;
-			const count = near ? 8 : 1;
+			const first = !near ? moment : moment < this.moment ? Math.max(0, moment - 4) : moment;
+			const count = near ? 5 : 1;
 			for (const view of this.engine.call("views", first, count, this.focus, 40).views || []) this.views.set(view.number, view);
 		}
 		return this.views.get(moment);
