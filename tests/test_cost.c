@@ -34,44 +34,46 @@ static struct pgtsim_cost removal(const char *profile_name, uint64_t size,
 	return cost;
 }
 
+static const struct pgtsim_counts some_counts = {
+	.tlbi_leaf = 1,
+	.tlbi_walk = 10,
+	.tlbi_range = 100,
+	.tlbi_all = 1000,
+	.dsb = 7,
+	.dsb_ish = 2,
+	.isb = 3,
+	.entries_read = 5,
+	.entries_written = 11,
+	.lines_touched = 13,
+	.tables_allocated = 17,
+	.tables_freed = 19,
+	.pages_freed = 23,
+};
+
+static const struct pgtsim_cost_model small_model = {
+	.cpus = 4,
+	.tlb_entries = 6,
+	.tlbi = 1,
+	.tlbi_per_cpu = 2,
+	.dsb_ishst = 3,
+	.dsb_ish = 5,
+	.dsb_ish_per_cpu = 7,
+	.isb = 11,
+	.entry_read = 13,
+	.entry_write = 17,
+	.line = 19,
+	.table = 23,
+	.page = 29,
+	.refill = 31,
+};
+
 /* Each count meets its own constant, and the total is the sum of the parts. */
 static void each_constant_counts(void **state)
 {
-	const struct pgtsim_counts counts = {
-		.tlbi_leaf = 1,
-		.tlbi_walk = 10,
-		.tlbi_range = 100,
-		.tlbi_all = 1000,
-		.dsb = 7,
-		.dsb_ish = 2,
-		.isb = 3,
-		.entries_read = 5,
-		.entries_written = 11,
-		.lines_touched = 13,
-		.tables_allocated = 17,
-		.tables_freed = 19,
-		.pages_freed = 23,
-	};
-	struct pgtsim_cost_model model = {
-		.cpus = 4,
-		.tlb_entries = 6,
-		.tlbi = 1,
-		.tlbi_per_cpu = 2,
-		.dsb_ishst = 3,
-		.dsb_ish = 5,
-		.dsb_ish_per_cpu = 7,
-		.isb = 11,
-		.entry_read = 13,
-		.entry_write = 17,
-		.line = 19,
-		.table = 23,
-		.page = 29,
-		.refill = 31,
-	};
 	struct pgtsim_cost cost;
 
 	(void)state;
-	pgtsim_cost_of(&counts, &model, &cost);
+	pgtsim_cost_of(&some_counts, &small_model, &cost);
 	assert_int_equal(cost.invalidates, 1111 * (1 + 2 * 4));
 	assert_int_equal(cost.barriers, 5 * 3 + 2 * (5 + 7 * 4) + 3 * 11);
 	assert_int_equal(cost.entries, 5 * 13 + 11 * 17);
