@@ -183,7 +183,9 @@ static void tell_story(const struct gallery_file *file, const struct pgtsim_prin
 {
 	const char *line = strstr(file->text, "\n#\n");
 
-	for (line = line ? line + 3 : ""; !strncmp(line, "# ", 2); line = next_line(line))
+	if (!line)
+		return;
+	for (line += 3; !strncmp(line, "# ", 2); line = next_line(line))
 		pgtsim_printf(out, "%.*s\n", (int)strcspn(line + 2, "\n"), line + 2);
 }
 
