@@ -93,7 +93,7 @@ uint32_t bench_random(uint32_t *seed)
 
 const char *bench_size(uint64_t bytes)
 {
-	static char text[4][16];
+	static char text[4][24];
 	static unsigned next;
 	char *out = text[next++ % COUNT(text)];
 	const char *unit = "KMGT";

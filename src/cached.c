@@ -346,7 +346,9 @@ static void visit_stale(struct pgtsim_cached *c, uint64_t va, uint64_t last, vis
 		va = pgtsim_va_start(c->geo);
 	if (last < va)
 		return;
-	if (c->settled_count)
+	if (va == pgtsim_va_start(c->geo) && last == UINT64_MAX)
+		visit_list(c, c->settled, va, last, visit);
+	else if (c->settled_count)
 		for (int level = pgtsim_root_level(c->geo); level <= PGTSIM_PTE; level++)
 			visit_level(c, level, va, last, visit);
 	visit_list(c, fresh, va, last, visit);

@@ -185,8 +185,8 @@ static void tell_story(const struct gallery_file *file, const struct pgtsim_prin
 
 	if (!line)
 		return;
-	for (line += 3; !strncmp(line, "# ", 2); line = next_line(line))
-		pgtsim_printf(out, "%.*s\n", (int)strcspn(line + 2, "\n"), line + 2);
+	for (line += 3; line[0] == '#' && line[1] == ' '; line = next_line(line))
+		pgtsim_printf(out, "%.*s\n", (int)strcspn(line, "\n") - 2, line + 2);
 }
 
 static void tell_value(const struct gallery_file *file, const char *key,
