@@ -87,6 +87,7 @@ static void start_record(const struct pgtsim_pgtable *pgt, struct pgtsim_table *
 	table->next = NULL;
 	table->live = 0;
 	table->linked = false;
+	table->alike = false;
 	table->first = is_shared(pgt) ? 0 : pgtsim_entries(&pgt->geo, level);
 	table->level = (int8_t)level;
 	table->region = (uint8_t)region;
@@ -342,6 +343,23 @@ static void record_filled(const struct pgtsim_pgtable *pgt, struct pgtsim_table 
 		table->first = index;
 }
 
+/*
+ * Keeps whether a table's leaves all follow one another, before `desc` and its followers are written
+ * from an index on; `first` if it holds nothing yet. Then clearing them needs no look at them.
+ */
+static void record_leaves(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+			  unsigned index, uint64_t desc, bool first)
+{
+	uint64_t base = desc - index * pgtsim_entry_size(&pgt->geo, table->level);
+
+	if (is_private(pgt)) {
+		table->alike = first || (table->alike && table->base == base);
+		table->base = base;
+	} else if (table->alike) {
+		table->alike = false;
+	}
+}
+
 /* The same when a run is cleared. */
 static void record_cleared(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
 			   unsigned index, unsigned count, unsigned live)
@@ -438,6 +456,8 @@ static void store_singly(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 		record_cleared(pgt, run->table, index, 1, 1);
 	else
 		record_filled(pgt, run->table, index, 1);
+	if (run->table->alike)
+		run->table->alike = event->op == PGTSIM_OP_CLEAR;
 	count_work(pgt, 1);
 	event->flags &= PGTSIM_EACH_FREE;
 	pgtsim_tlb_event(pgt->tlb, event);
@@ -534,6 +554,7 @@ void pgtsim_run_map(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, ui
 		uint64_t desc = pgtsim_desc_leaf(&pgt->geo, run->level, pa, attrs);
 
 		n = (unsigned)pgtsim_desc_run(&pgt->geo, run->level, pa, run->count - done);
+		record_leaves(pgt, run->table, run->index + done, desc, !run->table->live && !done);
 		pgtsim_access_fill(pgt, &run->table->entries[run->index + done], n, desc, size);
 		if (pgtsim_tlb_watched(pgt->tlb))
 			map_event(pgt, run->level, va, n, pa, desc, flags);
@@ -545,7 +566,8 @@ void pgtsim_run_map(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, ui
 }
 
 /* Shows the run's leaves to whoever watches, before they go, in uniform parts. */
-static void clear_events(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, unsigned flags)
+static void clear_events(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, unsigned live,
+			 unsigned flags)
 {
 	uint64_t base = pgtsim_entry_base(&pgt->geo, run->level, run->va);
 	struct pgtsim_event event = {
@@ -558,12 +580,18 @@ static void clear_events(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 	const uint64_t *entries = run->table->entries;
 	unsigned index = run->index, end = run->index + run->count;
 
+	bool known = is_private(pgt) && run->table->alike && live == run->count;
+
 	for (; index < end; index += (unsigned)event.count) {
-		index += pgtsim_access_zeros(pgt, &entries[index], end - index);
+		if (!known)
+			index += pgtsim_access_zeros(pgt, &entries[index], end - index);
 		if (index == end)
 			break;
-		event.old_desc = pgtsim_access_read(pgt, &entries[index]);
-		event.count = pgtsim_access_uniform(pgt, &entries[index], end - index, event.step);
+		event.old_desc = known ? run->table->base + index * event.size :
+					 pgtsim_access_read(pgt, &entries[index]);
+		event.count = known ? live :
+				      pgtsim_access_uniform(pgt, &entries[index], end - index,
+							    event.step);
 		event.va = base + (index - run->index) * event.size;
 		event.pa = pgtsim_desc_address(&pgt->geo, run->level, event.old_desc);
 		pgtsim_tlb_event(pgt->tlb, &event);
@@ -582,7 +610,7 @@ void pgtsim_run_clear(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, 
 		return;
 	}
 	if (pgtsim_tlb_watched(pgt->tlb))
-		clear_events(pgt, run, flags);
+		clear_events(pgt, run, live, flags);
 	else
 		pgtsim_tlb_count(&pgt->tlb->counts, PGTSIM_OP_CLEAR, run->level, live, flags);
 	pgtsim_access_clear(pgt, &run->table->entries[run->index], run->count);
@@ -694,6 +722,8 @@ void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 		*list = child;
 		return;
 	}
+	if (run->table->alike)
+		run->table->alike = false;
 	record_filled(pgt, run->table, index, 1);
 	count_work(pgt, 1);
 	pgtsim_access_lines(pgt, index, 1);
@@ -1313,6 +1343,7 @@ static void overwrite(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, 
 	if (moves)
 		move_table(pgt, run, old, false);
 	pgtsim_access_write(pgt, entry, desc);
+	run->table->alike = false;
 	if (old && !desc)
 		record_cleared(pgt, run->table, run->index, 1, 1);
 	else if (!old && desc)

@@ -1380,6 +1380,37 @@ static void clears_expand_to_the_leaves(void **state)
 	fixture_drop(&f);
 }
 
+/* A whole table of alike leaves is told without a look at it; one overwritten since is told as is. */
+static void overwritten_leaf_is_told_as_it_is(void **state)
+{
+	const uint64_t other = 0x00e80000c0000707;
+
+	(void)state;
+	for (unsigned way = 0; way < 2; way++) {
+		struct recorder r;
+		struct fixture f;
+		uint64_t told = 0;
+
+		init_4k(&f, "latest");
+		must_map(&f, VA, 2 * GIB, 2 * MIB, false);
+		if (way)
+			assert_int_equal(pgtsim_poke(&f.pgt, PGTSIM_PTE, VA + 5 * 4096, other), 0);
+		f.pgt.poked = false; /* pass 1 takes the table whole */
+		recorder_start(&r, &f);
+		assert_int_equal(unmap(&f, VA, VA + 2 * MIB), 0);
+		for (size_t i = 0; i < r.count; i++) {
+			const struct pgtsim_event *e = &r.event[i];
+
+			if (e->op == PGTSIM_OP_CLEAR && e->va <= VA + 5 * 4096 &&
+			    e->va + e->count * 4096 > VA + 5 * 4096)
+				told = e->old_desc + (VA + 5 * 4096 - e->va);
+		}
+		assert_int_equal(told, way ? other : 0x00e8000080005707);
+		recorder_stop(&r, &f);
+		fixture_drop(&f);
+	}
+}
+
 /* ---- toys against snapshots ---- */
 
 /* The lines that pass 1 must leave, marked by clearing the others' descriptors. */
@@ -1613,6 +1644,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(order_of_a_block_by_pages),
 	cmocka_unit_test(fast_path_equals_plain_path),
 	cmocka_unit_test(clears_expand_to_the_leaves),
+	cmocka_unit_test(overwritten_leaf_is_told_as_it_is),
 	cmocka_unit_test(toys_at_random),
 	cmocka_unit_test(toys_with_all_bounds),
 };

@@ -62,6 +62,8 @@ struct pgtsim_table {
 	uint8_t region;            /* for the checker and the dump: which region it was made for */
 	bool constructed;          /* its destructor is due when it is freed; owned by pgtable */
 	bool linked;               /* a table entry points to it: it must not be freed */
+	bool alike;                /* each live entry i holds base + i * the bytes it covers */
+	uint64_t base;
 };
 
 struct pgtsim_memory; /* opaque; pgtsim_memory_new() */
