@@ -1227,6 +1227,23 @@ static void order_of_a_block_by_pages(void **state)
 	fixture_drop(&f);
 }
 
+/* A block that is freed before it is cleared is still invalidated page by page, every page of it. */
+static void pages_of_a_block_freed_early(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	init_4k(&f, "linux-6.1");
+	f.policy.flush = PGTSIM_FLUSH_PER_PAGE_OF_BLOCK;
+	f.policy.free_order = PGTSIM_FREE_BEFORE_CLEAR;
+	map_pages_and_block(&f);
+	pgtsim_tlb_reset_counts(&f.tlb);
+	assert_int_equal(unmap_free(&f, VA + 2 * MIB, VA + 4 * MIB, NULL), 0);
+	assert_int_equal(f.tlb.counts.tlbi_leaf, 512);
+	assert_int_equal(f.tlb.counts.violations, 1);
+	fixture_drop(&f);
+}
+
 /* ---- observers, shared tables: the same result by another path ---- */
 
 enum way { PLAIN, OBSERVED, SHARED, POKED, SINGLE, WAYS };
@@ -1642,6 +1659,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(flush_knobs),
 	cmocka_unit_test(order_of_freeing),
 	cmocka_unit_test(order_of_a_block_by_pages),
+	cmocka_unit_test(pages_of_a_block_freed_early),
 	cmocka_unit_test(fast_path_equals_plain_path),
 	cmocka_unit_test(clears_expand_to_the_leaves),
 	cmocka_unit_test(overwritten_leaf_is_told_as_it_is),
