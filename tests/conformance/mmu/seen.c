@@ -55,7 +55,9 @@ static bool can_end(const struct guest *guest, const struct regime *regime, enum
 	switch (end) {
 	case SEEN_CONTIGUOUS:
 		/* Not a group that fills the root. */
-		return leaf && pgtsim_cont_entries(geo, level) > 1 &&
+		/* Blocks of the root are mapped one by one, without the hint. */
+		return leaf && (level == PGTSIM_PTE || level > pgtsim_root_level(geo)) &&
+		       pgtsim_cont_entries(geo, level) > 1 &&
 		       pgtsim_cont_entries(geo, level) < pgtsim_entries(geo, level);
 	case SEEN_RESTRICTED:
 		return leaf && !root;
