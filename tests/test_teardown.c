@@ -1192,6 +1192,9 @@ static void order_of_freeing(void **state)
 		assert_int_equal(r.count, order_rows[i].n);
 		assert_true(recorded(&r, 0, order_rows[i].ops,
 				     order_rows[i].n > 5 ? 5 : order_rows[i].n));
+		/* Each page that was freed while its entry was there is named. */
+		assert_int_equal(f.tlb.counts.violations,
+				 order_rows[i].order == PGTSIM_FREE_BEFORE_CLEAR ? 5 : 0);
 		for (size_t e = 0; e < 2; e++) {
 			assert_int_equal(r.event[e].count, 5);
 			assert_int_equal(r.event[e].pa, pfn << 12);
@@ -1203,28 +1206,36 @@ static void order_of_freeing(void **state)
 	}
 }
 
-/* A block flushed page by page is invalidated after it is cleared and before it is freed. */
+/* A block flushed page by page is invalidated after it is cleared and, but for s390, then freed. */
 static void order_of_a_block_by_pages(void **state)
 {
-	static const enum pgtsim_op ops[] = { PGTSIM_OP_CLEAR,     PGTSIM_OP_DSB_ISHST,
-					      PGTSIM_OP_TLBI_LEAF, PGTSIM_OP_DSB_ISH,
-					      PGTSIM_OP_ISB,       PGTSIM_OP_PAGES_FREE };
-	struct recorder r;
-	struct fixture f;
+	static const enum pgtsim_op ops[2][6] = {
+		{ PGTSIM_OP_CLEAR, PGTSIM_OP_DSB_ISHST, PGTSIM_OP_TLBI_LEAF, PGTSIM_OP_DSB_ISH,
+		  PGTSIM_OP_ISB, PGTSIM_OP_PAGES_FREE },
+		{ PGTSIM_OP_PAGES_FREE, PGTSIM_OP_CLEAR, PGTSIM_OP_DSB_ISHST, PGTSIM_OP_TLBI_LEAF,
+		  PGTSIM_OP_DSB_ISH, PGTSIM_OP_ISB },
+	};
 
 	(void)state;
-	init_4k(&f, "linux-6.1");
-	f.policy.flush = PGTSIM_FLUSH_PER_PAGE_OF_BLOCK;
-	map_pages_and_block(&f);
-	recorder_start(&r, &f);
-	assert_int_equal(unmap_free(&f, VA + 2 * MIB, VA + 4 * MIB, NULL), 0);
-	assert_int_equal(r.count, COUNT(ops));
-	assert_true(recorded(&r, 0, ops, COUNT(ops)));
-	assert_int_equal(r.event[0].flags, PGTSIM_EACH_FREE);
-	assert_int_equal(r.event[2].va, VA + 2 * MIB);
-	assert_int_equal(r.event[2].count, 512);
-	recorder_stop(&r, &f);
-	fixture_drop(&f);
+	for (size_t early = 0; early < COUNT(ops); early++) {
+		struct recorder r;
+		struct fixture f;
+
+		init_4k(&f, "linux-6.1");
+		f.policy.flush = PGTSIM_FLUSH_PER_PAGE_OF_BLOCK;
+		if (early)
+			f.policy.free_order = PGTSIM_FREE_BEFORE_CLEAR;
+		map_pages_and_block(&f);
+		recorder_start(&r, &f);
+		assert_int_equal(unmap_free(&f, VA + 2 * MIB, VA + 4 * MIB, NULL), 0);
+		assert_int_equal(r.count, COUNT(ops[early]));
+		assert_true(recorded(&r, 0, ops[early], COUNT(ops[early])));
+		assert_int_equal(r.event[early].flags, PGTSIM_EACH_FREE);
+		assert_int_equal(r.event[2 + early].va, VA + 2 * MIB);
+		assert_int_equal(r.event[2 + early].count, 512);
+		recorder_stop(&r, &f);
+		fixture_drop(&f);
+	}
 }
 
 /* A block that is freed before it is cleared is still invalidated page by page, every page of it. */
