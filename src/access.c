@@ -180,22 +180,33 @@ static bool is_private(const struct pgtsim_pgtable *pgt)
 	return pgt->access == PGTSIM_ACCESS_PRIVATE;
 }
 
+/* Whether a run is all of a table, and need not be written: the record tells it. */
+static bool is_told(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
+		    unsigned count)
+{
+	return count == pgtsim_entries(&pgt->geo, table->level) && table != pgt->root &&
+	       pgtsim_implies(pgt);
+}
+
 static void announce(const struct pgtsim_pgtable *pgt, const uint64_t *entry, bool write)
 {
 	if (pgt->access == PGTSIM_ACCESS_HOOKED && pgt->hook)
 		pgt->hook->before(pgt->hook, entry, write);
 }
 
-uint64_t pgtsim_access_read_carefully(const struct pgtsim_pgtable *pgt, const uint64_t *entry)
+uint64_t pgtsim_access_read_carefully(const struct pgtsim_pgtable *pgt,
+				      const struct pgtsim_table *table, unsigned index)
 {
-	announce(pgt, entry, false);
-	return load(entry);
+	announce(pgt, &table->entries[index], false);
+	return table->implied ? pgtsim_access_plain(table, index) : load(&table->entries[index]);
 }
 
-static void careful_store(const struct pgtsim_pgtable *pgt, uint64_t *entry, uint64_t desc)
+static void careful_store(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+			  unsigned index, uint64_t desc)
 {
-	announce(pgt, entry, true);
-	store(entry, desc);
+	pgtsim_table_write_out(table);
+	announce(pgt, &table->entries[index], true);
+	store(&table->entries[index], desc);
 }
 
 void pgtsim_access_lines(const struct pgtsim_pgtable *pgt, unsigned index, unsigned count)
@@ -204,92 +215,115 @@ void pgtsim_access_lines(const struct pgtsim_pgtable *pgt, unsigned index, unsig
 		     (index + count - 1) / 8 - index / 8 + 1);
 }
 
-void pgtsim_access_write(const struct pgtsim_pgtable *pgt, uint64_t *entry, uint64_t desc)
+void pgtsim_access_write(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+			 unsigned index, uint64_t desc)
 {
-	if (is_private(pgt))
-		*entry = desc;
-	else
-		careful_store(pgt, entry, desc);
+	if (!is_private(pgt)) {
+		careful_store(pgt, table, index, desc);
+		return;
+	}
+	pgtsim_table_write_out(table);
+	table->entries[index] = desc;
 }
 
-bool pgtsim_access_install(const struct pgtsim_pgtable *pgt, uint64_t *entry, uint64_t desc)
+bool pgtsim_access_install(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+			   unsigned index, uint64_t desc)
 {
 	if (pgt->access == PGTSIM_ACCESS_SHARED)
-		return install(entry, desc);
-	pgtsim_access_write(pgt, entry, desc);
+		return install(&table->entries[index], desc);
+	pgtsim_access_write(pgt, table, index, desc);
 	return true;
 }
 
-void pgtsim_access_fill(const struct pgtsim_pgtable *pgt, uint64_t *entries, unsigned count,
-			uint64_t first, uint64_t step)
+void pgtsim_access_fill(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+			unsigned index, unsigned count, uint64_t first, uint64_t step)
 {
-	if (is_private(pgt)) {
-		plain_fill(entries, count, first, step);
-		return;
+	if (is_told(pgt, table, count)) {
+		table->implied = true;
+	} else if (is_private(pgt)) {
+		pgtsim_table_write_out(table);
+		plain_fill(&table->entries[index], count, first, step);
+	} else {
+		for (unsigned i = 0; i < count; i++)
+			careful_store(pgt, table, index + i, first + i * step);
 	}
-	for (unsigned i = 0; i < count; i++)
-		careful_store(pgt, &entries[i], first + i * step);
 }
 
-void pgtsim_access_clear(const struct pgtsim_pgtable *pgt, uint64_t *entries, unsigned count)
+void pgtsim_access_clear(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+			 unsigned index, unsigned count)
 {
-	if (is_private(pgt)) {
-		plain_fill(entries, count, 0, 0);
-		return;
+	if (is_told(pgt, table, count)) {
+		table->implied = true;
+	} else if (is_private(pgt)) {
+		pgtsim_table_write_out(table);
+		plain_fill(&table->entries[index], count, 0, 0);
+	} else {
+		for (unsigned i = 0; i < count; i++)
+			careful_store(pgt, table, index + i, 0);
 	}
-	for (unsigned i = 0; i < count; i++)
-		careful_store(pgt, &entries[i], 0);
 }
 
-unsigned pgtsim_access_live(const struct pgtsim_pgtable *pgt, const uint64_t *entries,
-			    unsigned count)
+unsigned pgtsim_access_live(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
+			    unsigned index, unsigned count)
 {
+	const uint64_t *entries = &table->entries[index];
 	unsigned live = 0;
 
-	if (is_private(pgt)) {
+	if (!is_private(pgt)) {
+		for (unsigned i = 0; i < count; i++)
+			live += pgtsim_access_read_carefully(pgt, table, index + i) != 0;
+	} else if (table->implied) {
+		live = table->live ? count : 0;
+	} else {
 		for (unsigned i = 0; i < count; i++)
 			live += entries[i] != 0;
-		return live;
 	}
-	for (unsigned i = 0; i < count; i++)
-		live += pgtsim_access_read_carefully(pgt, &entries[i]) != 0;
 	return live;
 }
 
-unsigned pgtsim_access_zeros(const struct pgtsim_pgtable *pgt, const uint64_t *entries,
-			     unsigned count)
+unsigned pgtsim_access_zeros(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
+			     unsigned index, unsigned count)
 {
 	unsigned i = 0;
 
-	if (is_private(pgt))
-		return plain_equal(entries, count, 0, 0);
-	while (i < count && !pgtsim_access_read_carefully(pgt, &entries[i]))
-		i++;
-	return i;
+	if (!is_private(pgt)) {
+		while (i < count && !pgtsim_access_read_carefully(pgt, table, index + i))
+			i++;
+		return i;
+	}
+	if (table->implied)
+		return table->live ? 0 : count;
+	return plain_equal(&table->entries[index], count, 0, 0);
 }
 
-unsigned pgtsim_access_uniform(const struct pgtsim_pgtable *pgt, const uint64_t *entries,
-			       unsigned count, uint64_t step)
+unsigned pgtsim_access_uniform(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
+			       unsigned index, unsigned count, uint64_t step)
 {
-	uint64_t desc = pgtsim_access_read(pgt, &entries[0]);
+	uint64_t desc = pgtsim_access_read(pgt, table, index);
 	unsigned i = 1;
 
-	if (is_private(pgt))
-		return plain_equal(entries, count, desc, step);
-	while (i < count && pgtsim_access_read_carefully(pgt, &entries[i]) == (desc += step))
-		i++;
-	return i;
+	if (!is_private(pgt)) {
+		while (i < count &&
+		       pgtsim_access_read_carefully(pgt, table, index + i) == (desc += step))
+			i++;
+		return i;
+	}
+	if (table->implied)
+		return step == (table->live ? UINT64_C(1) << table->shift : 0) ? count : 1;
+	return plain_equal(&table->entries[index], count, desc, step);
 }
 
-unsigned pgtsim_access_no_tables(const struct pgtsim_pgtable *pgt, const uint64_t *entries,
-				 unsigned count)
+unsigned pgtsim_access_no_tables(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
+				 unsigned index, unsigned count)
 {
 	unsigned i = 0;
 
-	if (is_private(pgt))
-		return plain_no_tables(entries, count);
-	while (i < count &&
-	       !pgtsim_desc_is_table(PGTSIM_PMD, pgtsim_access_read_carefully(pgt, &entries[i])))
-		i++;
-	return i;
+	if (!is_private(pgt)) {
+		while (i < count &&
+		       !pgtsim_desc_is_table(PGTSIM_PMD,
+					     pgtsim_access_read_carefully(pgt, table, index + i)))
+			i++;
+		return i;
+	}
+	return table->implied ? count : plain_no_tables(&table->entries[index], count);
 }

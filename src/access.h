@@ -4,55 +4,79 @@
  *
  * Each primitive works on a run of entries of one table. Tables of one thread get plain loops
  * over vectors; shared ones get one atomic access an entry, hooked ones a call before each. The
- * counts in the side record are kept by the callers in pgtable.c.
+ * counts in the side record are kept by the callers in pgtable.c, `alike` and `base` before the
+ * entries are written, `live` after.
+ *
+ * Most tables are written and cleared whole, and never looked at in between. Such a table is
+ * implied: its record tells its entries, none of which is written until one of them is.
  */
 #ifndef PGTSIM_ACCESS_H
 #define PGTSIM_ACCESS_H
 
 #include <pgtsim/pgtable.h>
 
+#include "directory.h"
+
 /* Counts the 64-byte lines of a table that the modelled kernel touches for these entries. */
 void pgtsim_access_lines(const struct pgtsim_pgtable *pgt, unsigned index, unsigned count);
 
 /* One access of a table that is not private. */
-uint64_t pgtsim_access_read_carefully(const struct pgtsim_pgtable *pgt, const uint64_t *entry);
+uint64_t pgtsim_access_read_carefully(const struct pgtsim_pgtable *pgt,
+				      const struct pgtsim_table *table, unsigned index);
 
-void pgtsim_access_write(const struct pgtsim_pgtable *pgt, uint64_t *entry, uint64_t desc);
+void pgtsim_access_write(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+			 unsigned index, uint64_t desc);
 
 /*
  * Writes an entry that is zero. In a shared table another thread may be first: then nothing is
  * written, and it returns false. Anywhere else it is a plain write, as the kernel's.
  */
-bool pgtsim_access_install(const struct pgtsim_pgtable *pgt, uint64_t *entry, uint64_t desc);
+bool pgtsim_access_install(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+			   unsigned index, uint64_t desc);
 
 /* Writes first, first + step, … */
-void pgtsim_access_fill(const struct pgtsim_pgtable *pgt, uint64_t *entries, unsigned count,
-			uint64_t first, uint64_t step);
+void pgtsim_access_fill(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+			unsigned index, unsigned count, uint64_t first, uint64_t step);
 
-void pgtsim_access_clear(const struct pgtsim_pgtable *pgt, uint64_t *entries, unsigned count);
+void pgtsim_access_clear(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+			 unsigned index, unsigned count);
 
 /* How many of the entries are not zero. */
-unsigned pgtsim_access_live(const struct pgtsim_pgtable *pgt, const uint64_t *entries,
-			    unsigned count);
+unsigned pgtsim_access_live(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
+			    unsigned index, unsigned count);
 
-/* How many entries from the first on are zero. */
-unsigned pgtsim_access_zeros(const struct pgtsim_pgtable *pgt, const uint64_t *entries,
-			     unsigned count);
+/* How many entries from index on are zero. */
+unsigned pgtsim_access_zeros(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
+			     unsigned index, unsigned count);
 
-/* How many entries from the first on grow by step, at least 1 of count. */
-unsigned pgtsim_access_uniform(const struct pgtsim_pgtable *pgt, const uint64_t *entries,
-			       unsigned count, uint64_t step);
+/* How many entries from index on grow by step, at least 1 of count. */
+unsigned pgtsim_access_uniform(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
+			       unsigned index, unsigned count, uint64_t step);
 
-/* How many entries from the first on are no tables; the level is not the last one. */
-unsigned pgtsim_access_no_tables(const struct pgtsim_pgtable *pgt, const uint64_t *entries,
-				 unsigned count);
+/* How many entries from index on are no tables; the level is not the last one. */
+unsigned pgtsim_access_no_tables(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
+				 unsigned index, unsigned count);
 
-/* Inline for walks, which read one entry a table. */
-static inline uint64_t pgtsim_access_read(const struct pgtsim_pgtable *pgt, const uint64_t *entry)
+/* An entry of a table of one thread. Inline for walks, which read one entry a table. */
+static inline uint64_t pgtsim_access_plain(const struct pgtsim_table *table, unsigned index)
+{
+	if (table->implied)
+		return table->live ? table->base + ((uint64_t)index << table->shift) : 0;
+	return table->entries[index];
+}
+
+/* Whether tables may be implied: those of a simulated memory, which keeps track of them. */
+static inline bool pgtsim_implies(const struct pgtsim_pgtable *pgt)
+{
+	return pgt->access == PGTSIM_ACCESS_PRIVATE && pgt->ops.find == pgtsim_directory_lookup;
+}
+
+static inline uint64_t pgtsim_access_read(const struct pgtsim_pgtable *pgt,
+					  const struct pgtsim_table *table, unsigned index)
 {
 	if (pgt->access == PGTSIM_ACCESS_PRIVATE)
-		return *entry;
-	return pgtsim_access_read_carefully(pgt, entry);
+		return pgtsim_access_plain(table, index);
+	return pgtsim_access_read_carefully(pgt, table, index);
 }
 
 #endif

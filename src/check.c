@@ -39,8 +39,8 @@ static void forget(struct checking *checking)
 static void check_table(struct pgtsim_pgtable *pgt, const struct pgtsim_table *table, uint64_t va)
 {
 	unsigned entries = pgtsim_entries(&pgt->geo, table->level);
-	unsigned live = pgtsim_access_live(pgt, table->entries, entries);
-	unsigned zeros = pgtsim_access_zeros(pgt, table->entries, entries);
+	unsigned live = pgtsim_access_live(pgt, table, 0, entries);
+	unsigned zeros = pgtsim_access_zeros(pgt, table, 0, entries);
 
 	if (live != table->live || zeros < table->first)
 		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_TABLE_COUNT, va, table->level,

@@ -34,7 +34,7 @@ struct directory {
 	struct region **regions; /* NULL for those that nobody touched */
 };
 
-/* pgtsim_memory_table() */
+/* The record of the table page at pa, NULL if there is none; its entries may be implied. */
 static inline struct pgtsim_table *pgtsim_directory_find(const struct directory *directory,
 							 uint64_t pa)
 {
@@ -52,5 +52,18 @@ static inline struct pgtsim_table *pgtsim_directory_find(const struct directory 
 	table = &tables->record[pfn % CHUNK_FRAMES];
 	return table->entries ? table : NULL;
 }
+
+/* The same to call by address: `find` of struct pgtsim_table_ops for a simulated memory. */
+struct pgtsim_table *pgtsim_directory_lookup(const void *memory, uint64_t pa);
+
+/* Writes the entries that the record of an implied table tells: someone is about to look. */
+void pgtsim_table_write_out(struct pgtsim_table *table);
+
+/*
+ * pgtsim_memory_alloc_tables() for a page table that knows which tables are implied: they may be
+ * so, empty, from what they held before.
+ */
+uint64_t pgtsim_memory_take_tables(struct pgtsim_memory *memory, uint64_t count,
+				   struct pgtsim_table ***tail);
 
 #endif

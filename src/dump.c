@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "directory.h"
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 void pgtsim_printf(const struct pgtsim_printer *out, const char *format, ...)
@@ -199,11 +201,12 @@ struct exporter {
 	void *arg;
 };
 
-static void hand_out(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
+static void hand_out(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
 		     const struct exporter *to)
 {
 	size_t size = pgtsim_entries(&pgt->geo, table->level) * sizeof(table->entries[0]);
 
+	pgtsim_table_write_out(table);
 	to->table(to->arg, table->pa, table->entries, size);
 }
 

@@ -72,7 +72,7 @@ struct chunk {
 
 /*
  * Host memory of tables, in slabs that are cut into pieces. Pieces lie close together wherever
- * their frames are, and those that are spare hold nothing but zeros.
+ * their frames are. A piece is known by its address, plus 1 if it may hold anything but zeros.
  */
 struct slab {
 	void *at;
@@ -83,7 +83,7 @@ struct host {
 	size_t piece; /* bytes */
 	struct slab *slabs;
 	size_t slab_count;
-	uint64_t **spare; /* the last one freed is the first one used */
+	uintptr_t *spare; /* pieces; the last one freed is the first one used */
 	size_t spare_count, pieces;
 };
 
@@ -194,11 +194,21 @@ static void slab_free(const struct slab *slab)
 
 #endif
 
+static uintptr_t piece_of(uint64_t *entries, bool dirty)
+{
+	return (uintptr_t)entries | dirty;
+}
+
+static uint64_t *piece_entries(uintptr_t piece)
+{
+	return (uint64_t *)(piece & ~(uintptr_t)1);
+}
+
 /* Room for one slab more and its pieces. */
 static bool grow_lists(struct host *host, size_t pieces)
 {
 	struct slab *slabs = realloc(host->slabs, (host->slab_count + 1) * sizeof(*slabs));
-	uint64_t **spare;
+	uintptr_t *spare;
 
 	if (!slabs)
 		return false;
@@ -220,7 +230,8 @@ static void add_slab(struct host *host, size_t bytes, bool huge)
 	host->slabs[host->slab_count++] = (struct slab){ slab, bytes };
 	host->pieces += pieces;
 	for (size_t i = 0; i < pieces; i++)
-		host->spare[host->spare_count++] = (void *)(slab + i * host->piece);
+		host->spare[host->spare_count++] =
+			piece_of((uint64_t *)(void *)(slab + i * host->piece), false);
 }
 
 /* Gets a slab for a need of `count` pieces: huge pages if it fills any, else the smallest slab. */
@@ -901,17 +912,30 @@ static struct tables *get_tables(struct chunk *chunk)
 	return *tables;
 }
 
+/* An empty one is cleared as far as there is memory: the next table there may be a larger one. */
+void pgtsim_table_write_out(struct pgtsim_table *table)
+{
+	if (!table->implied)
+		return;
+	for (uint64_t i = 0; i < table->live; i++)
+		table->entries[i] = table->base + (i << table->shift);
+	memset(&table->entries[table->live], 0, (table->room - table->live) * sizeof(uint64_t));
+	table->implied = false;
+}
+
 /* Initialises the records of one run and appends them to the list. */
 static void link_tables(struct pgtsim_memory *memory, struct tables *tables,
 			const struct block *block, unsigned count, struct pgtsim_table ***tail)
 {
 	struct pgtsim_table *table = &tables->record[block->frame];
 	uint64_t pa = block_pfn(block) << memory->directory.page_shift;
-	uint64_t *const *piece = &memory->host.spare[memory->host.spare_count - count];
+	const uintptr_t *piece = &memory->host.spare[memory->host.spare_count - count];
 
 	**tail = table;
 	for (unsigned i = 0; i < count; i++, table++) {
-		table->entries = piece[i];
+		table->entries = piece_entries(piece[i]);
+		table->implied = piece[i] & 1;
+		table->room = (uint32_t)(memory->table_bytes / sizeof(uint64_t));
 		table->pa = pa;
 		table->next = table + 1;
 		table->live = 0;
@@ -952,8 +976,8 @@ static unsigned alloc_table_run(struct pgtsim_memory *memory, uint64_t count,
 	return run;
 }
 
-uint64_t pgtsim_memory_alloc_tables(struct pgtsim_memory *memory, uint64_t count,
-				    struct pgtsim_table ***tail)
+uint64_t pgtsim_memory_take_tables(struct pgtsim_memory *memory, uint64_t count,
+				   struct pgtsim_table ***tail)
 {
 	uint64_t done = 0;
 
@@ -967,6 +991,17 @@ uint64_t pgtsim_memory_alloc_tables(struct pgtsim_memory *memory, uint64_t count
 	}
 	unlock(memory);
 	return done;
+}
+
+uint64_t pgtsim_memory_alloc_tables(struct pgtsim_memory *memory, uint64_t count,
+				    struct pgtsim_table ***tail)
+{
+	struct pgtsim_table **list = *tail;
+	uint64_t got = pgtsim_memory_take_tables(memory, count, tail);
+
+	for (uint64_t i = 0; i < got; i++, list = &(*list)->next)
+		pgtsim_table_write_out(*list);
+	return got;
 }
 
 /* Freeing. */
@@ -1069,10 +1104,9 @@ void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table 
 
 	if (!table->entries)
 		return;
-	if (table->live)
-		memset(table->entries, 0, memory->table_bytes);
 	lock(memory);
-	memory->host.spare[memory->host.spare_count++] = table->entries;
+	memory->host.spare[memory->host.spare_count++] =
+		piece_of(table->entries, table->implied || table->live);
 	table->entries = NULL;
 	chunk = find_chunk(memory, pfn >> CHUNK_BITS);
 	chunk->state[frame] = STATE_FREE;
@@ -1087,7 +1121,11 @@ void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table 
  */
 struct pgtsim_table *pgtsim_memory_table(const struct pgtsim_memory *memory, uint64_t pa)
 {
-	return pgtsim_directory_find(&memory->directory, pa);
+	struct pgtsim_table *table = pgtsim_directory_find(&memory->directory, pa);
+
+	if (table && table->implied)
+		pgtsim_table_write_out(table);
+	return table;
 }
 
 /* Boot memory. */

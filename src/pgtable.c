@@ -40,9 +40,9 @@ static void memory_free(void *ctx, struct pgtsim_table *table)
 	pgtsim_memory_free_table(ctx, table);
 }
 
-static struct pgtsim_table *memory_find(const void *ctx, uint64_t pa)
+struct pgtsim_table *pgtsim_directory_lookup(const void *memory, uint64_t pa)
 {
-	return pgtsim_memory_table(ctx, pa);
+	return pgtsim_directory_find(memory, pa);
 }
 
 struct pgtsim_table_ops pgtsim_memory_table_ops(struct pgtsim_memory *memory)
@@ -50,7 +50,7 @@ struct pgtsim_table_ops pgtsim_memory_table_ops(struct pgtsim_memory *memory)
 	return (struct pgtsim_table_ops){
 		.alloc = memory_alloc,
 		.free = memory_free,
-		.find = memory_find,
+		.find = pgtsim_directory_lookup,
 		.ctx = memory,
 	};
 }
@@ -93,6 +93,9 @@ static void start_record(const struct pgtsim_pgtable *pgt, struct pgtsim_table *
 	table->region = (uint8_t)region;
 	table->epoch = pgt->epoch;
 	table->constructed = false;
+	table->shift = pgt->geo.shift[pgtsim_slot(level)];
+	if (!pgtsim_implies(pgt))
+		table->implied = false;
 }
 
 int pgtsim_pgtable_init(struct pgtsim_pgtable *pgt, const struct pgtsim_geometry *geo,
@@ -110,6 +113,7 @@ int pgtsim_pgtable_init(struct pgtsim_pgtable *pgt, const struct pgtsim_geometry
 		return -ENOMEM;
 	tlb->shared |= is_shared(pgt);
 	start_record(pgt, pgt->root, pgtsim_root_level(geo), PGTSIM_REGION_OTHER);
+	pgtsim_table_write_out(pgt->root);
 	table_event(pgt, PGTSIM_OP_TABLE_ALLOC, pgt->root, pgtsim_va_start(geo), 0);
 	return 0;
 }
@@ -140,7 +144,7 @@ void pgtsim_pgtable_fini(struct pgtsim_pgtable *pgt)
 /* The record of the table at pa; without a call if it is one of a simulated memory's. */
 static struct pgtsim_table *find_table(const struct pgtsim_pgtable *pgt, uint64_t pa)
 {
-	if (pgt->ops.find == memory_find)
+	if (pgt->ops.find == pgtsim_directory_lookup)
 		return pgtsim_directory_find(pgt->ops.ctx, pa);
 	return pgt->ops.find(pgt->ops.ctx, pa);
 }
@@ -179,15 +183,15 @@ static void end_run(const struct pgtsim_geometry *geo, struct pgtsim_run *run, u
 static unsigned count_no_tables(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 				unsigned *known)
 {
-	const uint64_t *entries = &run->table->entries[run->index];
+	const struct pgtsim_table *table = run->table;
 	unsigned count = 1;
 
 	if (!is_private(pgt)) {
-		count = pgtsim_access_no_tables(pgt, entries, run->count);
-	} else if (pgtsim_desc_is_table(run->level, *entries)) {
+		count = pgtsim_access_no_tables(pgt, table, run->index, run->count);
+	} else if (pgtsim_desc_is_table(run->level, pgtsim_access_plain(table, run->index))) {
 		count = 0;
 	} else if (run->index >= *known) {
-		count = pgtsim_access_no_tables(pgt, entries, run->count);
+		count = pgtsim_access_no_tables(pgt, table, run->index, run->count);
 		*known = run->index + count;
 	} else {
 		count_work(pgt, 1);
@@ -213,7 +217,7 @@ static void next_run(const struct pgtsim_pgtable *pgt, struct pgtsim_table *tabl
 /* The table that an entry points to, or NULL, noted as a violation. */
 static struct pgtsim_table *child_of(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run)
 {
-	uint64_t desc = pgtsim_access_read(pgt, &run->table->entries[run->index]);
+	uint64_t desc = pgtsim_access_read(pgt, run->table, run->index);
 	uint64_t pa = pgtsim_oa(&pgt->geo, pgt->geo.page_shift, desc);
 	struct pgtsim_table *child = find_table(pgt, pa);
 
@@ -285,7 +289,7 @@ static struct pgtsim_table *lowest_table(const struct pgtsim_pgtable *pgt, uint6
 	struct pgtsim_table *table = pgt->root;
 
 	for (int level = table->level; level < PGTSIM_PTE; level++) {
-		uint64_t desc = table->entries[pgtsim_index(&pgt->geo, level, va)];
+		uint64_t desc = pgtsim_access_plain(table, pgtsim_index(&pgt->geo, level, va));
 		struct pgtsim_table *child;
 
 		if ((va ^ last) >> pgt->geo.shift[pgtsim_slot(level)] ||
@@ -376,7 +380,7 @@ static void record_cleared(const struct pgtsim_pgtable *pgt, struct pgtsim_table
 uint64_t pgtsim_entry(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
 		      unsigned index)
 {
-	return pgtsim_access_read(pgt, &table->entries[index]);
+	return pgtsim_access_read(pgt, table, index);
 }
 
 unsigned pgtsim_run_live(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run)
@@ -386,13 +390,13 @@ unsigned pgtsim_run_live(const struct pgtsim_pgtable *pgt, const struct pgtsim_r
 	if (is_private(pgt) && run->table->live == table_entries(pgt, run->table))
 		return run->count;
 	count_work(pgt, run->count);
-	return pgtsim_access_live(pgt, &run->table->entries[run->index], run->count);
+	return pgtsim_access_live(pgt, run->table, run->index, run->count);
 }
 
 unsigned pgtsim_run_uniform(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
 			    unsigned index, unsigned count, uint64_t step)
 {
-	return pgtsim_access_uniform(pgt, &table->entries[index], count, step);
+	return pgtsim_access_uniform(pgt, table, index, count, step);
 }
 
 unsigned pgtsim_run_zeros(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
@@ -400,7 +404,7 @@ unsigned pgtsim_run_zeros(const struct pgtsim_pgtable *pgt, const struct pgtsim_
 {
 	if (is_private(pgt) && !table->live)
 		return count;
-	return pgtsim_access_zeros(pgt, &table->entries[index], count);
+	return pgtsim_access_zeros(pgt, table, index, count);
 }
 
 struct pgtsim_run pgtsim_run_part(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
@@ -440,18 +444,17 @@ static void store_singly(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 			 struct pgtsim_event *event, unsigned index)
 {
 	unsigned flags = event->flags;
-	uint64_t *entry = &run->table->entries[index];
 
 	event->va = pgtsim_entry_base(&pgt->geo, run->level, run->va) +
 		    (index - run->index) * event->size;
 	event->count = 1;
-	event->old_desc = pgtsim_access_read(pgt, entry);
+	event->old_desc = pgtsim_access_read(pgt, run->table, index);
 	if (event->op == PGTSIM_OP_CLEAR) {
 		if (!event->old_desc)
 			return;
 		event->pa = pgtsim_desc_address(&pgt->geo, run->level, event->old_desc);
 	}
-	pgtsim_access_write(pgt, entry, event->new_desc);
+	pgtsim_access_write(pgt, run->table, index, event->new_desc);
 	if (event->op == PGTSIM_OP_CLEAR)
 		record_cleared(pgt, run->table, index, 1, 1);
 	else
@@ -555,7 +558,7 @@ void pgtsim_run_map(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, ui
 
 		n = (unsigned)pgtsim_desc_run(&pgt->geo, run->level, pa, run->count - done);
 		record_leaves(pgt, run->table, run->index + done, desc, !run->table->live && !done);
-		pgtsim_access_fill(pgt, &run->table->entries[run->index + done], n, desc, size);
+		pgtsim_access_fill(pgt, run->table, run->index + done, n, desc, size);
 		if (pgtsim_tlb_watched(pgt->tlb))
 			map_event(pgt, run->level, va, n, pa, desc, flags);
 		else
@@ -577,21 +580,20 @@ static void clear_events(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 		.size = pgtsim_entry_size(&pgt->geo, run->level),
 		.step = pgtsim_entry_size(&pgt->geo, run->level),
 	};
-	const uint64_t *entries = run->table->entries;
+	const struct pgtsim_table *table = run->table;
 	unsigned index = run->index, end = run->index + run->count;
-
-	bool known = is_private(pgt) && run->table->alike && live == run->count;
+	bool known = is_private(pgt) && table->alike && live == run->count;
 
 	for (; index < end; index += (unsigned)event.count) {
 		if (!known)
-			index += pgtsim_access_zeros(pgt, &entries[index], end - index);
+			index += pgtsim_access_zeros(pgt, table, index, end - index);
 		if (index == end)
 			break;
-		event.old_desc = known ? run->table->base + index * event.size :
-					 pgtsim_access_read(pgt, &entries[index]);
-		event.count = known ? live :
-				      pgtsim_access_uniform(pgt, &entries[index], end - index,
-							    event.step);
+		event.old_desc = known ? table->base + index * event.size :
+					 pgtsim_access_read(pgt, table, index);
+		event.count =
+			known ? live :
+				pgtsim_access_uniform(pgt, table, index, end - index, event.step);
 		event.va = base + (index - run->index) * event.size;
 		event.pa = pgtsim_desc_address(&pgt->geo, run->level, event.old_desc);
 		pgtsim_tlb_event(pgt->tlb, &event);
@@ -613,7 +615,7 @@ void pgtsim_run_clear(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, 
 		clear_events(pgt, run, live, flags);
 	else
 		pgtsim_tlb_count(&pgt->tlb->counts, PGTSIM_OP_CLEAR, run->level, live, flags);
-	pgtsim_access_clear(pgt, &run->table->entries[run->index], run->count);
+	pgtsim_access_clear(pgt, run->table, run->index, run->count);
 	record_cleared(pgt, run->table, run->index, run->count, live);
 	count_work(pgt, run->count);
 }
@@ -624,11 +626,10 @@ unsigned pgtsim_table_first(struct pgtsim_pgtable *pgt, struct pgtsim_table *tab
 
 	if (!is_private(pgt)) {
 		count_work(pgt, end);
-		return pgtsim_access_zeros(pgt, table->entries, end);
+		return pgtsim_access_zeros(pgt, table, 0, end);
 	}
 	if (table->live) {
-		unsigned zeros =
-			pgtsim_access_zeros(pgt, &table->entries[table->first], end - table->first);
+		unsigned zeros = pgtsim_access_zeros(pgt, table, table->first, end - table->first);
 
 		count_work(pgt, zeros + 1);
 		table->first += zeros;
@@ -647,7 +648,12 @@ uint64_t pgtsim_tables_reserve(struct pgtsim_pgtable *pgt, uint64_t count,
 	uint64_t got;
 
 	*list = NULL;
-	got = count ? pgt->ops.alloc(pgt->ops.ctx, count, &tail) : 0;
+	if (!count)
+		got = 0;
+	else if (pgtsim_implies(pgt))
+		got = pgtsim_memory_take_tables(pgt->ops.ctx, count, &tail);
+	else
+		got = pgt->ops.alloc(pgt->ops.ctx, count, &tail);
 	*tail = NULL;
 	return got;
 }
@@ -714,7 +720,7 @@ void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 	if (region != PGTSIM_REGION_VMEMMAP)
 		pgtsim_tlb_publish(pgt->tlb);
 	child->linked = true;
-	if (!pgtsim_access_install(pgt, &run->table->entries[index], desc)) {
+	if (!pgtsim_access_install(pgt, run->table, index, desc)) {
 		child->linked = false;
 		table_event(pgt, PGTSIM_OP_TABLE_FREE, child, run->va,
 			    child->constructed ? PGTSIM_EACH_DTOR : 0);
@@ -794,12 +800,12 @@ static void free_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, u
 void pgtsim_table_unlink(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 			 struct pgtsim_table *child)
 {
-	uint64_t desc = pgtsim_access_read(pgt, &run->table->entries[run->index]);
+	uint64_t desc = pgtsim_access_read(pgt, run->table, run->index);
 	bool early = pgt->policy->table_free_order == PGTSIM_TABLE_FREE_BEFORE_INVALIDATE;
 
 	if (pgt->tlb->cached && child->live)
 		tell_below(pgt, run, pgtsim_cached_lost);
-	pgtsim_access_write(pgt, &run->table->entries[run->index], 0);
+	pgtsim_access_write(pgt, run->table, run->index, 0);
 	if (pgtsim_oa(&pgt->geo, pgt->geo.page_shift, desc) == child->pa)
 		child->linked = false;
 	record_cleared(pgt, run->table, run->index, 1, 1);
@@ -1239,11 +1245,12 @@ static const struct pgtsim_table *walk_plainly(const struct pgtsim_pgtable *pgt,
 	int level = table->level;
 	unsigned n = 0;
 
-	if (!is_private(pgt) || pgt->geo.oa != PGTSIM_OA_48 || pgt->ops.find != memory_find)
+	if (!is_private(pgt) || pgt->geo.oa != PGTSIM_OA_48 ||
+	    pgt->ops.find != pgtsim_directory_lookup)
 		return table;
 	for (; level < PGTSIM_PTE; level++) {
 		unsigned index = pgtsim_index(&pgt->geo, level, va);
-		uint64_t desc = table->entries[index];
+		uint64_t desc = pgtsim_access_plain(table, index);
 		const struct pgtsim_table *next;
 
 		if (!pgtsim_desc_is_table(level, desc) || desc & too_wide)
@@ -1264,7 +1271,7 @@ int pgtsim_translate_from(const struct pgtsim_pgtable *pgt, const struct pgtsim_
 	table = walk_plainly(pgt, table, va, out, &tables);
 	for (int level = table->level; table; level++) {
 		unsigned index = pgtsim_index(&pgt->geo, level, va);
-		uint64_t desc = pgtsim_access_read(pgt, &table->entries[index]);
+		uint64_t desc = pgtsim_access_read(pgt, table, index);
 
 		out->level = level;
 		out->desc = take_step(out, out->steps++, level, index, desc);
@@ -1333,8 +1340,7 @@ static void move_table(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 
 static void overwrite(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t desc)
 {
-	uint64_t *entry = &run->table->entries[run->index];
-	uint64_t old = pgtsim_access_read(pgt, entry);
+	uint64_t old = pgtsim_access_read(pgt, run->table, run->index);
 	bool moves =
 		pgtsim_desc_is_table(run->level, old) != pgtsim_desc_is_table(run->level, desc) ||
 		pgtsim_desc_address(&pgt->geo, run->level, old) !=
@@ -1342,7 +1348,7 @@ static void overwrite(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, 
 
 	if (moves)
 		move_table(pgt, run, old, false);
-	pgtsim_access_write(pgt, entry, desc);
+	pgtsim_access_write(pgt, run->table, run->index, desc);
 	run->table->alike = false;
 	if (old && !desc)
 		record_cleared(pgt, run->table, run->index, 1, 1);

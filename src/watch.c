@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "directory.h"
 #include "exploring.h"
 
 #include <errno.h>
@@ -71,12 +72,13 @@ static bool make_room(struct pgtsim_exploring *x)
 	return true;
 }
 
-/* Takes a table under watch; all that is known of one that is not linked yet is where it is. */
+/* Takes a table under watch, its entries written; all that is known of one that is not linked yet is where it is. */
 static bool watch(struct pgtsim_exploring *x, struct pgtsim_table *table, uint64_t va)
 {
 	struct pgtsim_watched **slot, old;
 	size_t at;
 
+	pgtsim_table_write_out(table);
 	if (!make_room(x))
 		return false;
 	slot = &x->watched[x->watched_count];

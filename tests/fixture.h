@@ -241,7 +241,8 @@ static inline void snapshot_table(struct snapshot *s, const struct fixture *f,
 	assert_int_equal(table->level, level);
 	s->tables++;
 	for (unsigned i = 0; i < pgtsim_entries(geo, level); i++) {
-		uint64_t desc = table->entries[i], at = va + i * pgtsim_entry_size(geo, level);
+		uint64_t desc = pgtsim_entry(&f->pgt, table, i);
+		uint64_t at = va + i * pgtsim_entry_size(geo, level);
 
 		if (!desc)
 			continue;
@@ -250,8 +251,8 @@ static inline void snapshot_table(struct snapshot *s, const struct fixture *f,
 		snapshot_add(s, level, at, desc);
 		if (pgtsim_desc_kind(level, desc) == PGTSIM_TABLE)
 			snapshot_table(s, f,
-				       pgtsim_memory_table(f->memory,
-							   pgtsim_desc_address(geo, level, desc)),
+				       f->pgt.ops.find(f->pgt.ops.ctx,
+						       pgtsim_desc_address(geo, level, desc)),
 				       level + 1, at);
 	}
 	assert_int_equal(table->live, live);

@@ -26,13 +26,19 @@ static void count_access(struct pgtsim_access_hook *self, const uint64_t *entry,
 
 static struct counting counting = { .hook = { .before = count_access } };
 
-/* As much of a page table as table access looks at. */
+/* As much of a page table as table access looks at: tables of 256 entries, from anywhere. */
 static struct pgtsim_pgtable in_mode(int mode)
 {
 	return (struct pgtsim_pgtable){
+		.geo = { .bits = { 8, 8, 8, 8, 8 } },
 		.access = (enum pgtsim_access)mode,
 		.hook = &counting.hook,
 	};
+}
+
+static struct pgtsim_table table_of(uint64_t *entries)
+{
+	return (struct pgtsim_table){ .entries = entries, .level = PGTSIM_PTE };
 }
 
 /* What tables hold: nothing, tables, blocks and pages, invalid ones, and runs of leaves. */
@@ -70,13 +76,14 @@ static void fill_table(uint64_t *entries, uint32_t seed)
 /* Private, shared and hooked tables answer every question about a run alike, and as the plain rule says. */
 static void reading_modes_agree(void **state)
 {
-	uint64_t table[ENTRIES];
+	uint64_t entries[ENTRIES];
+	const struct pgtsim_table table = table_of(entries);
 
 	(void)state;
 	for (uint32_t seed = 1; seed < 60; seed++) {
-		fill_table(table, seed);
+		fill_table(entries, seed);
 		for (unsigned at = 0; at < ENTRIES; at++) {
-			const uint64_t *run = &table[at];
+			const uint64_t *run = &entries[at];
 			unsigned n = random_next(&seed) % (ENTRIES - at) + 1;
 			unsigned live = 0, zeros = 0, same = 1, plain = 0;
 
@@ -92,11 +99,13 @@ static void reading_modes_agree(void **state)
 			     mode++) {
 				const struct pgtsim_pgtable pgt = in_mode(mode);
 
-				assert_int_equal(pgtsim_access_read(&pgt, run), run[0]);
-				assert_int_equal(pgtsim_access_live(&pgt, run, n), live);
-				assert_int_equal(pgtsim_access_zeros(&pgt, run, n), zeros);
-				assert_int_equal(pgtsim_access_uniform(&pgt, run, n, 4096), same);
-				assert_int_equal(pgtsim_access_no_tables(&pgt, run, n), plain);
+				assert_int_equal(pgtsim_access_read(&pgt, &table, at), run[0]);
+				assert_int_equal(pgtsim_access_live(&pgt, &table, at, n), live);
+				assert_int_equal(pgtsim_access_zeros(&pgt, &table, at, n), zeros);
+				assert_int_equal(pgtsim_access_uniform(&pgt, &table, at, n, 4096),
+						 same);
+				assert_int_equal(pgtsim_access_no_tables(&pgt, &table, at, n),
+						 plain);
 			}
 		}
 	}
@@ -142,23 +151,24 @@ static void writing_modes_agree(void **state)
 		const struct pgtsim_pgtable pgt = in_mode(mode);
 
 		for (unsigned n = 0; n <= ENTRIES; n++) {
-			uint64_t table[ENTRIES + 2 * GUARD];
+			uint64_t entries[ENTRIES + 2 * GUARD];
+			struct pgtsim_table table = table_of(entries);
 
-			memset(table, 0xa5, sizeof(table));
-			pgtsim_access_fill(&pgt, &table[GUARD], n, 0x00e8000080000707, 4096);
-			for (unsigned i = 0; i < COUNT(table); i++)
-				assert_int_equal(table[i],
+			memset(entries, 0xa5, sizeof(entries));
+			pgtsim_access_fill(&pgt, &table, GUARD, n, 0x00e8000080000707, 4096);
+			for (unsigned i = 0; i < COUNT(entries); i++)
+				assert_int_equal(entries[i],
 						 i < GUARD || i >= GUARD + n ?
 							 UINT64_C(0xa5a5a5a5a5a5a5a5) :
 							 0x00e8000080000707 +
 								 (i - GUARD) * UINT64_C(4096));
-			pgtsim_access_write(&pgt, &table[1], 7);
-			pgtsim_access_clear(&pgt, &table[GUARD], n);
-			assert_int_equal(table[1], 7);
-			for (unsigned i = 2; i < COUNT(table); i++)
-				assert_int_equal(table[i], i < GUARD || i >= GUARD + n ?
-								   UINT64_C(0xa5a5a5a5a5a5a5a5) :
-								   0);
+			pgtsim_access_write(&pgt, &table, 1, 7);
+			pgtsim_access_clear(&pgt, &table, GUARD, n);
+			assert_int_equal(entries[1], 7);
+			for (unsigned i = 2; i < COUNT(entries); i++)
+				assert_int_equal(entries[i], i < GUARD || i >= GUARD + n ?
+								     UINT64_C(0xa5a5a5a5a5a5a5a5) :
+								     0);
 		}
 	}
 }
@@ -169,28 +179,30 @@ static void steps_are_64_bits_wide(void **state)
 	(void)state;
 	for (int mode = PGTSIM_ACCESS_PRIVATE; mode <= PGTSIM_ACCESS_HOOKED; mode++) {
 		const struct pgtsim_pgtable pgt = in_mode(mode);
-		uint64_t table[4];
+		uint64_t entries[4];
+		struct pgtsim_table table = table_of(entries);
 
-		pgtsim_access_fill(&pgt, table, 4, 1, UINT64_C(1) << 42);
-		assert_int_equal(table[3], (UINT64_C(3) << 42) + 1);
-		assert_int_equal(pgtsim_access_uniform(&pgt, table, 4, UINT64_C(1) << 42), 4);
-		assert_int_equal(pgtsim_access_uniform(&pgt, table, 4, UINT64_C(1) << 41), 1);
-		assert_int_equal(pgtsim_access_uniform(&pgt, table, 1, 0), 1);
+		pgtsim_access_fill(&pgt, &table, 0, 4, 1, UINT64_C(1) << 42);
+		assert_int_equal(entries[3], (UINT64_C(3) << 42) + 1);
+		assert_int_equal(pgtsim_access_uniform(&pgt, &table, 0, 4, UINT64_C(1) << 42), 4);
+		assert_int_equal(pgtsim_access_uniform(&pgt, &table, 0, 4, UINT64_C(1) << 41), 1);
+		assert_int_equal(pgtsim_access_uniform(&pgt, &table, 0, 1, 0), 1);
 	}
 }
 
 /* A question about no entries is answered with none. */
 static void empty_runs(void **state)
 {
-	const uint64_t entry = 3;
+	uint64_t entry = 3;
+	const struct pgtsim_table table = table_of(&entry);
 
 	(void)state;
 	for (int mode = PGTSIM_ACCESS_PRIVATE; mode <= PGTSIM_ACCESS_HOOKED; mode++) {
 		const struct pgtsim_pgtable pgt = in_mode(mode);
 
-		assert_int_equal(pgtsim_access_live(&pgt, &entry, 0), 0);
-		assert_int_equal(pgtsim_access_zeros(&pgt, &entry, 0), 0);
-		assert_int_equal(pgtsim_access_no_tables(&pgt, &entry, 0), 0);
+		assert_int_equal(pgtsim_access_live(&pgt, &table, 0, 0), 0);
+		assert_int_equal(pgtsim_access_zeros(&pgt, &table, 0, 0), 0);
+		assert_int_equal(pgtsim_access_no_tables(&pgt, &table, 0, 0), 0);
 	}
 }
 
@@ -198,33 +210,31 @@ static void empty_runs(void **state)
 static void hook_sees_each_access(void **state)
 {
 	const struct pgtsim_pgtable pgt = in_mode(PGTSIM_ACCESS_HOOKED);
-	uint64_t table[8] = { 0, 0, 1 };
+	uint64_t entries[8] = { 0, 0, 1 };
+	struct pgtsim_table table = table_of(entries);
 
 	(void)state;
 	counting.reads = counting.writes = 0;
-	pgtsim_access_read(&pgt, &table[5]);
-	assert_ptr_equal(counting.entry, &table[5]);
+	pgtsim_access_read(&pgt, &table, 5);
+	assert_ptr_equal(counting.entry, &entries[5]);
 	assert_int_equal(counting.reads, 1);
-	assert_int_equal(pgtsim_access_zeros(&pgt, table, 8), 2);
-	assert_ptr_equal(counting.entry, &table[2]);
+	assert_int_equal(pgtsim_access_zeros(&pgt, &table, 0, 8), 2);
+	assert_ptr_equal(counting.entry, &entries[2]);
 	assert_int_equal(counting.reads, 4);
 	assert_int_equal(counting.writes, 0);
-	pgtsim_access_fill(&pgt, table, 3, 7, 0);
-	assert_ptr_equal(counting.entry, &table[2]);
-	pgtsim_access_clear(&pgt, table, 8);
-	pgtsim_access_write(&pgt, &table[1], 1);
-	assert_ptr_equal(counting.entry, &table[1]);
+	pgtsim_access_fill(&pgt, &table, 0, 3, 7, 0);
+	assert_ptr_equal(counting.entry, &entries[2]);
+	pgtsim_access_clear(&pgt, &table, 0, 8);
+	pgtsim_access_write(&pgt, &table, 1, 1);
+	assert_ptr_equal(counting.entry, &entries[1]);
 	assert_int_equal(counting.writes, 12);
 	assert_int_equal(counting.reads, 4);
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(reading_modes_agree),
-	cmocka_unit_test(loops_agree),
-	cmocka_unit_test(writing_modes_agree),
-	cmocka_unit_test(hook_sees_each_access),
-	cmocka_unit_test(steps_are_64_bits_wide),
-	cmocka_unit_test(empty_runs),
+	cmocka_unit_test(reading_modes_agree),    cmocka_unit_test(loops_agree),
+	cmocka_unit_test(writing_modes_agree),    cmocka_unit_test(hook_sees_each_access),
+	cmocka_unit_test(steps_are_64_bits_wide), cmocka_unit_test(empty_runs),
 };
 
 int main(void)

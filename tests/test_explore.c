@@ -250,7 +250,7 @@ static int build(void *ctx, struct pgtsim_machine **machine)
 		e->table[i] = pgt->ops.find(
 			pgt->ops.ctx, pgtsim_desc_address(&pgt->geo, PGTSIM_PMD, t.step[1].desc));
 		assert_non_null(e->table[i]);
-		pgtsim_access_write(pgt, &e->table[i]->entries[0], 0);
+		pgtsim_access_write(pgt, e->table[i], 0, 0);
 	}
 	return ret;
 }
@@ -263,12 +263,12 @@ static void interpret(struct pgtsim_actor *actor, struct pgtsim_machine *machine
 
 	for (unsigned i = 0; i < p->ops[me]; i++) {
 		const struct op *op = &p->op[me][i];
-		uint64_t *entry = &e->table[op->table]->entries[op->entry];
+		struct pgtsim_table *table = e->table[op->table];
 
 		if (op->kind == READ)
-			e->reg[me] = pgtsim_access_read(pgt, entry);
+			e->reg[me] = pgtsim_access_read(pgt, table, op->entry);
 		else if (op->kind == WRITE)
-			pgtsim_access_write(pgt, entry, written(op, e->reg[me]));
+			pgtsim_access_write(pgt, table, op->entry, written(op, e->reg[me]));
 		else if (op->kind == LOCK)
 			pgtsim_actor_lock(actor, (enum pgtsim_lock)op->entry);
 		else if (op->kind == UNLOCK)
@@ -688,8 +688,8 @@ static int fickle(struct pgtsim_actor *actor, struct pgtsim_machine *machine, vo
 	e->next++;
 	if (times++)
 		return 0;
-	pgtsim_access_read(&machine->pgt, &e->table[0]->entries[1]);
-	pgtsim_access_read(&machine->pgt, &e->table[0]->entries[0]);
+	pgtsim_access_read(&machine->pgt, e->table[0], 1);
+	pgtsim_access_read(&machine->pgt, e->table[0], 0);
 	return 0;
 }
 

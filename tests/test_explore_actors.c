@@ -319,7 +319,7 @@ static int free_hastily(struct pgtsim_actor *actor, struct pgtsim_machine *machi
 			pgt->ops.ctx,
 			pgtsim_desc_address(&pgt->geo, table->level, pgtsim_entry(pgt, table, 0)));
 	}
-	pgtsim_access_write(pgt, &above->entries[0], 0);
+	pgtsim_access_write(pgt, above, 0, 0);
 	above->live--;
 	above->first = pgtsim_entries(&pgt->geo, above->level);
 	pgtsim_tlb_event(pgt->tlb, &freed);

@@ -87,7 +87,7 @@ static bool read_link(struct reader *r, int level, uint64_t va, uint64_t desc)
 	uint64_t pa = oracle_address(&r->o->geo, desc);
 	uint64_t attrs = desc & ~oracle_address_bits(&r->o->geo);
 	const struct oracle_table *expected = oracle_table_at(r->o, level + 1, va);
-	const struct pgtsim_table *child = pgtsim_memory_table(r->memory, pa);
+	const struct pgtsim_table *child = r->pgt->ops.find(r->pgt->ops.ctx, pa);
 
 	if (!expected || !child || child->level != level + 1 || child->pa != pa)
 		return complain(r->failure, va, "table 0x%016" PRIx64 " below level %d", desc,
@@ -108,7 +108,7 @@ static bool read_table(struct reader *r, const struct pgtsim_table *table, int l
 	if (!take_frames(r, va, table->pa, UINT64_C(1) << r->o->geo.page_shift, PGTSIM_OWNER_TABLE))
 		return false;
 	for (unsigned i = 0; i < l->entries; i++) {
-		uint64_t desc = table->entries[i], at = va + ((uint64_t)i << l->shift);
+		uint64_t desc = pgtsim_entry(r->pgt, table, i), at = va + ((uint64_t)i << l->shift);
 
 		if (!desc)
 			continue;

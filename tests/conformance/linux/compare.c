@@ -222,22 +222,25 @@ static bool compare_entries(struct kc_sides *s, const struct kc_page *page, cons
 			    const struct pgtsim_table *table)
 {
 	unsigned entries = pgtsim_entries(&s->machine->geo, page->level), i = 0;
+	const struct pgtsim_pgtable *pgt = &s->machine->pgt;
 
 	s->tally->entries += entries;
-	if (!memcmp(kernel, table->entries, entries * sizeof(*kernel)))
+	if (!table->implied && !memcmp(kernel, table->entries, entries * sizeof(*kernel)))
 		return true;
-	while (kernel[i] == table->entries[i])
+	while (i < entries && kernel[i] == pgtsim_entry(pgt, table, i))
 		i++;
+	if (i == entries)
+		return true;
 	return kc_differ(
 		s, "level %d va %" PRIx64 " entry %u: kernel %016" PRIx64 ", library %016" PRIx64,
-		page->level, page->va, i, kernel[i], table->entries[i]);
+		page->level, page->va, i, kernel[i], pgtsim_entry(pgt, table, i));
 }
 
 static bool compare_table(struct kc_sides *s, uint32_t index)
 {
 	const struct kc_page *page = &kc_world.page[index];
 	uint64_t pa = kc_world.ram_start + ((uint64_t)index << kc_world.page_shift);
-	const struct pgtsim_table *table = pgtsim_memory_table(s->machine->memory, pa);
+	const struct pgtsim_table *table = s->machine->pgt.ops.find(s->machine->pgt.ops.ctx, pa);
 
 	if (!table || table->level != page->level)
 		return kc_differ(s,

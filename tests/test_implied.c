@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/* Tables whose entries only their records tell: nobody can see the difference. */
+#include "fixture.h"
+
+#include <pgtsim/teardown.h>
+
+enum { STEPS = 60, PAGES = 3 };
+
+/* One page table twice: tables implied where they may be, and every entry written, read and hooked. */
+struct pair {
+	struct fixture f[2];
+	struct recorder r[2];
+	uint64_t start, span, page, spans; /* of the addresses used: tables of the last level */
+	uint32_t seed;
+};
+
+static void pair_init(struct pair *p, const struct pgtsim_policy *policy,
+		      const struct pgtsim_geometry *geo)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		fixture_init_access(&p->f[i], policy, geo,
+				    i ? PGTSIM_ACCESS_HOOKED : PGTSIM_ACCESS_PRIVATE);
+		recorder_start(&p->r[i], &p->f[i]);
+	}
+	p->start = pgtsim_va_start(geo);
+	p->page = pgtsim_page_size(geo);
+	p->span = p->page * pgtsim_entries(geo, PGTSIM_PTE);
+	p->spans = geo->bits[pgtsim_slot(PGTSIM_PMD)] > 2 ? 4 : 3;
+	p->seed = 4;
+}
+
+/* What the page of an entry's address holds, of both sides; NULL where there is no table. */
+static const struct pgtsim_table *lookup(const struct pair *p, unsigned side, uint64_t pa)
+{
+	return pgtsim_memory_table(p->f[side].memory, pa);
+}
+
+/* The bytes of each table, as someone who looks at the memory finds them. */
+static void compare_bytes(const struct pair *p)
+{
+	uint64_t end = RAM_START + 64 * p->page;
+
+	for (uint64_t pa = RAM_START; pa < end; pa += p->page) {
+		const struct pgtsim_table *a = lookup(p, 0, pa), *b = lookup(p, 1, pa);
+
+		assert_int_equal(!a, !b);
+		if (a)
+			assert_memory_equal(a->entries, b->entries,
+					    pgtsim_entries(&p->f[0].pgt.geo, a->level) *
+						    sizeof(*a->entries));
+	}
+}
+
+static void compare(const struct pair *p)
+{
+	struct snapshot a = snapshot_take(&p->f[0]), b = snapshot_take(&p->f[1]);
+
+	assert_true(snapshots_equal(&a, &b));
+	snapshot_free(&a);
+	snapshot_free(&b);
+	assert_counts_equal(&p->f[0].tlb.counts, &p->f[1].tlb.counts);
+	assert_int_equal(p->r[0].count, p->r[1].count);
+	if (p->r[0].count)
+		assert_memory_equal(p->r[0].event, p->r[1].event,
+				    p->r[0].count * sizeof(*p->r[0].event));
+}
+
+/* Mostly where a table begins, else a few pages beside. */
+static uint64_t address(struct pair *p)
+{
+	uint64_t va = p->start + random_next(&p->seed) % (p->spans + 1) * p->span;
+	uint64_t pages = random_next(&p->seed) % PAGES;
+
+	if (random_next(&p->seed) % 3)
+		return va;
+	return va < p->start + p->span ? va + pages * p->page : va - pages * p->page;
+}
+
+static void map_both(struct pair *p, uint64_t va, uint64_t size, bool blocks, bool cont)
+{
+	int ret[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct pgtsim_map map = {
+			.va = va,
+			.pa = 2 * GIB + (va - p->start),
+			.size = size,
+			.attrs = p->f[i].policy.prot[PGTSIM_PROT_TAGGED],
+			.blocks = blocks,
+			.cont = cont,
+		};
+
+		ret[i] = pgtsim_map(&p->f[i].pgt, &map);
+	}
+	assert_int_equal(ret[0], ret[1]);
+}
+
+/* What only looks: it may write entries out on one side, and changes nothing. */
+static void look(struct pair *p, uint64_t va)
+{
+	struct pgtsim_translation t[2];
+	int ret[2];
+
+	for (unsigned i = 0; i < 2; i++)
+		ret[i] = pgtsim_translate(&p->f[i].pgt, va, &t[i]);
+	assert_int_equal(ret[0], ret[1]);
+	assert_int_equal(t[0].desc, t[1].desc);
+	assert_int_equal(t[0].pa, t[1].pa);
+	lookup(p, 0, RAM_START + random_next(&p->seed) % 16 * p->page);
+}
+
+static void step(struct pair *p)
+{
+	uint64_t a = address(p), b = address(p), what = random_next(&p->seed) % 16;
+	uint64_t start = a < b ? a : b, end = a < b ? b : a;
+	uint64_t desc = random_next(&p->seed) % 2 ? 0x3000000703 : 0;
+
+	if (start == end)
+		return;
+	if (what < 6) {
+		map_both(p, start, end - start, what < 1, what < 3);
+	} else if (what == 6) {
+		look(p, start);
+	} else {
+		for (unsigned i = 0; i < 2; i++) {
+			struct pgtsim_pgtable *pgt = &p->f[i].pgt;
+			const struct pgtsim_unmap unmap = { .start = start, .end = end };
+
+			if (what < 12)
+				assert_int_equal(pgtsim_unmap_range(pgt, &unmap), 0);
+			else if (what < 15)
+				assert_int_equal(pgtsim_free_tables(pgt, start, end, p->start, 0),
+						 0);
+			else
+				pgtsim_poke(pgt, PGTSIM_PTE, start, desc);
+		}
+	}
+}
+
+static void check_steps(const struct pgtsim_policy *policy, const struct pgtsim_geometry *geo)
+{
+	struct pair p;
+
+	if (geo->levels == 1)
+		return;
+	pair_init(&p, policy, geo);
+	for (unsigned i = 0; i < STEPS; i++) {
+		step(&p);
+		compare(&p);
+		p.r[0].count = p.r[1].count = 0;
+		if (i % 16 == 15)
+			compare_bytes(&p);
+	}
+	compare_bytes(&p);
+	for (unsigned i = 0; i < 2; i++) {
+		recorder_stop(&p.r[i], &p.f[i]);
+		fixture_drop(&p.f[i]);
+	}
+}
+
+/* Tables implied or written: the same events, counts, errors and bytes, whoever looks and when. */
+static void implied_equals_written(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(all_profiles); i++) {
+		struct geometry_case geometries[MAX_GEOMETRIES];
+		struct pgtsim_policy policy = profile(all_profiles[i]);
+		size_t n = all_geometries(geometries, &policy);
+
+		for (size_t k = 0; k < n; k++)
+			check_steps(&policy, &geometries[k].geo);
+	}
+}
+
+/* The table of the page at va. */
+static struct pgtsim_table *last_table(const struct fixture *f, uint64_t va)
+{
+	struct pgtsim_translation t;
+
+	pgtsim_translate(&f->pgt, va, &t);
+	return f->pgt.ops.find(f->pgt.ops.ctx, pgtsim_desc_address(&f->pgt.geo, PGTSIM_PMD,
+								   t.step[t.steps - 2].desc));
+}
+
+/* A table that is mapped whole is implied until one entry changes or its memory is asked for. */
+static void written_when_needed(void **state)
+{
+	const struct pgtsim_policy policy = profile("latest");
+	const struct pgtsim_geometry geo = linux_geometry(4, 48, 0, 48);
+	uint64_t va = pgtsim_va_start(&geo);
+	struct pgtsim_table *table;
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f, &policy, &geo);
+	assert_int_equal(map_linear(&f, va, 2 * GIB, 4 * MIB, false), 0);
+	table = last_table(&f, va);
+	assert_true(table->implied && table->live == 512);
+	assert_int_equal(pgtsim_entry(&f.pgt, table, 511) & 0xfffffffff000, 2 * GIB + 511 * 4096);
+	assert_ptr_equal(pgtsim_memory_table(f.memory, table->pa), table);
+	assert_false(table->implied);
+	assert_int_equal(table->entries[511] & 0xfffffffff000, 2 * GIB + 511 * 4096);
+
+	table = last_table(&f, va + 2 * MIB);
+	assert_true(table->implied);
+	assert_int_equal(pgtsim_poke(&f.pgt, PGTSIM_PTE, va + 2 * MIB + 4096, 0), 0);
+	assert_false(table->implied);
+	assert_int_equal(table->entries[0] & 0xfffffffff000, 2 * GIB + 2 * MIB);
+	assert_int_equal(table->entries[1], 0);
+	assert_int_equal(table->entries[511] & 0xfffffffff000, 2 * GIB + 4 * MIB - 4096);
+	fixture_drop(&f);
+}
+
+/* Memory that held an implied table, or one that was never cleared, is empty for the next one. */
+static void memory_is_used_again(void **state)
+{
+	const struct pgtsim_policy policy = profile("latest");
+	struct pgtsim_geometry geo = linux_geometry(4, 48, 0, 48);
+	uint64_t va = pgtsim_va_start(&geo);
+	struct pgtsim_table *list, **tail = &list;
+	struct pgtsim_unmap unmap = { .start = va, .end = va + 2 * MIB };
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f, &policy, &geo);
+	for (unsigned written = 0; written < 2; written++) {
+		assert_int_equal(map_linear(&f, va, 2 * GIB, 2 * MIB, false), 0);
+		if (written)
+			pgtsim_memory_table(f.memory, last_table(&f, va)->pa);
+		assert_int_equal(pgtsim_unmap_range(&f.pgt, &unmap), 0);
+		assert_int_equal(pgtsim_free_tables(&f.pgt, va, va + GIB, 0, 0), 0);
+		assert_int_equal(map_linear(&f, va + 4096, 2 * GIB, 4096, false), 0);
+		for (unsigned i = 0; i < 512; i++)
+			assert_int_equal(!pgtsim_entry(&f.pgt, last_table(&f, va), i), i != 1);
+		unmap.end = va + GIB;
+		assert_int_equal(pgtsim_unmap_range(&f.pgt, &unmap), 0);
+		assert_int_equal(pgtsim_free_tables(&f.pgt, va, va + GIB, 0, 0), 0);
+	}
+	assert_int_equal(map_linear(&f, va, 2 * GIB, 64 * MIB, false), 0);
+	pgtsim_pgtable_fini(&f.pgt);
+	assert_int_equal(pgtsim_memory_alloc_tables(f.memory, 40, &tail), 40);
+	for (; list; list = list->next)
+		for (unsigned i = 0; i < 512; i++)
+			assert_int_equal(list->entries[i], 0);
+	fixture_drop(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(implied_equals_written),
+		cmocka_unit_test(written_when_needed),
+		cmocka_unit_test(memory_is_used_again),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
