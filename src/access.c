@@ -209,12 +209,6 @@ static void careful_store(const struct pgtsim_pgtable *pgt, struct pgtsim_table 
 	store(&table->entries[index], desc);
 }
 
-void pgtsim_access_lines(const struct pgtsim_pgtable *pgt, unsigned index, unsigned count)
-{
-	pgtsim_count(pgt->tlb, &pgt->tlb->counts.lines_touched,
-		     (index + count - 1) / 8 - index / 8 + 1);
-}
-
 void pgtsim_access_write(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
 			 unsigned index, uint64_t desc)
 {

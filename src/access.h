@@ -16,9 +16,15 @@
 #include <pgtsim/pgtable.h>
 
 #include "directory.h"
+#include "shared.h"
 
 /* Counts the 64-byte lines of a table that the modelled kernel touches for these entries. */
-void pgtsim_access_lines(const struct pgtsim_pgtable *pgt, unsigned index, unsigned count);
+static inline void pgtsim_access_lines(const struct pgtsim_pgtable *pgt, unsigned index,
+				       unsigned count)
+{
+	pgtsim_count(pgt->tlb, &pgt->tlb->counts.lines_touched,
+		     (index + count - 1) / 8 - index / 8 + 1);
+}
 
 /* One access of a table that is not private. */
 uint64_t pgtsim_access_read_carefully(const struct pgtsim_pgtable *pgt,

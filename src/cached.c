@@ -59,6 +59,21 @@ struct record {
 	bool fresh; /* in the list of those that the next barrier changes */
 };
 
+/*
+ * What needs no records yet: leaves that went one table after another, each table's by an event of
+ * its own, or one table entry. Most of what ever is stale goes this way: a pass clears a range in
+ * order, and one invalidate takes all of it; a table is unlinked, flushed and freed. While there is
+ * a span no record has stale entries.
+ */
+struct span {
+	uint64_t va, count,
+		desc; /* entries from va on; the first one's old value. None: count is 0 */
+	uint64_t since, events; /* the first event, and how many */
+	int8_t level;
+	uint8_t state, by; /* as in a record */
+	bool walk;
+};
+
 struct pgtsim_cached {
 	struct pgtsim_tlb *tlb;
 	const struct pgtsim_geometry *geo;
@@ -69,6 +84,7 @@ struct pgtsim_cached {
 	struct record *fresh, *settled; /* those with stale entries */
 	size_t settled_count;
 	struct record *spare;
+	struct span span;
 	uint64_t now; /* events so far: the line of a trace */
 	uint64_t bytes, peak;
 	uint8_t by;
@@ -501,13 +517,82 @@ static bool is_hinted(const struct pgtsim_cached *c, int level, uint64_t desc)
 	       cacheable(c, level, desc) && !pgtsim_desc_is_table(level, desc);
 }
 
+/* Whether the event goes on where the span ends, with the next table. */
+static bool goes_on(const struct pgtsim_cached *c, const struct pgtsim_event *event)
+{
+	const struct span *s = &c->span;
+	uint64_t bytes = s->count * event->size;
+
+	return s->state == UNSYNCED && s->level == event->level && s->by == c->by && !s->walk &&
+	       s->va + bytes == event->va && s->desc + bytes == event->old_desc &&
+	       !pgtsim_index(c->geo, event->level, event->va) && s->since + s->events == c->now;
+}
+
+/* Takes entries that go into the span, if they are the first ones or the next. */
+static bool span_takes(struct pgtsim_cached *c, const struct pgtsim_event *event)
+{
+	struct span *s = &c->span;
+
+	if (c->fresh || c->settled || c->orphans || find(c, event->level, event->va))
+		return false;
+	if (!s->count) {
+		s->va = event->va;
+		s->desc = event->old_desc;
+		s->since = c->now;
+		s->events = 0;
+		s->level = (int8_t)event->level;
+		s->state = UNSYNCED;
+		s->by = c->by;
+		s->walk = pgtsim_desc_is_table(event->level, event->old_desc);
+	} else if (!goes_on(c, event)) {
+		return false;
+	}
+	s->count += event->count;
+	s->events++;
+	return true;
+}
+
+static void sync_stores(struct pgtsim_cached *c);
+static void invalidate_walks(struct pgtsim_cached *c, struct record *r, uint64_t va, uint64_t last);
+
+/* From the span to records, as if its events had only now happened to them. */
+static void spill(struct pgtsim_cached *c)
+{
+	const struct span s = c->span;
+	uint64_t size = pgtsim_entry_size(c->geo, s.level), now = c->now;
+	uint8_t by = c->by;
+
+	c->span.count = 0;
+	c->by = s.by;
+	c->now = s.since;
+	for (uint64_t done = 0, n; done < s.count; done += n, c->now++) {
+		uint64_t va = s.va + done * size;
+		unsigned lo = pgtsim_index(c->geo, s.level, va);
+		struct record *r = record_of(c, s.level, va);
+
+		n = pgtsim_entries(c->geo, s.level) - lo;
+		if (n > s.count - done)
+			n = s.count - done;
+		if (r)
+			mark(c, r, (struct part){ lo, lo + (unsigned)n }, s.desc + done * size,
+			     true);
+	}
+	c->by = by;
+	c->now = now;
+	if (s.count && s.state != UNSYNCED)
+		sync_stores(c);
+	if (s.count && s.state == PENDING)
+		visit_list(c, c->settled, 0, UINT64_MAX, invalidate_walks);
+}
+
 static void store(struct pgtsim_cached *c, const struct pgtsim_event *event)
 {
 	struct part run = run_of(c, event);
 	struct record *r;
 
-	if (!cacheable(c, event->level, event->old_desc))
+	if (!cacheable(c, event->level, event->old_desc) || span_takes(c, event))
 		return;
+	spill(c);
 	r = record_of(c, event->level, event->va);
 	if (!r)
 		return;
@@ -574,6 +659,8 @@ static bool is_pending(const struct pgtsim_cached *c, const struct record *r)
 /* DSB ISHST: after it walks see every store before it. */
 static void sync_stores(struct pgtsim_cached *c)
 {
+	if (c->span.count && c->span.state == UNSYNCED)
+		c->span.state = STALE;
 	for (struct record *r = c->fresh, *next; r; r = next) {
 		next = r->next;
 		sync_record(c, r);
@@ -632,6 +719,12 @@ static void shed_orphans(struct pgtsim_cached *c)
 /* DSB ISH: the invalidates before it are complete, and what DSB ISHST does. */
 static void complete(struct pgtsim_cached *c)
 {
+	if (c->span.count && c->span.state == PENDING) {
+		c->context = true;
+		c->span.count = 0;
+	} else {
+		c->span.state = STALE;
+	}
 	for (struct record *r = c->fresh, *next; r; r = next) {
 		next = r->next;
 		sync_record(c, r);
@@ -933,6 +1026,8 @@ static void make(struct pgtsim_cached *c, const struct pgtsim_event *event)
 
 	if (!cacheable(c, event->level, event->new_desc))
 		return;
+	if (!c->records && !is_hinted(c, event->level, event->new_desc))
+		return;
 	if (leaf && r && !(event->new_desc & PGTSIM_DESC_CONT) && hinted(c, r, run.lo, run.hi))
 		pgtsim_tlb_violation(
 			c->tlb, PGTSIM_V_OVERLAPPING_SIZES, event->va, event->level,
@@ -1023,6 +1118,7 @@ void pgtsim_cached_lost(struct pgtsim_cached *c, const struct pgtsim_event *even
 	struct record *r;
 	uint8_t by = c->by;
 
+	spill(c);
 	if (!cacheable(c, event->level, event->old_desc))
 		return;
 	r = record_of(c, event->level, event->va);
@@ -1046,6 +1142,7 @@ void pgtsim_cached_lost(struct pgtsim_cached *c, const struct pgtsim_event *even
 
 void pgtsim_cached_found(struct pgtsim_cached *c, const struct pgtsim_event *event)
 {
+	spill(c);
 	make(c, event);
 }
 
@@ -1190,6 +1287,7 @@ static void tell_stale(struct pgtsim_cached *c, struct record *r, uint64_t va, u
 
 void pgtsim_cached_report(struct pgtsim_cached *c, uint64_t va, uint64_t last)
 {
+	spill(c);
 	visit_stale(c, va, last, tell_stale);
 	if (c->lost)
 		pgtsim_tlb_violation(c->tlb, PGTSIM_V_UNCHECKED, va, PGTSIM_PTE,
@@ -1203,8 +1301,33 @@ void pgtsim_cached_report(struct pgtsim_cached *c, uint64_t va, uint64_t last)
 
 /* ---- events ---- */
 
+/* Whether an invalidate takes all of the span, or nothing, and that is noted. */
+static bool span_invalidated(struct pgtsim_cached *c, const struct pgtsim_event *event)
+{
+	struct span *s = &c->span;
+	bool each = event->op == PGTSIM_OP_TLBI_LEAF || event->op == PGTSIM_OP_TLBI_WALK;
+	bool leaves = event->op == PGTSIM_OP_TLBI_LEAF || event->op == PGTSIM_OP_TLBI_RANGE;
+	uint64_t bytes = each ? (event->count - 1) * event->size + 1 : event->size;
+	uint64_t size = pgtsim_entry_size(c->geo, s->level), last = s->va + (s->count * size - 1);
+
+	if (s->state == UNSYNCED || (leaves && s->walk) ||
+	    (each && event->count > 1 && event->size > pgtsim_page_size(c->geo)))
+		return false;
+	if (event->op != PGTSIM_OP_TLBI_ALL) {
+		if (event->va > last || event->va + (bytes - 1) < s->va)
+			return true;
+		if (event->va > s->va + (size - 1) || event->va + (bytes - 1) < last - (size - 1))
+			return false;
+	}
+	s->state = PENDING;
+	return true;
+}
+
 static void range_event(struct pgtsim_cached *c, const struct pgtsim_event *event)
 {
+	if (c->span.count && span_invalidated(c, event))
+		return;
+	spill(c);
 	if (event->op == PGTSIM_OP_TLBI_ALL)
 		visit_stale(c, pgtsim_va_start(c->geo), UINT64_MAX, invalidate_walks);
 	else if (event->op == PGTSIM_OP_TLBI_RANGE)
@@ -1224,23 +1347,46 @@ static void sync_each(struct pgtsim_cached *c, const struct pgtsim_event *event)
 	c->context = false;
 }
 
-/* A barrier, or the mark of an operation's begin. */
-static void barrier(struct pgtsim_cached *c, const struct pgtsim_event *event)
+void pgtsim_cached_barrier(struct pgtsim_cached *c, enum pgtsim_op op)
 {
-	if (event->op == PGTSIM_OP_DSB_ISHST)
+	if (!c->tlb->quiet)
+		c->now++;
+	if (op == PGTSIM_OP_DSB_ISHST)
 		sync_stores(c);
-	else if (event->op == PGTSIM_OP_DSB_ISH)
+	else if (op == PGTSIM_OP_DSB_ISH)
 		complete(c);
-	else if (event->op == PGTSIM_OP_ISB)
+	else
 		c->context = false;
-	else if (event->op >= PGTSIM_OP_BEGIN_MAP)
-		c->by = (uint8_t)event->op;
+}
+
+/* Whether the event knows what to do with a span. */
+static bool keeps_span(const struct pgtsim_event *event)
+{
+	switch (event->op) {
+	case PGTSIM_OP_CLEAR:
+	case PGTSIM_OP_UNLINK:
+		return !(event->flags & PGTSIM_EACH_FLUSH);
+	case PGTSIM_OP_MAP:
+	case PGTSIM_OP_LINK:
+	case PGTSIM_OP_POKE:
+	case PGTSIM_OP_PAGES_FREE:
+	case PGTSIM_OP_TABLE_FREE:
+		return false;
+	default:
+		return true;
+	}
 }
 
 void pgtsim_cached_event(struct pgtsim_cached *c, const struct pgtsim_event *event)
 {
+	if (event->op >= PGTSIM_OP_DSB_ISHST && event->op <= PGTSIM_OP_ISB) {
+		pgtsim_cached_barrier(c, event->op);
+		return;
+	}
 	if (!c->tlb->quiet)
 		c->now++;
+	if (c->span.count && !keeps_span(event))
+		spill(c);
 	switch (event->op) {
 	case PGTSIM_OP_MAP:
 	case PGTSIM_OP_LINK:
@@ -1271,7 +1417,8 @@ void pgtsim_cached_event(struct pgtsim_cached *c, const struct pgtsim_event *eve
 		range_event(c, event);
 		break;
 	default:
-		barrier(c, event);
+		if (event->op >= PGTSIM_OP_BEGIN_MAP)
+			c->by = (uint8_t)event->op;
 	}
 }
 
@@ -1327,10 +1474,11 @@ uint64_t pgtsim_checker_bytes(const struct pgtsim_tlb *tlb)
 
 bool pgtsim_may_be_stale(const struct pgtsim_tlb *tlb, uint64_t va, struct pgtsim_stale *out)
 {
-	const struct pgtsim_cached *c = tlb->cached;
+	struct pgtsim_cached *c = tlb->cached;
 
 	if (!c || va < pgtsim_va_start(c->geo))
 		return false;
+	spill(c);
 	for (int level = PGTSIM_PTE; level >= pgtsim_root_level(c->geo); level--) {
 		const struct record *r = find(c, level, va);
 		unsigned i = pgtsim_index(c->geo, level, va);
@@ -1399,8 +1547,10 @@ static void visit_stale_runs(const struct pgtsim_cached *c, const struct record 
 void pgtsim_stale_visit(const struct pgtsim_tlb *tlb,
 			void (*see)(void *, const struct pgtsim_stale_run *), void *ctx)
 {
-	const struct pgtsim_cached *c = tlb->cached;
+	struct pgtsim_cached *c = tlb->cached;
 
+	if (c)
+		spill(c);
 	for (const struct record *r = c ? c->fresh : NULL; r; r = r->next)
 		visit_stale_runs(c, r, see, ctx);
 	for (const struct record *r = c ? c->settled : NULL; r; r = r->next)

@@ -33,6 +33,9 @@
 /* Takes an event into account; called for each, counted or not. */
 void pgtsim_cached_event(struct pgtsim_cached *cached, const struct pgtsim_event *event);
 
+/* The same for a DSB ISHST, DSB ISH or ISB. */
+void pgtsim_cached_barrier(struct pgtsim_cached *cached, enum pgtsim_op op);
+
 /*
  * Entries of which only a walk cache knows, because a table entry above them goes (old_desc), or
  * which the tables give again (new_desc): for entries overwritten with all that is below them.

@@ -8,6 +8,8 @@
 
 #include <pgtsim/tlb.h>
 
+#include "cached.h"
+
 /* Whether anyone wants the event itself, or a turn; if not, it only does pgtsim_tlb_count(). */
 static inline bool pgtsim_tlb_watched(const struct pgtsim_tlb *tlb)
 {
@@ -115,6 +117,49 @@ static inline void pgtsim_tlb_count(struct pgtsim_counts *counts, enum pgtsim_op
 		counts->dsb_ish += n;
 	else if (op == PGTSIM_OP_TABLE_ALLOC || op == PGTSIM_OP_TABLE_FREE)
 		pgtsim_count_tables(counts, op, level, n, flags);
+}
+
+/* pgtsim_tlb_event() for an operation that is known where it is compiled. */
+static inline void pgtsim_events_tell(struct pgtsim_tlb *tlb, const struct pgtsim_event *event)
+{
+	if (tlb->observers || tlb->quiet || tlb->shared) {
+		pgtsim_tlb_event(tlb, event);
+		return;
+	}
+	if (tlb->cached)
+		pgtsim_cached_event(tlb->cached, event);
+	pgtsim_tlb_count(&tlb->counts, event->op, event->level, event->count, event->flags);
+}
+
+/* What a table that comes or goes takes, as in tlb.h, but where nobody watches. */
+static inline void pgtsim_events_publish(struct pgtsim_tlb *tlb)
+{
+	if (pgtsim_tlb_watched(tlb))
+		pgtsim_tlb_publish(tlb);
+	else
+		pgtsim_tlb_count(&tlb->counts, PGTSIM_OP_DSB_ISHST, PGTSIM_PTE, 1, 0);
+}
+
+static inline void pgtsim_events_sync(struct pgtsim_tlb *tlb)
+{
+	if (pgtsim_tlb_watched(tlb)) {
+		pgtsim_tlb_sync(tlb);
+		return;
+	}
+	pgtsim_tlb_count(&tlb->counts, PGTSIM_OP_DSB_ISHST, PGTSIM_PTE, 1, 0);
+	pgtsim_tlb_count(&tlb->counts, PGTSIM_OP_ISB, PGTSIM_PTE, 1, 0);
+}
+
+static inline void pgtsim_events_flush_table(struct pgtsim_tlb *tlb, uint64_t va)
+{
+	if (pgtsim_tlb_watched(tlb)) {
+		pgtsim_tlb_flush_table(tlb, va);
+		return;
+	}
+	pgtsim_tlb_count(&tlb->counts, PGTSIM_OP_DSB_ISHST, PGTSIM_PTE, 1, 0);
+	pgtsim_tlb_count(&tlb->counts, PGTSIM_OP_TLBI_WALK, PGTSIM_PTE, 1, 0);
+	pgtsim_tlb_count(&tlb->counts, PGTSIM_OP_DSB_ISH, PGTSIM_PTE, 1, 0);
+	pgtsim_tlb_count(&tlb->counts, PGTSIM_OP_ISB, PGTSIM_PTE, 1, 0);
 }
 
 #endif

@@ -55,8 +55,8 @@ struct pgtsim_table_ops pgtsim_memory_table_ops(struct pgtsim_memory *memory)
 	};
 }
 
-static void table_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op,
-			const struct pgtsim_table *table, uint64_t va, unsigned flags)
+static inline void table_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op,
+			       const struct pgtsim_table *table, uint64_t va, unsigned flags)
 {
 	int level = table == pgt->root ? PGTSIM_PGD : table->level;
 
@@ -74,7 +74,7 @@ static void table_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op,
 			.pa = table->pa,
 		};
 
-		pgtsim_tlb_event(pgt->tlb, &event);
+		pgtsim_events_tell(pgt->tlb, &event);
 	} else {
 		pgtsim_tlb_count(&pgt->tlb->counts, op, level, 1, flags);
 	}
@@ -538,7 +538,7 @@ static void map_event(struct pgtsim_pgtable *pgt, int level, uint64_t va, uint64
 		.new_desc = desc,
 	};
 
-	pgtsim_tlb_event(pgt->tlb, &event);
+	pgtsim_events_tell(pgt->tlb, &event);
 }
 
 void pgtsim_run_map(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pa,
@@ -596,7 +596,7 @@ static void clear_events(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 				pgtsim_access_uniform(pgt, table, index, end - index, event.step);
 		event.va = base + (index - run->index) * event.size;
 		event.pa = pgtsim_desc_address(&pgt->geo, run->level, event.old_desc);
-		pgtsim_tlb_event(pgt->tlb, &event);
+		pgtsim_events_tell(pgt->tlb, &event);
 	}
 }
 
@@ -668,8 +668,8 @@ void pgtsim_tables_release(struct pgtsim_pgtable *pgt, struct pgtsim_table **lis
 	}
 }
 
-static void entry_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op, const struct pgtsim_run *run,
-			uint64_t old_desc, uint64_t new_desc)
+static inline void entry_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op,
+			       const struct pgtsim_run *run, uint64_t old_desc, uint64_t new_desc)
 {
 	if (pgtsim_tlb_watched(pgt->tlb)) {
 		const struct pgtsim_event event = {
@@ -682,7 +682,7 @@ static void entry_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op, const str
 			.new_desc = new_desc,
 		};
 
-		pgtsim_tlb_event(pgt->tlb, &event);
+		pgtsim_events_tell(pgt->tlb, &event);
 	} else {
 		pgtsim_tlb_count(&pgt->tlb->counts, op, run->level, 1, 0);
 	}
@@ -718,7 +718,7 @@ void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 	start_record(pgt, child, run->level + 1, region);
 	table_event(pgt, PGTSIM_OP_TABLE_ALLOC, child, run->va, construct(pgt, child));
 	if (region != PGTSIM_REGION_VMEMMAP)
-		pgtsim_tlb_publish(pgt->tlb);
+		pgtsim_events_publish(pgt->tlb);
 	child->linked = true;
 	if (!pgtsim_access_install(pgt, run->table, index, desc)) {
 		child->linked = false;
@@ -735,7 +735,7 @@ void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 	pgtsim_access_lines(pgt, index, 1);
 	entry_event(pgt, PGTSIM_OP_LINK, run, 0, desc);
 	if (run->table != pgt->root || deferred_barriers(pgt))
-		pgtsim_tlb_sync(pgt->tlb);
+		pgtsim_events_sync(pgt->tlb);
 }
 
 /* What a walk cache may reach though the tables do not lead there: for the checker. */
@@ -816,7 +816,7 @@ void pgtsim_table_unlink(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 		pgtsim_tlb_sync(pgt->tlb);
 	if (early)
 		free_table(pgt, child, run->va);
-	pgtsim_tlb_flush_table(pgt->tlb, run->va);
+	pgtsim_events_flush_table(pgt->tlb, run->va);
 	if (!early)
 		free_table(pgt, child, run->va);
 }

@@ -238,13 +238,17 @@ void pgtsim_tlb_end(struct pgtsim_tlb *tlb, uint64_t va, uint64_t last)
 		pgtsim_cached_report(tlb->cached, va, last);
 }
 
+/* Most events are barriers: whoever does not need the event itself is spared it. */
 static void barrier(struct pgtsim_tlb *tlb, enum pgtsim_op op)
 {
-	if (pgtsim_tlb_watched(tlb))
+	if (tlb->observers || tlb->quiet || tlb->shared) {
 		pgtsim_tlb_event(
 			tlb, &(struct pgtsim_event){ .op = op, .level = PGTSIM_PTE, .count = 1 });
-	else
-		pgtsim_tlb_count(&tlb->counts, op, PGTSIM_PTE, 1, 0);
+		return;
+	}
+	if (tlb->cached)
+		pgtsim_cached_barrier(tlb->cached, op);
+	pgtsim_tlb_count(&tlb->counts, op, PGTSIM_PTE, 1, 0);
 }
 
 static void invalidate(struct pgtsim_tlb *tlb, enum pgtsim_op op, uint64_t va, uint64_t n,
