@@ -523,7 +523,7 @@ static bool goes_on(const struct pgtsim_cached *c, const struct pgtsim_event *ev
 	const struct span *s = &c->span;
 	uint64_t bytes = s->count * event->size;
 
-	return s->state == UNSYNCED && s->level == event->level && s->by == c->by && !s->walk &&
+	return s->state == UNSYNCED && s->level == event->level && !s->walk &&
 	       s->va + bytes == event->va && s->desc + bytes == event->old_desc &&
 	       !pgtsim_index(c->geo, event->level, event->va) && s->since + s->events == c->now;
 }
