@@ -810,7 +810,7 @@ static void invalidate(struct pgtsim_cached *c, struct record *r, uint64_t va, u
 {
 	struct part part = part_in(c, r, va, last);
 
-	if (part.lo >= part.hi)
+	if (part.lo >= part.hi || (!r->bits && (part.hi <= r->lo || part.lo >= r->hi)))
 		return;
 	if (r->bits || (r->state == STALE && (part.lo > r->lo || part.hi < r->hi))) {
 		if (expand(c, r))

@@ -1287,7 +1287,33 @@ static void b1_by_profile(void **state)
 	}
 }
 
+/* An invalidate of another entry of the same table is not taken for one that came too early. */
+static void invalidate_of_a_neighbour(void **state)
+{
+	const struct pgtsim_event clear = { .op = PGTSIM_OP_CLEAR,
+					    .level = PGTSIM_PTE,
+					    .va = VA,
+					    .count = 1,
+					    .size = PAGE,
+					    .old_desc = PA | 0x703 };
+	struct fixture f;
+
+	(void)state;
+	for (unsigned several = 0; several < 2; several++) {
+		start_4k(&f, "latest");
+		pgtsim_tlb_event(&f.tlb, &clear);
+		if (several) /* a record, not a span */
+			send(&f, PGTSIM_OP_TLBI_LEAF, VA + 7 * PAGE, 2, PAGE);
+		send(&f, PGTSIM_OP_TLBI_LEAF, VA + 5 * PAGE, 1, PAGE);
+		pgtsim_tlb_end(&f.tlb, VA, VA + 4095);
+		assert_int_equal(f.tlb.violation_count, 1);
+		assert_non_null(strstr(f.tlb.violations[0].text, "no invalidate covers it"));
+		fixture_drop(&f);
+	}
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(invalidate_of_a_neighbour),
 	cmocka_unit_test(per_leaf_flush_leaves_all_but_the_last),
 	cmocka_unit_test(per_leaf_flush_of_part_of_a_group),
 	cmocka_unit_test(batched_flush_leaves_none),
