@@ -7,6 +7,8 @@
  * in turn with it; `ratio` is the quotient of the medians, `min_ratio` that of the lowest of each,
  * which says more where others use the machine, too. --counts prints the counters alone,
  * which are the same on every machine; --against compares them with a file.
+ *
+ * Built with the Meson option linux_source, it runs the kernel's own functions, too: linux.c.
  */
 #include "bench.h"
 
@@ -377,6 +379,9 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++)
 		read_option(&bench, argv[i]);
 	bench_linear(&bench);
+#ifdef BENCH_LINUX
+	bench_linux(&bench);
+#endif
 	bench_hotplug(&bench);
 	bench_vmemmap(&bench);
 	bench_translate(&bench);

@@ -84,4 +84,7 @@ void bench_small(struct bench *bench);
 void bench_churn(struct bench *bench);
 void bench_threads(struct bench *bench);
 
+/* Only with a Linux source: the build says then which kernel BENCH_LINUX is. */
+void bench_linux(struct bench *bench);
+
 #endif

@@ -127,6 +127,9 @@ struct file;
 /* ---- the machine ---- */
 
 #define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
+#if KC_BARE
+#define WRITE_ONCE(x, value) ((void)(*(volatile __typeof__(x) *)&(x) = (value)))
+#else
 #define WRITE_ONCE(x, value)                                  \
 	do {                                                  \
 		__typeof__(x) kc_value = (value);             \
@@ -134,6 +137,7 @@ struct file;
 		memcpy(&kc_bits, &kc_value, sizeof(kc_bits)); \
 		kc_store(&(x), kc_bits);                      \
 	} while (0)
+#endif
 #define xchg_relaxed(p, value) (*(p) = (value))
 #define cmpxchg_relaxed(p, old, value) (*(p) = (value))
 
@@ -194,7 +198,11 @@ static s64 memstart_addr;
 #define PageReserved(page) 0
 #define get_page(page) ((void)(page))
 /* In the headers: where a descriptor's table is. hooks.h changes that. */
+#if KC_BARE
+#define __va(pa) ((void *)(kc_world.ram + ((pa)-kc_world.ram_start)))
+#else
 #define __va(pa) kc_table(pa)
+#endif
 #define __pa(memory) kc_address((const void *)(memory))
 #define clear_page(memory) memset(memory, 0, PAGE_SIZE)
 #define get_order(size) ((unsigned)__builtin_ctzl((size) >> PAGE_SHIFT))

@@ -35,27 +35,6 @@ void kc_log_add(struct kc_log *log, struct kc_event event)
 	log->event[log->count++] = event;
 }
 
-void kc_note(enum kc_what what, uint64_t va)
-{
-	kc_log_add(&kc_world.log, (struct kc_event){ .what = what, .va = va });
-}
-
-void kc_note_pages(enum kc_what what, uint64_t pa, uint64_t pages)
-{
-	kc_log_add(&kc_world.log, (struct kc_event){ .what = what, .a = pa, .b = pages });
-}
-
-void kc_warn(bool warn)
-{
-	kc_world.warnings += warn;
-}
-
-void kc_bug(bool bug)
-{
-	if (bug)
-		longjmp(kc_world.bug, 1);
-}
-
 /* ---- RAM and its allocator ---- */
 
 static struct kc_page *page_of(uint64_t pa)
@@ -72,8 +51,16 @@ bool kc_is_ram(uint64_t pa)
 static void put_free(uint32_t index, unsigned order)
 {
 	kc_world.page[index] = (struct kc_page){ .free = true, .order = (uint8_t)order };
+	kc_world.free_blocks[order]++;
 	if (index < kc_world.lowest[order])
 		kc_world.lowest[order] = index;
+}
+
+/* A free block of this order is to be something else. */
+static void take_free(uint32_t index, unsigned order)
+{
+	kc_world.page[index].free = false;
+	kc_world.free_blocks[order]--;
 }
 
 static bool is_free(uint32_t index, unsigned order)
@@ -86,6 +73,8 @@ static uint32_t lowest_free(unsigned order)
 {
 	uint32_t index = kc_world.lowest[order];
 
+	if (!kc_world.free_blocks[order])
+		return (uint32_t)kc_world.pages;
 	while (index < kc_world.pages && !is_free(index, order))
 		index += 1u << order;
 	kc_world.lowest[order] = index;
@@ -95,7 +84,7 @@ static uint32_t lowest_free(unsigned order)
 /* Cuts a free block of order `from` down to `order`: its first part. */
 static void split(uint32_t index, unsigned from, unsigned order)
 {
-	kc_world.page[index].free = false;
+	take_free(index, from);
 	while (from-- > order)
 		put_free(index + (1u << from), from);
 }
@@ -139,7 +128,7 @@ static void join(uint32_t index, unsigned order)
 
 		if (buddy >= kc_world.pages || !is_free(buddy, order))
 			break;
-		kc_world.page[buddy].free = false;
+		take_free(buddy, order);
 		index &= ~(1u << order);
 		order++;
 	}
@@ -263,7 +252,7 @@ void kc_begin(void)
 static struct {
 	struct kc_page page[KC_MAX_PAGES];
 	uint32_t table[KC_MAX_PAGES], tables;
-	uint32_t lowest[KC_MAX_ORDER + 1];
+	uint32_t lowest[KC_MAX_ORDER + 1], free_blocks[KC_MAX_ORDER + 1];
 	uint64_t free_pages, fail_in;
 } saved;
 
@@ -272,6 +261,7 @@ void kc_save(void)
 	memcpy(saved.page, kc_world.page, kc_world.pages * sizeof(saved.page[0]));
 	memcpy(saved.table, kc_world.table, kc_world.tables * sizeof(saved.table[0]));
 	memcpy(saved.lowest, kc_world.lowest, sizeof(saved.lowest));
+	memcpy(saved.free_blocks, kc_world.free_blocks, sizeof(saved.free_blocks));
 	saved.tables = kc_world.tables;
 	saved.free_pages = kc_world.free_pages;
 	saved.fail_in = kc_world.fail_in;
@@ -287,6 +277,7 @@ void kc_restore(void)
 	memcpy(kc_world.page, saved.page, kc_world.pages * sizeof(saved.page[0]));
 	memcpy(kc_world.table, saved.table, saved.tables * sizeof(saved.table[0]));
 	memcpy(kc_world.lowest, saved.lowest, sizeof(saved.lowest));
+	memcpy(kc_world.free_blocks, saved.free_blocks, sizeof(saved.free_blocks));
 	kc_world.tables = saved.tables;
 	kc_world.free_pages = saved.free_pages;
 	kc_world.fail_in = saved.fail_in;
@@ -316,6 +307,7 @@ bool kc_find_leaf(uint64_t va, uint64_t last, uint64_t *at)
 static void start_pages(void)
 {
 	memset(kc_world.page, 0, sizeof(kc_world.page));
+	memset(kc_world.free_blocks, 0, sizeof(kc_world.free_blocks));
 	for (unsigned order = 0; order <= KC_MAX_ORDER; order++)
 		kc_world.lowest[order] = (uint32_t)kc_world.pages;
 	for (uint32_t index = 0; index < kc_world.pages; index += 1u << KC_MAX_ORDER)
@@ -334,6 +326,9 @@ static void map_ram(void)
 		perror("mmap");
 		exit(2);
 	}
+#ifdef MADV_HUGEPAGE
+	madvise(kc_world.ram, 2 * KC_RAM_BYTES, MADV_HUGEPAGE);
+#endif
 	/* As aligned as the addresses are: the kernel rounds pointers down to pages. */
 	kc_world.ram = (uint8_t *)(((uintptr_t)kc_world.ram + KC_RAM_BYTES - 1) &
 				   ~(uintptr_t)(KC_RAM_BYTES - 1));

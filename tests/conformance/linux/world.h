@@ -14,6 +14,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/*
+ * 1: the kernel's functions are to be measured. Stores are stores, descriptors are followed to
+ * whatever RAM they point to, and what happens is counted, not logged. So nothing can be compared
+ * or taken back, and the records of table pages are not kept.
+ */
+#ifndef KC_BARE
+#define KC_BARE 0
+#endif
+
 enum kc_what {
 	KC_STORE,        /* entry (level, va): a is the old value, b the new one */
 	KC_ALLOC,        /* b pages at address a, tables and others alike */
@@ -76,13 +85,15 @@ struct kc_world {
 	uint8_t *ram;              /* host memory of RAM */
 	struct kc_page page[KC_MAX_PAGES];
 	uint32_t lowest[KC_MAX_ORDER + 1]; /* no free block of this order below this page */
+	uint32_t free_blocks[KC_MAX_ORDER + 1];
 	uint64_t free_pages;
 	uint64_t fail_in;             /* this allocation from now on fails; 0: none */
 	uint64_t root;                /* address of the root table, bytes */
 	uint32_t table[KC_MAX_PAGES]; /* the pages that are tables, the root the first */
 	uint32_t tables;
-	struct kc_log log;    /* of the operation under way */
-	struct kc_undo *undo; /* its stores */
+	struct kc_log log;        /* of the operation under way */
+	uint64_t noted[KC_WHATS]; /* if KC_BARE, how often; all but stores */
+	struct kc_undo *undo;     /* its stores */
 	size_t undo_count, undo_room;
 	unsigned warnings; /* of the operation under way */
 	jmp_buf bug;       /* where a BUG() ends */
@@ -120,10 +131,36 @@ void kc_restore(void);
 bool kc_find_leaf(uint64_t va, uint64_t last, uint64_t *at);
 
 void kc_store(volatile void *entry, uint64_t value);
-void kc_note(enum kc_what what, uint64_t va);
-void kc_note_pages(enum kc_what what, uint64_t pa, uint64_t pages);
-void kc_warn(bool warn);
-void kc_bug(bool bug);
+
+static inline void kc_happened(struct kc_event event)
+{
+	if (KC_BARE)
+		kc_world.noted[event.what]++;
+	else
+		kc_log_add(&kc_world.log, event);
+}
+
+static inline void kc_note(enum kc_what what, uint64_t va)
+{
+	kc_happened((struct kc_event){ .what = what, .va = va });
+}
+
+static inline void kc_note_pages(enum kc_what what, uint64_t pa, uint64_t pages)
+{
+	kc_happened((struct kc_event){ .what = what, .a = pa, .b = pages });
+}
+
+static inline void kc_warn(bool warn)
+{
+	if (warn)
+		kc_world.warnings++;
+}
+
+static inline void kc_bug(bool bug)
+{
+	if (bug)
+		longjmp(kc_world.bug, 1);
+}
 
 /* What every compiled kernel knows of its descriptors, for kc_store(). */
 struct kc_entry {
