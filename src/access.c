@@ -206,6 +206,8 @@ static void careful_store(const struct pgtsim_pgtable *pgt, struct pgtsim_table 
 {
 	pgtsim_table_write_out(table);
 	announce(pgt, &table->entries[index], true);
+	if (table->children)
+		table->children[index] = NULL;
 	store(&table->entries[index], desc);
 }
 
@@ -217,6 +219,8 @@ void pgtsim_access_write(const struct pgtsim_pgtable *pgt, struct pgtsim_table *
 		return;
 	}
 	pgtsim_table_write_out(table);
+	if (table->children)
+		table->children[index] = NULL;
 	table->entries[index] = desc;
 }
 

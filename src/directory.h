@@ -60,6 +60,13 @@ struct pgtsim_table *pgtsim_directory_lookup(const void *memory, uint64_t pa);
 void pgtsim_table_write_out(struct pgtsim_table *table);
 
 /*
+ * Notes that an entry of a table leads to `child`, so that walks need not look it up. Whoever
+ * changes the entry must clear the note. Without host memory for it nothing is noted.
+ */
+void pgtsim_table_note(struct pgtsim_memory *memory, struct pgtsim_table *table, unsigned index,
+		       struct pgtsim_table *child);
+
+/*
  * pgtsim_memory_alloc_tables() for a page table that knows which tables are implied: they may be
  * so, empty, from what they held before.
  */

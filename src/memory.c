@@ -25,6 +25,7 @@
 enum {
 	PA_BITS = 52,
 	MIN_PAGE_SHIFT = 12,
+	FREED = -128, /* the level of a table that is free: nothing leads there */
 	MAX_PAGE_SHIFT = 24,
 	ORDERS = PGTSIM_MAX_ORDER + 1,
 };
@@ -923,6 +924,26 @@ void pgtsim_table_write_out(struct pgtsim_table *table)
 	table->implied = false;
 }
 
+void pgtsim_table_note(struct pgtsim_memory *memory, struct pgtsim_table *table, unsigned index,
+		       struct pgtsim_table *child)
+{
+	struct host *host = &memory->host;
+
+	if (!table->children) {
+		uintptr_t piece;
+
+		if (!host->spare_count)
+			grow_host(host, 1);
+		if (!host->spare_count)
+			return;
+		piece = host->spare[--host->spare_count];
+		table->children = (void *)piece_entries(piece);
+		if (piece & 1)
+			memset(table->children, 0, memory->table_bytes);
+	}
+	table->children[index] = child;
+}
+
 /* Initialises the records of one run and appends them to the list. */
 static void link_tables(struct pgtsim_memory *memory, struct tables *tables,
 			const struct block *block, unsigned count, struct pgtsim_table ***tail)
@@ -1107,6 +1128,11 @@ void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table 
 	lock(memory);
 	memory->host.spare[memory->host.spare_count++] =
 		piece_of(table->entries, table->implied || table->live);
+	if (table->children)
+		memory->host.spare[memory->host.spare_count++] =
+			piece_of((void *)table->children, table->live);
+	table->children = NULL;
+	table->level = FREED;
 	table->entries = NULL;
 	chunk = find_chunk(memory, pfn >> CHUNK_BITS);
 	chunk->state[frame] = STATE_FREE;

@@ -94,8 +94,10 @@ static void start_record(const struct pgtsim_pgtable *pgt, struct pgtsim_table *
 	table->epoch = pgt->epoch;
 	table->constructed = false;
 	table->shift = pgt->geo.shift[pgtsim_slot(level)];
-	if (!pgtsim_implies(pgt))
-		table->implied = false;
+	if (pgtsim_implies(pgt))
+		return;
+	table->implied = false;
+	table->children = NULL;
 }
 
 int pgtsim_pgtable_init(struct pgtsim_pgtable *pgt, const struct pgtsim_geometry *geo,
@@ -147,6 +149,18 @@ static struct pgtsim_table *find_table(const struct pgtsim_pgtable *pgt, uint64_
 	if (pgt->ops.find == pgtsim_directory_lookup)
 		return pgtsim_directory_find(pgt->ops.ctx, pa);
 	return pgt->ops.find(pgt->ops.ctx, pa);
+}
+
+/* The table of the next level that an entry of a table leads to; NULL if there is none. */
+static struct pgtsim_table *find_child(const struct pgtsim_pgtable *pgt,
+				       const struct pgtsim_table *table, unsigned index,
+				       uint64_t desc)
+{
+	struct pgtsim_table *child = table->children ? table->children[index] : NULL;
+
+	if (!child)
+		child = find_table(pgt, pgtsim_oa(&pgt->geo, pgt->geo.page_shift, desc));
+	return child && child->entries && child->level == table->level + 1 ? child : NULL;
 }
 
 /* ---- the walker ---- */
@@ -218,10 +232,9 @@ static void next_run(const struct pgtsim_pgtable *pgt, struct pgtsim_table *tabl
 static struct pgtsim_table *child_of(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run)
 {
 	uint64_t desc = pgtsim_access_read(pgt, run->table, run->index);
-	uint64_t pa = pgtsim_oa(&pgt->geo, pgt->geo.page_shift, desc);
-	struct pgtsim_table *child = find_table(pgt, pa);
+	struct pgtsim_table *child = find_child(pgt, run->table, run->index, desc);
 
-	if (child && child->level == run->level + 1)
+	if (child)
 		return child;
 	pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_NOT_A_TABLE, run->va, run->level,
 			     "entry 0x%016llx points to no table of the next level",
@@ -289,14 +302,15 @@ static struct pgtsim_table *lowest_table(const struct pgtsim_pgtable *pgt, uint6
 	struct pgtsim_table *table = pgt->root;
 
 	for (int level = table->level; level < PGTSIM_PTE; level++) {
-		uint64_t desc = pgtsim_access_plain(table, pgtsim_index(&pgt->geo, level, va));
+		unsigned index = pgtsim_index(&pgt->geo, level, va);
+		uint64_t desc = pgtsim_access_plain(table, index);
 		struct pgtsim_table *child;
 
 		if ((va ^ last) >> pgt->geo.shift[pgtsim_slot(level)] ||
 		    !pgtsim_desc_is_table(level, desc))
 			break;
-		child = find_table(pgt, pgtsim_oa(&pgt->geo, pgt->geo.page_shift, desc));
-		if (!child || child->level != level + 1)
+		child = find_child(pgt, table, index, desc);
+		if (!child)
 			break;
 		count_work(pgt, 1);
 		table = child;
@@ -728,6 +742,8 @@ void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 		*list = child;
 		return;
 	}
+	if (pgtsim_implies(pgt))
+		pgtsim_table_note(pgt->ops.ctx, run->table, index, child);
 	if (run->table->alike)
 		run->table->alike = false;
 	record_filled(pgt, run->table, index, 1);
@@ -1230,45 +1246,9 @@ static uint64_t take_step(struct pgtsim_translation *out, unsigned n, int level,
 	return desc;
 }
 
-/*
- * Goes down from a table as long as that is plain: private tables of a simulated memory, addresses
- * of 48 bits, nothing wrong. Returns the table that it has come to, whose entry is yet to be read,
- * and in *tables the bits of those before it. This is the whole of most walks, in as few
- * instructions as can be: the host overlaps as many walks as it has room for, and each waits for
- * one line of a pte table.
- */
-static const struct pgtsim_table *walk_plainly(const struct pgtsim_pgtable *pgt,
-					       const struct pgtsim_table *table, uint64_t va,
-					       struct pgtsim_translation *out, uint64_t *tables)
-{
-	uint64_t too_wide = PGTSIM_BIT(48) - PGTSIM_BIT(pgt->geo.pa_bits);
-	int level = table->level;
-	unsigned n = 0;
-
-	if (!is_private(pgt) || pgt->geo.oa != PGTSIM_OA_48 ||
-	    pgt->ops.find != pgtsim_directory_lookup)
-		return table;
-	for (; level < PGTSIM_PTE; level++) {
-		unsigned index = pgtsim_index(&pgt->geo, level, va);
-		uint64_t desc = pgtsim_access_plain(table, index);
-		const struct pgtsim_table *next;
-
-		if (!pgtsim_desc_is_table(level, desc) || desc & too_wide)
-			break;
-		next = pgtsim_directory_find(pgt->ops.ctx, desc & (PGTSIM_BIT(48) - 1));
-		if (!next || next->level != level + 1)
-			break;
-		table = next;
-		*tables |= take_step(out, n++, level, index, desc);
-	}
-	out->steps = n;
-	return table;
-}
-
 int pgtsim_translate_from(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
 			  uint64_t va, uint64_t tables, struct pgtsim_translation *out)
 {
-	table = walk_plainly(pgt, table, va, out, &tables);
 	for (int level = table->level; table; level++) {
 		unsigned index = pgtsim_index(&pgt->geo, level, va);
 		uint64_t desc = pgtsim_access_read(pgt, table, index);
@@ -1288,10 +1268,7 @@ int pgtsim_translate_from(const struct pgtsim_pgtable *pgt, const struct pgtsim_
 	return -EFAULT;
 }
 
-/*
- * Field by field: clearing the whole of it, steps that are never taken included, would take as
- * long as the walk, and keep the host from overlapping one walk with the next.
- */
+/* Field by field: steps that are never taken need not be cleared. */
 static void start_walk(struct pgtsim_translation *out, int level)
 {
 	out->fault = PGTSIM_FAULT_TRANSLATION;
@@ -1303,12 +1280,55 @@ static void start_walk(struct pgtsim_translation *out, int level)
 	out->steps = 0;
 }
 
+/*
+ * A walk through entries of which it is noted where they lead, to a leaf that has nothing wrong.
+ * Returns false if it is another one. In as few instructions as can be: the host overlaps as many
+ * walks as it has room for, and each waits for one line of a pte table.
+ */
+static bool translate_plainly(const struct pgtsim_pgtable *pgt, uint64_t va,
+			      struct pgtsim_translation *out)
+{
+	const struct pgtsim_geometry *geo = &pgt->geo;
+	const struct pgtsim_table *table = pgt->root;
+	struct pgtsim_step *step = out->step;
+	int level = table->level;
+	unsigned index = pgtsim_index(geo, level, va);
+	uint64_t desc, tables = 0;
+
+	if (!is_private(pgt))
+		return false;
+	while (table->children && table->children[index]) {
+		const struct pgtsim_table *next = table->children[index];
+
+		if (next->level != ++level)
+			return false;
+		desc = table->entries[index];
+		*step++ = (struct pgtsim_step){ level - 1, index, desc };
+		tables |= desc;
+		index = pgtsim_index(geo, level, va);
+		table = next;
+	}
+	desc = pgtsim_access_plain(table, index);
+	if (leaf_fault(geo, level, desc))
+		return false;
+	*step++ = (struct pgtsim_step){ level, index, desc };
+	out->fault = PGTSIM_FAULT_NONE;
+	out->level = level;
+	out->desc = desc;
+	out->sh = 0;
+	out->steps = (unsigned)(step - out->step);
+	pgtsim_translate_leaf(geo, va, tables, out);
+	return true;
+}
+
 int pgtsim_translate(const struct pgtsim_pgtable *pgt, uint64_t va, struct pgtsim_translation *out)
 {
+	bool inside = va >= pgtsim_va_start(&pgt->geo);
+
+	if (inside && translate_plainly(pgt, va, out))
+		return 0;
 	start_walk(out, pgt->root->level);
-	if (va < pgtsim_va_start(&pgt->geo))
-		return -EINVAL;
-	return pgtsim_translate_from(pgt, pgt->root, va, 0, out);
+	return inside ? pgtsim_translate_from(pgt, pgt->root, va, 0, out) : -EINVAL;
 }
 
 const char *pgtsim_fault_name(enum pgtsim_fault fault)

@@ -1985,15 +1985,17 @@ static void tables_beyond_pa_bits(void **state)
 {
 	const struct pgtsim_policy policy = profile("latest");
 	const struct pgtsim_geometry geo = linux_geometry(4, 48, 0, 48);
+	uint64_t va = pgtsim_va_start(&geo);
 	struct pgtsim_translation t;
 	struct fixture f;
 
 	(void)state;
 	fixture_init(&f, &policy, &geo);
-	assert_int_equal(map_linear(&f, pgtsim_va_start(&geo), RAM_START, MIB, false), 0);
-	assert_int_equal(pgtsim_translate(&f.pgt, pgtsim_va_start(&geo), &t), 0);
+	assert_int_equal(map_linear(&f, va, RAM_START, MIB, false), 0);
+	assert_int_equal(pgtsim_translate(&f.pgt, va, &t), 0);
 	f.pgt.geo.pa_bits = 30; /* RAM begins there */
-	assert_int_equal(pgtsim_translate(&f.pgt, pgtsim_va_start(&geo), &t), -EFAULT);
+	assert_int_equal(pgtsim_poke(&f.pgt, t.step[0].level, va, t.step[0].desc), 0);
+	assert_int_equal(pgtsim_translate(&f.pgt, va, &t), -EFAULT);
 	assert_int_equal(t.fault, PGTSIM_FAULT_ADDRESS_SIZE);
 	assert_int_equal(t.steps, 1);
 	fixture_drop(&f);

@@ -69,6 +69,7 @@ struct pgtsim_table {
 	uint8_t shift;             /* of the bytes that an entry covers */
 	uint32_t room;             /* entries that there is host memory for */
 	uint64_t base;
+	struct pgtsim_table **children; /* beside each entry the table it leads to, if known; or NULL */
 };
 
 struct pgtsim_memory; /* opaque; pgtsim_memory_new() */
