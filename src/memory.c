@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bits.h"
 #include "directory.h"
 
 #ifdef __linux__
@@ -63,9 +64,15 @@ enum {
 	STATE_TABLE = PGTSIM_OWNER_TABLE << OWNER_SHIFT,
 };
 
+enum { LOOSE_WORDS = CHUNK_FRAMES / 64 };
+
 struct chunk {
 	struct region *region;
-	uint64_t index; /* its PFN >> CHUNK_BITS */
+	uint64_t index;              /* its PFN >> CHUNK_BITS */
+	struct chunk *next_loose;    /* in the list of those that have loose frames */
+	bool is_loose;               /* it is in that list */
+	unsigned free_count;         /* frames that are free, in blocks or not */
+	uint64_t loose[LOOSE_WORDS]; /* frames that are free, but in no free block */
 	uint64_t blocks[BLOCK_WORDS];
 	uint8_t state[CHUNK_FRAMES];
 };
@@ -113,14 +120,15 @@ struct pgtsim_memory {
 	/*
 	 * Frames that are free, but in no free block for now; settle() changes that.
 	 *
-	 * gathered: table pages are freed one by one and mostly follow one another, and one block
-	 * of many frames is merged faster than as many of one.
+	 * loose: chunks of which frames were freed since. What is freed bit by bit is often a whole
+	 * chunk in the end, and until someone allocates nobody needs to know its blocks.
 	 *
 	 * open: the end of a chunk, while all other free blocks are whole chunks. Single pages are
 	 * then taken from its start on, one after the other, as that is what halving the block
 	 * again and again comes to.
 	 */
-	struct frames gathered, open;
+	struct chunk *loose;
+	struct frames open;
 	uint64_t fail_in;      /* 1: the next allocation fails, 2: the one after it …; 0: none */
 	uint64_t fail_again;   /* what fail_in becomes then */
 	size_t frontier_range; /* whole chunks not touched are at the frontier or above */
@@ -426,38 +434,68 @@ static bool is_empty(const struct frames *frames)
 	return frames->start == frames->end;
 }
 
-static void settle_frames(struct pgtsim_memory *memory, struct frames *frames)
+/* Makes frames [start, end), at least one, loose. */
+static void loosen(struct pgtsim_memory *memory, struct chunk *chunk, unsigned start, unsigned end)
 {
-	if (!is_empty(frames))
-		add_frames(memory, frames->chunk, frames->start, frames->end);
-	frames->start = frames->end = 0;
+	pgtsim_bits_set(chunk->loose, start, end);
+	if (chunk->is_loose)
+		return;
+	chunk->is_loose = true;
+	chunk->next_loose = memory->loose;
+	memory->loose = chunk;
+}
+
+/* The first loose frame from `frame` on, or with `loose` false the first that is not. */
+static unsigned next_frame(const struct chunk *chunk, unsigned frame, bool loose)
+{
+	uint64_t flip = loose ? 0 : ~UINT64_C(0), from = ~UINT64_C(0) << frame % 64;
+
+	for (unsigned w = frame / 64; w < LOOSE_WORDS; w++, from = ~UINT64_C(0)) {
+		uint64_t word = (chunk->loose[w] ^ flip) & from;
+
+		if (word)
+			return w * 64 + lowest_bit(word);
+	}
+	return CHUNK_FRAMES;
+}
+
+static void settle_chunk(struct pgtsim_memory *memory, struct chunk *chunk)
+{
+	unsigned start, end = 0;
+
+	if (chunk->free_count == CHUNK_FRAMES) {
+		memset(chunk->blocks, 0, sizeof(chunk->blocks));
+		add_block(memory, chunk, 0, PGTSIM_MAX_ORDER);
+	} else {
+		while ((start = next_frame(chunk, end, true)) < CHUNK_FRAMES) {
+			end = next_frame(chunk, start, false);
+			add_frames(memory, chunk, start, end);
+		}
+	}
+	memset(chunk->loose, 0, sizeof(chunk->loose));
+	chunk->is_loose = false;
 }
 
 /* Puts all free frames into free blocks, before anyone looks at those. */
 static void settle(struct pgtsim_memory *memory)
 {
-	settle_frames(memory, &memory->gathered);
-	settle_frames(memory, &memory->open);
-}
+	if (!is_empty(&memory->open))
+		loosen(memory, memory->open.chunk, memory->open.start, memory->open.end);
+	memory->open.start = memory->open.end = 0;
+	while (memory->loose) {
+		struct chunk *chunk = memory->loose;
 
-static void gather(struct pgtsim_memory *memory, struct chunk *chunk, unsigned frame)
-{
-	struct frames *gathered = &memory->gathered;
-
-	if (gathered->chunk != chunk || gathered->end != frame) {
-		settle_frames(memory, gathered);
-		gathered->chunk = chunk;
-		gathered->start = frame;
+		memory->loose = chunk->next_loose;
+		settle_chunk(memory, chunk);
 	}
-	gathered->end = frame + 1;
 }
 
 /* Frees frames [start, end), which are allocated. */
 static void release(struct pgtsim_memory *memory, struct chunk *chunk, unsigned start, unsigned end)
 {
 	memset(&chunk->state[start], STATE_FREE, end - start);
-	settle_frames(memory, &memory->open);
-	add_frames(memory, chunk, start, end);
+	loosen(memory, chunk, start, end);
+	chunk->free_count += end - start;
 	memory->free_count += end - start;
 }
 
@@ -473,6 +511,7 @@ static void take_block(struct pgtsim_memory *memory, const struct block *block)
 static void take(struct pgtsim_memory *memory, const struct block *block, unsigned count)
 {
 	memory->free_count -= count;
+	block->chunk->free_count -= count;
 	if (block->order == OPEN) {
 		memory->open.start += count;
 	} else {
@@ -528,6 +567,7 @@ static struct chunk *touch_chunk(struct pgtsim_memory *memory, uint64_t index)
 	if (!chunk)
 		return NULL;
 	memset(chunk->state, STATE_FREE, sizeof(chunk->state));
+	chunk->free_count = CHUNK_FRAMES;
 	add_block(memory, chunk, 0, PGTSIM_MAX_ORDER);
 	return chunk;
 }
@@ -852,7 +892,7 @@ static unsigned find_run(struct pgtsim_memory *memory, uint64_t count, struct bl
 	uint64_t most = admit(memory, count);
 	unsigned size;
 
-	if (!is_empty(&memory->gathered))
+	if (memory->loose)
 		settle(memory);
 	if (!most || (is_empty(&memory->open) && find_block(memory, 0, block)))
 		return 0;
@@ -1100,7 +1140,6 @@ void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table 
 {
 	uint64_t pfn = table->pa >> memory->directory.page_shift;
 	unsigned frame = pfn % CHUNK_FRAMES;
-	struct chunk *chunk;
 
 	if (!table->entries)
 		return;
@@ -1108,10 +1147,7 @@ void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table 
 	memory->host.spare[memory->host.spare_count++] =
 		piece_of(table->entries, table->implied || table->live);
 	table->entries = NULL;
-	chunk = find_chunk(memory, pfn >> CHUNK_BITS);
-	chunk->state[frame] = STATE_FREE;
-	memory->free_count++;
-	gather(memory, chunk, frame);
+	release(memory, find_chunk(memory, pfn >> CHUNK_BITS), frame, frame + 1);
 	unlock(memory);
 }
 
@@ -1204,6 +1240,7 @@ static int reserve_part(struct pgtsim_memory *memory, const struct part *part)
 			->chunks[part->index % REGION_CHUNKS] = chunk;
 		return 0;
 	}
+	chunk->free_count -= part->end - part->start;
 	memset(&chunk->state[part->start], STATE_BOOT, part->end - part->start);
 	while (at < part->end) {
 		struct block block = block_around(chunk, at);
