@@ -464,7 +464,8 @@ static void settle_chunk(struct pgtsim_memory *memory, struct chunk *chunk)
 	unsigned start, end = 0;
 
 	if (chunk->free_count == CHUNK_FRAMES) {
-		memset(chunk->blocks, 0, sizeof(chunk->blocks));
+		if (next_frame(chunk, 0, false) < CHUNK_FRAMES)
+			memset(chunk->blocks, 0, sizeof(chunk->blocks));
 		add_block(memory, chunk, 0, PGTSIM_MAX_ORDER);
 	} else {
 		while ((start = next_frame(chunk, end, true)) < CHUNK_FRAMES) {

@@ -154,16 +154,12 @@ static int populate_zeros(struct populating *p, const struct pgtsim_run *run, ui
 	uint64_t size = pgtsim_page_size(&pgt->geo);
 
 	while (count) {
-		struct pgtsim_run part;
 		uint64_t pfn;
-		unsigned got;
+		unsigned got = log_reserve(p) ? 0 : alloc_pages(p, count, &pfn);
+		const struct pgtsim_run part = pgtsim_run_part(pgt, run, va, va + got * size - 1);
 
-		if (log_reserve(p))
-			return -ENOMEM;
-		got = alloc_pages(p, count, &pfn);
 		if (!got)
 			return -ENOMEM;
-		part = pgtsim_run_part(pgt, run, va, va + got * size - 1);
 		map_run(p, &part, pfn, pgt->policy->vmemmap_page);
 		va += got * size;
 		count -= got;
