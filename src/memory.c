@@ -116,6 +116,7 @@ struct pgtsim_memory {
 	size_t table_bytes;
 	struct host host;
 	uint64_t *holders[ORDERS]; /* regions with such chunks */
+	uint64_t orders;           /* that any region has such chunks for */
 	uint64_t ram_count, free_count;
 	/*
 	 * Frames that are free, but in no free block for now; settle() changes that.
@@ -368,9 +369,9 @@ static void add_block(struct pgtsim_memory *memory, struct chunk *chunk, unsigne
 	unsigned slot = chunk->index % REGION_CHUNKS;
 
 	if (tree_add(chunk_blocks(chunk, order), CHUNK_DEPTH, n) &&
-	    tree_add(chunk->region->holders[order], REGION_DEPTH, slot))
-		tree_add(memory->holders[order], MEMORY_DEPTH,
-			 (unsigned)(chunk->index >> REGION_BITS));
+	    tree_add(chunk->region->holders[order], REGION_DEPTH, slot) &&
+	    tree_add(memory->holders[order], MEMORY_DEPTH, (unsigned)(chunk->index >> REGION_BITS)))
+		memory->orders |= UINT64_C(1) << order;
 }
 
 /*
@@ -387,9 +388,10 @@ static void remove_holder(struct pgtsim_memory *memory, struct chunk *chunk, uns
 {
 	unsigned slot = chunk->index % REGION_CHUNKS;
 
-	if (tree_remove(chunk->region->holders[order], REGION_DEPTH, slot))
-		tree_remove(memory->holders[order], MEMORY_DEPTH,
-			    (unsigned)(chunk->index >> REGION_BITS));
+	if (tree_remove(chunk->region->holders[order], REGION_DEPTH, slot) &&
+	    tree_remove(memory->holders[order], MEMORY_DEPTH,
+			(unsigned)(chunk->index >> REGION_BITS)))
+		memory->orders &= ~(UINT64_C(1) << order);
 }
 
 /* Adds a block whose frames are in no free block, and merges it with its buddies. */
@@ -459,13 +461,21 @@ static unsigned next_frame(const struct chunk *chunk, unsigned frame, bool loose
 	return CHUNK_FRAMES;
 }
 
+/*
+ * memset() out of line: where the compiler knows how few bytes it can be, it makes a string
+ * instruction of it, which takes longer than the call.
+ */
+__attribute__((noinline)) static void set_bytes(void *at, int value, size_t count)
+{
+	memset(at, value, count);
+}
+
 static void settle_chunk(struct pgtsim_memory *memory, struct chunk *chunk)
 {
 	unsigned start, end = 0;
 
 	if (chunk->free_count == CHUNK_FRAMES) {
-		if (next_frame(chunk, 0, false) < CHUNK_FRAMES)
-			memset(chunk->blocks, 0, sizeof(chunk->blocks));
+		set_bytes(chunk->blocks, 0, sizeof(chunk->blocks));
 		add_block(memory, chunk, 0, PGTSIM_MAX_ORDER);
 	} else {
 		while ((start = next_frame(chunk, end, true)) < CHUNK_FRAMES) {
@@ -473,7 +483,7 @@ static void settle_chunk(struct pgtsim_memory *memory, struct chunk *chunk)
 			add_frames(memory, chunk, start, end);
 		}
 	}
-	memset(chunk->loose, 0, sizeof(chunk->loose));
+	set_bytes(chunk->loose, 0, sizeof(chunk->loose));
 	chunk->is_loose = false;
 }
 
@@ -494,7 +504,7 @@ static void settle(struct pgtsim_memory *memory)
 /* Frees frames [start, end), which are allocated. */
 static void release(struct pgtsim_memory *memory, struct chunk *chunk, unsigned start, unsigned end)
 {
-	memset(&chunk->state[start], STATE_FREE, end - start);
+	set_bytes(&chunk->state[start], STATE_FREE, end - start);
 	loosen(memory, chunk, start, end);
 	chunk->free_count += end - start;
 	memory->free_count += end - start;
@@ -594,7 +604,7 @@ static bool advance_frontier(struct pgtsim_memory *memory)
 /* The lowest chunk that has metadata and a free block of that order; NULL if none. */
 static struct chunk *lowest_touched(struct pgtsim_memory *memory, unsigned order)
 {
-	while (memory->holders[order][0]) {
+	while (memory->orders >> order & 1) {
 		uint64_t at = tree_lowest(memory->holders[order], MEMORY_DEPTH);
 		const struct region *region = memory->directory.regions[at];
 		struct chunk *chunk =
@@ -622,20 +632,19 @@ static struct chunk *lowest_whole(struct pgtsim_memory *memory)
 static int find_block(struct pgtsim_memory *memory, unsigned order, struct block *block)
 {
 	struct chunk *chunk = NULL;
+	unsigned found;
 
 	settle(memory);
-	while (order < PGTSIM_MAX_ORDER && !chunk) {
-		chunk = lowest_touched(memory, order);
-		if (!chunk)
-			order++;
-	}
-	if (!chunk)
-		chunk = lowest_whole(memory);
+	do {
+		found = lowest_bit((memory->orders | 1u << PGTSIM_MAX_ORDER) >> order) + order;
+		chunk = found < PGTSIM_MAX_ORDER ? lowest_touched(memory, found) :
+						   lowest_whole(memory);
+	} while (!chunk && found < PGTSIM_MAX_ORDER);
 	if (!chunk)
 		return -ENOMEM;
 	block->chunk = chunk;
-	block->order = order;
-	block->frame = tree_lowest(chunk_blocks(chunk, order), CHUNK_DEPTH) << order;
+	block->order = found;
+	block->frame = tree_lowest(chunk_blocks(chunk, found), CHUNK_DEPTH) << found;
 	return 0;
 }
 
@@ -863,7 +872,7 @@ static int alloc_block(struct pgtsim_memory *memory, unsigned order, uint64_t *p
 	take(memory, &block, 1u << order);
 	count_allocations(memory, 1);
 	state = &block.chunk->state[block.frame];
-	memset(state, STATE_PAGES | INSIDE, (size_t)1 << order);
+	set_bytes(state, STATE_PAGES | INSIDE, (size_t)1 << order);
 	state[0] = (uint8_t)(STATE_PAGES | order);
 	*pfn = block_pfn(&block);
 	return 0;
@@ -925,7 +934,7 @@ static int64_t alloc_run(struct pgtsim_memory *memory, uint64_t count, uint64_t 
 			*pfn = block_pfn(&block);
 		take(memory, &block, run);
 		count_allocations(memory, run);
-		memset(&block.chunk->state[block.frame], STATE_PAGES, run);
+		set_bytes(&block.chunk->state[block.frame], STATE_PAGES, run);
 		done += run;
 	}
 	return done ? (int64_t)done : -ENOMEM;
@@ -1012,7 +1021,7 @@ static unsigned alloc_table_run(struct pgtsim_memory *memory, uint64_t count,
 		return 0;
 	take(memory, &block, run);
 	count_allocations(memory, run);
-	memset(&block.chunk->state[block.frame], STATE_TABLE, run);
+	set_bytes(&block.chunk->state[block.frame], STATE_TABLE, run);
 	link_tables(memory, tables, &block, run, tail);
 	return run;
 }
