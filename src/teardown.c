@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "access.h"
+#include "events.h"
 #include "shared.h"
 
 static int check_range(const struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end)
@@ -57,7 +58,7 @@ static void pages_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op, uint64_t 
 	};
 
 	if (pages)
-		pgtsim_tlb_event(pgt->tlb, &event);
+		pgtsim_events_tell(pgt->tlb, &event);
 }
 
 static void free_blocks(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pfn,

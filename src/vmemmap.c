@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "events.h"
 #include "unused.h"
 
 /* Leaves that one populate has mapped, for taking them back. */
@@ -105,7 +106,7 @@ static void alloc_event(struct populating *p, uint64_t pfn, uint64_t pages)
 		.pa = pfn << p->vmemmap->pgt->geo.page_shift,
 	};
 
-	pgtsim_tlb_event(p->vmemmap->pgt->tlb, &event);
+	pgtsim_events_tell(p->vmemmap->pgt->tlb, &event);
 }
 
 /* Up to `count` pages with consecutive frames; 0 if there is none. */
