@@ -436,7 +436,7 @@ static bool is_empty(const struct frames *frames)
 	return frames->start == frames->end;
 }
 
-/* Makes frames [start, end), at least one, loose. */
+/* Makes free frames [start, end), at least one, loose. */
 static void loosen(struct pgtsim_memory *memory, struct chunk *chunk, unsigned start, unsigned end)
 {
 	pgtsim_bits_set(chunk->loose, start, end);
@@ -501,13 +501,20 @@ static void settle(struct pgtsim_memory *memory)
 	}
 }
 
+/* Frees frames [start, end), which are marked as free already. */
+static void release_marked(struct pgtsim_memory *memory, struct chunk *chunk, unsigned start,
+			   unsigned end)
+{
+	loosen(memory, chunk, start, end);
+	chunk->free_count += end - start;
+	memory->free_count += end - start;
+}
+
 /* Frees frames [start, end), which are allocated. */
 static void release(struct pgtsim_memory *memory, struct chunk *chunk, unsigned start, unsigned end)
 {
 	set_bytes(&chunk->state[start], STATE_FREE, end - start);
-	loosen(memory, chunk, start, end);
-	chunk->free_count += end - start;
-	memory->free_count += end - start;
+	release_marked(memory, chunk, start, end);
 }
 
 enum { OPEN = ORDERS }; /* in place of a block's order: the open frames */
@@ -1150,6 +1157,7 @@ void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table 
 {
 	uint64_t pfn = table->pa >> memory->directory.page_shift;
 	unsigned frame = pfn % CHUNK_FRAMES;
+	struct chunk *chunk;
 
 	if (!table->entries)
 		return;
@@ -1157,7 +1165,9 @@ void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table 
 	memory->host.spare[memory->host.spare_count++] =
 		piece_of(table->entries, table->implied || table->live);
 	table->entries = NULL;
-	release(memory, find_chunk(memory, pfn >> CHUNK_BITS), frame, frame + 1);
+	chunk = find_chunk(memory, pfn >> CHUNK_BITS);
+	chunk->state[frame] = STATE_FREE;
+	release_marked(memory, chunk, frame, frame + 1);
 	unlock(memory);
 }
 
