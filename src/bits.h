@@ -19,8 +19,10 @@ static inline uint64_t pgtsim_bits_word(unsigned w, unsigned lo, unsigned hi)
 
 static inline void pgtsim_bits_set(uint64_t *bits, unsigned lo, unsigned hi)
 {
-	for (unsigned w = lo / 64; w * 64 < hi; w++)
-		bits[w] |= pgtsim_bits_word(w, lo, hi);
+	uint64_t from = ~UINT64_C(0) << lo % 64;
+
+	for (unsigned w = lo / 64; w * 64 < hi; w++, from = ~UINT64_C(0))
+		bits[w] |= hi - w * 64 < 64 ? from & ~(~UINT64_C(0) << hi % 64) : from;
 }
 
 static inline void pgtsim_bits_clear(uint64_t *bits, unsigned lo, unsigned hi)

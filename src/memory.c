@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bits.h"
 #include "directory.h"
 
 #ifdef __linux__
@@ -64,9 +65,15 @@ enum {
 	STATE_TABLE = PGTSIM_OWNER_TABLE << OWNER_SHIFT,
 };
 
+enum { LOOSE_WORDS = CHUNK_FRAMES / 64 };
+
 struct chunk {
 	struct region *region;
-	uint64_t index; /* its PFN >> CHUNK_BITS */
+	uint64_t index;              /* its PFN >> CHUNK_BITS */
+	struct chunk *next_loose;    /* in the list of those that have loose frames */
+	bool is_loose;               /* it is in that list */
+	unsigned free_count;         /* frames that are free, in blocks or not */
+	uint64_t loose[LOOSE_WORDS]; /* frames that are free, but in no free block */
 	uint64_t blocks[BLOCK_WORDS];
 	uint8_t state[CHUNK_FRAMES];
 };
@@ -110,18 +117,20 @@ struct pgtsim_memory {
 	size_t table_bytes;
 	struct host host;
 	uint64_t *holders[ORDERS]; /* regions with such chunks */
+	uint64_t orders;           /* that any region has such chunks for */
 	uint64_t ram_count, free_count;
 	/*
 	 * Frames that are free, but in no free block for now; settle() changes that.
 	 *
-	 * gathered: table pages are freed one by one and mostly follow one another, and one block
-	 * of many frames is merged faster than as many of one.
+	 * loose: chunks of which frames were freed since. What is freed bit by bit is often a whole
+	 * chunk in the end, and until someone allocates nobody needs to know its blocks.
 	 *
 	 * open: the end of a chunk, while all other free blocks are whole chunks. Single pages are
 	 * then taken from its start on, one after the other, as that is what halving the block
 	 * again and again comes to.
 	 */
-	struct frames gathered, open;
+	struct chunk *loose;
+	struct frames open;
 	uint64_t fail_in;      /* 1: the next allocation fails, 2: the one after it …; 0: none */
 	uint64_t fail_again;   /* what fail_in becomes then */
 	size_t frontier_range; /* whole chunks not touched are at the frontier or above */
@@ -361,9 +370,9 @@ static void add_block(struct pgtsim_memory *memory, struct chunk *chunk, unsigne
 	unsigned slot = chunk->index % REGION_CHUNKS;
 
 	if (tree_add(chunk_blocks(chunk, order), CHUNK_DEPTH, n) &&
-	    tree_add(chunk->region->holders[order], REGION_DEPTH, slot))
-		tree_add(memory->holders[order], MEMORY_DEPTH,
-			 (unsigned)(chunk->index >> REGION_BITS));
+	    tree_add(chunk->region->holders[order], REGION_DEPTH, slot) &&
+	    tree_add(memory->holders[order], MEMORY_DEPTH, (unsigned)(chunk->index >> REGION_BITS)))
+		memory->orders |= UINT64_C(1) << order;
 }
 
 /*
@@ -380,9 +389,10 @@ static void remove_holder(struct pgtsim_memory *memory, struct chunk *chunk, uns
 {
 	unsigned slot = chunk->index % REGION_CHUNKS;
 
-	if (tree_remove(chunk->region->holders[order], REGION_DEPTH, slot))
-		tree_remove(memory->holders[order], MEMORY_DEPTH,
-			    (unsigned)(chunk->index >> REGION_BITS));
+	if (tree_remove(chunk->region->holders[order], REGION_DEPTH, slot) &&
+	    tree_remove(memory->holders[order], MEMORY_DEPTH,
+			(unsigned)(chunk->index >> REGION_BITS)))
+		memory->orders &= ~(UINT64_C(1) << order);
 }
 
 /* Adds a block whose frames are in no free block, and merges it with its buddies. */
@@ -427,39 +437,85 @@ static bool is_empty(const struct frames *frames)
 	return frames->start == frames->end;
 }
 
-static void settle_frames(struct pgtsim_memory *memory, struct frames *frames)
+/* Makes free frames [start, end), at least one, loose. */
+static void loosen(struct pgtsim_memory *memory, struct chunk *chunk, unsigned start, unsigned end)
 {
-	if (!is_empty(frames))
-		add_frames(memory, frames->chunk, frames->start, frames->end);
-	frames->start = frames->end = 0;
+	pgtsim_bits_set(chunk->loose, start, end);
+	if (chunk->is_loose)
+		return;
+	chunk->is_loose = true;
+	chunk->next_loose = memory->loose;
+	memory->loose = chunk;
+}
+
+/* The first loose frame from `frame` on, or with `loose` false the first that is not. */
+static unsigned next_frame(const struct chunk *chunk, unsigned frame, bool loose)
+{
+	uint64_t flip = loose ? 0 : ~UINT64_C(0), from = ~UINT64_C(0) << frame % 64;
+
+	for (unsigned w = frame / 64; w < LOOSE_WORDS; w++, from = ~UINT64_C(0)) {
+		uint64_t word = (chunk->loose[w] ^ flip) & from;
+
+		if (word)
+			return w * 64 + lowest_bit(word);
+	}
+	return CHUNK_FRAMES;
+}
+
+/*
+ * memset() out of line: where the compiler knows how few bytes it can be, it makes a string
+ * instruction of it, which takes longer than the call.
+ */
+__attribute__((noinline)) static void set_bytes(void *at, int value, size_t count)
+{
+	memset(at, value, count);
+}
+
+static void settle_chunk(struct pgtsim_memory *memory, struct chunk *chunk)
+{
+	unsigned start, end = 0;
+
+	if (chunk->free_count == CHUNK_FRAMES) {
+		set_bytes(chunk->blocks, 0, sizeof(chunk->blocks));
+		add_block(memory, chunk, 0, PGTSIM_MAX_ORDER);
+	} else {
+		while ((start = next_frame(chunk, end, true)) < CHUNK_FRAMES) {
+			end = next_frame(chunk, start, false);
+			add_frames(memory, chunk, start, end);
+		}
+	}
+	set_bytes(chunk->loose, 0, sizeof(chunk->loose));
+	chunk->is_loose = false;
 }
 
 /* Puts all free frames into free blocks, before anyone looks at those. */
 static void settle(struct pgtsim_memory *memory)
 {
-	settle_frames(memory, &memory->gathered);
-	settle_frames(memory, &memory->open);
+	if (!is_empty(&memory->open))
+		loosen(memory, memory->open.chunk, memory->open.start, memory->open.end);
+	memory->open.start = memory->open.end = 0;
+	while (memory->loose) {
+		struct chunk *chunk = memory->loose;
+
+		memory->loose = chunk->next_loose;
+		settle_chunk(memory, chunk);
+	}
 }
 
-static void gather(struct pgtsim_memory *memory, struct chunk *chunk, unsigned frame)
+/* Frees frames [start, end), which are marked as free already. */
+static void release_marked(struct pgtsim_memory *memory, struct chunk *chunk, unsigned start,
+			   unsigned end)
 {
-	struct frames *gathered = &memory->gathered;
-
-	if (gathered->chunk != chunk || gathered->end != frame) {
-		settle_frames(memory, gathered);
-		gathered->chunk = chunk;
-		gathered->start = frame;
-	}
-	gathered->end = frame + 1;
+	loosen(memory, chunk, start, end);
+	chunk->free_count += end - start;
+	memory->free_count += end - start;
 }
 
 /* Frees frames [start, end), which are allocated. */
 static void release(struct pgtsim_memory *memory, struct chunk *chunk, unsigned start, unsigned end)
 {
-	memset(&chunk->state[start], STATE_FREE, end - start);
-	settle_frames(memory, &memory->open);
-	add_frames(memory, chunk, start, end);
-	memory->free_count += end - start;
+	set_bytes(&chunk->state[start], STATE_FREE, end - start);
+	release_marked(memory, chunk, start, end);
 }
 
 enum { OPEN = ORDERS }; /* in place of a block's order: the open frames */
@@ -474,6 +530,7 @@ static void take_block(struct pgtsim_memory *memory, const struct block *block)
 static void take(struct pgtsim_memory *memory, const struct block *block, unsigned count)
 {
 	memory->free_count -= count;
+	block->chunk->free_count -= count;
 	if (block->order == OPEN) {
 		memory->open.start += count;
 	} else {
@@ -529,6 +586,7 @@ static struct chunk *touch_chunk(struct pgtsim_memory *memory, uint64_t index)
 	if (!chunk)
 		return NULL;
 	memset(chunk->state, STATE_FREE, sizeof(chunk->state));
+	chunk->free_count = CHUNK_FRAMES;
 	add_block(memory, chunk, 0, PGTSIM_MAX_ORDER);
 	return chunk;
 }
@@ -554,7 +612,7 @@ static bool advance_frontier(struct pgtsim_memory *memory)
 /* The lowest chunk that has metadata and a free block of that order; NULL if none. */
 static struct chunk *lowest_touched(struct pgtsim_memory *memory, unsigned order)
 {
-	while (memory->holders[order][0]) {
+	while (memory->orders >> order & 1) {
 		uint64_t at = tree_lowest(memory->holders[order], MEMORY_DEPTH);
 		const struct region *region = memory->directory.regions[at];
 		struct chunk *chunk =
@@ -582,20 +640,19 @@ static struct chunk *lowest_whole(struct pgtsim_memory *memory)
 static int find_block(struct pgtsim_memory *memory, unsigned order, struct block *block)
 {
 	struct chunk *chunk = NULL;
+	unsigned found;
 
 	settle(memory);
-	while (order < PGTSIM_MAX_ORDER && !chunk) {
-		chunk = lowest_touched(memory, order);
-		if (!chunk)
-			order++;
-	}
-	if (!chunk)
-		chunk = lowest_whole(memory);
+	do {
+		found = lowest_bit((memory->orders | 1u << PGTSIM_MAX_ORDER) >> order) + order;
+		chunk = found < PGTSIM_MAX_ORDER ? lowest_touched(memory, found) :
+						   lowest_whole(memory);
+	} while (!chunk && found < PGTSIM_MAX_ORDER);
 	if (!chunk)
 		return -ENOMEM;
 	block->chunk = chunk;
-	block->order = order;
-	block->frame = tree_lowest(chunk_blocks(chunk, order), CHUNK_DEPTH) << order;
+	block->order = found;
+	block->frame = tree_lowest(chunk_blocks(chunk, found), CHUNK_DEPTH) << found;
 	return 0;
 }
 
@@ -823,7 +880,7 @@ static int alloc_block(struct pgtsim_memory *memory, unsigned order, uint64_t *p
 	take(memory, &block, 1u << order);
 	count_allocations(memory, 1);
 	state = &block.chunk->state[block.frame];
-	memset(state, STATE_PAGES | INSIDE, (size_t)1 << order);
+	set_bytes(state, STATE_PAGES | INSIDE, (size_t)1 << order);
 	state[0] = (uint8_t)(STATE_PAGES | order);
 	*pfn = block_pfn(&block);
 	return 0;
@@ -853,7 +910,7 @@ static unsigned find_run(struct pgtsim_memory *memory, uint64_t count, struct bl
 	uint64_t most = admit(memory, count);
 	unsigned size;
 
-	if (!is_empty(&memory->gathered))
+	if (memory->loose)
 		settle(memory);
 	if (!most || (is_empty(&memory->open) && find_block(memory, 0, block)))
 		return 0;
@@ -885,7 +942,7 @@ static int64_t alloc_run(struct pgtsim_memory *memory, uint64_t count, uint64_t 
 			*pfn = block_pfn(&block);
 		take(memory, &block, run);
 		count_allocations(memory, run);
-		memset(&block.chunk->state[block.frame], STATE_PAGES, run);
+		set_bytes(&block.chunk->state[block.frame], STATE_PAGES, run);
 		done += run;
 	}
 	return done ? (int64_t)done : -ENOMEM;
@@ -992,7 +1049,7 @@ static unsigned alloc_table_run(struct pgtsim_memory *memory, uint64_t count,
 		return 0;
 	take(memory, &block, run);
 	count_allocations(memory, run);
-	memset(&block.chunk->state[block.frame], STATE_TABLE, run);
+	set_bytes(&block.chunk->state[block.frame], STATE_TABLE, run);
 	link_tables(memory, tables, &block, run, tail);
 	return run;
 }
@@ -1136,8 +1193,7 @@ void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table 
 	table->entries = NULL;
 	chunk = find_chunk(memory, pfn >> CHUNK_BITS);
 	chunk->state[frame] = STATE_FREE;
-	memory->free_count++;
-	gather(memory, chunk, frame);
+	release_marked(memory, chunk, frame, frame + 1);
 	unlock(memory);
 }
 
@@ -1230,6 +1286,7 @@ static int reserve_part(struct pgtsim_memory *memory, const struct part *part)
 			->chunks[part->index % REGION_CHUNKS] = chunk;
 		return 0;
 	}
+	chunk->free_count -= part->end - part->start;
 	memset(&chunk->state[part->start], STATE_BOOT, part->end - part->start);
 	while (at < part->end) {
 		struct block block = block_around(chunk, at);

@@ -424,12 +424,9 @@ unsigned pgtsim_run_zeros(const struct pgtsim_pgtable *pgt, const struct pgtsim_
 struct pgtsim_run pgtsim_run_part(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 				  uint64_t va, uint64_t last)
 {
-	struct pgtsim_run part = *run;
+	struct pgtsim_run part;
 
-	part.index = pgtsim_index(&pgt->geo, run->level, va);
-	part.count = pgtsim_index(&pgt->geo, run->level, last) - part.index + 1;
-	part.va = va;
-	part.last = last;
+	set_run(&pgt->geo, &part, run->table, run->level, va, last);
 	return part;
 }
 

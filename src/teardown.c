@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "access.h"
+#include "events.h"
 #include "shared.h"
 
 static int check_range(const struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end)
@@ -57,7 +58,7 @@ static void pages_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op, uint64_t 
 	};
 
 	if (pages)
-		pgtsim_tlb_event(pgt->tlb, &event);
+		pgtsim_events_tell(pgt->tlb, &event);
 }
 
 static void free_blocks(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pfn,
@@ -201,7 +202,7 @@ static uint64_t memory_behind(const struct pgtsim_pgtable *pgt, const struct pgt
 }
 
 /* Takes leaves whose addresses follow one another, and clears them. */
-static void hold(struct pgtsim_gather *gather, const struct pgtsim_run *run, unsigned flags)
+static void hold(struct pgtsim_gather *gather, const struct pgtsim_run *run)
 {
 	struct pgtsim_pgtable *pgt = gather->pgt;
 	struct pgtsim_held *held;
@@ -215,7 +216,7 @@ static void hold(struct pgtsim_gather *gather, const struct pgtsim_run *run, uns
 	held = &gather->held[gather->count++];
 	held->run = *run;
 	held->pa = memory_behind(pgt, run);
-	pgtsim_run_clear(pgt, run, run->count, flags | PGTSIM_EACH_FREE);
+	pgtsim_run_clear(pgt, run, run->count, PGTSIM_EACH_FREE);
 }
 
 static int gather_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
@@ -223,19 +224,13 @@ static int gather_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, vo
 	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level);
 	unsigned index = run->index, end = run->index + run->count;
 
-	while (index < end) {
-		struct pgtsim_run part;
-		unsigned count;
-		uint64_t desc;
+	while ((index += pgtsim_run_zeros(pgt, run->table, index, end - index)) < end) {
+		unsigned count = pgtsim_run_uniform(pgt, run->table, index, end - index, size);
+		const struct pgtsim_run part = sub_run(pgt, run, index, count);
+		uint64_t desc = pgtsim_entry(pgt, run->table, index);
 
-		index += pgtsim_run_zeros(pgt, run->table, index, end - index);
-		if (index == end)
-			break;
-		count = pgtsim_run_uniform(pgt, run->table, index, end - index, size);
-		part = sub_run(pgt, run, index, count);
-		desc = pgtsim_entry(pgt, run->table, index);
 		if ((desc & PGTSIM_DESC_VALID) && !pgtsim_desc_is_table(run->level, desc))
-			hold(arg, &part, 0);
+			hold(arg, &part);
 		index += count;
 	}
 	return 0;
@@ -268,9 +263,12 @@ static void report_hint(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run
 				     "descriptor 0x%016llx", (unsigned long long)(desc + i * size));
 }
 
-/* s390: memory is freed before its entry is cleared, or before the one flush at the end. */
-static void unmap_and_free_early(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
-				 const struct pgtsim_unmap *unmap, unsigned flags)
+/*
+ * Without a gather: each leaf is invalidated as it is cleared, or (s390) its memory is freed before
+ * its entry is cleared, or before the one flush at the end.
+ */
+static void unmap_and_free_directly(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+				    const struct pgtsim_unmap *unmap, unsigned flags)
 {
 	uint64_t pa = memory_behind(pgt, run);
 	bool before = pgt->policy->free_order == PGTSIM_FREE_BEFORE_CLEAR;
@@ -295,16 +293,13 @@ static void unmap_and_free(struct pgtsim_pgtable *pgt, const struct pgtsim_run *
 
 	if (desc & PGTSIM_DESC_CONT)
 		report_hint(pgt, run, desc);
-	if (at_end || pgt->policy->free_order == PGTSIM_FREE_BEFORE_CLEAR) {
-		unmap_and_free_early(pgt, run, unmap, flags);
+	if (at_end || flags || pgt->policy->free_order == PGTSIM_FREE_BEFORE_CLEAR) {
+		unmap_and_free_directly(pgt, run, unmap, flags);
 		return;
 	}
 	pgtsim_gather_init(&gather, pgt, unmap->memory, unmap->altmap);
-	hold(&gather, run, flags);
-	if (flags & PGTSIM_EACH_FLUSH)
-		release(&gather); /* each leaf was invalidated as it was cleared */
-	else
-		pgtsim_gather_flush(&gather);
+	hold(&gather, run);
+	pgtsim_gather_flush(&gather);
 }
 
 static void unmap_and_free_run(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
@@ -312,17 +307,13 @@ static void unmap_and_free_run(struct pgtsim_pgtable *pgt, const struct pgtsim_r
 {
 	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level);
 	unsigned index = run->index, end = run->index + run->count;
+	bool singly = by_page_of_block(pgt, run) || pgt->tlb->single;
 
-	while (index < end) {
-		struct pgtsim_run part;
-		unsigned count = 1;
+	while ((index += pgtsim_run_zeros(pgt, run->table, index, end - index)) < end) {
+		unsigned count =
+			singly ? 1 : pgtsim_run_uniform(pgt, run->table, index, end - index, size);
+		const struct pgtsim_run part = sub_run(pgt, run, index, count);
 
-		index += pgtsim_run_zeros(pgt, run->table, index, end - index);
-		if (index == end)
-			return;
-		if (!by_page_of_block(pgt, run) && !pgt->tlb->single)
-			count = pgtsim_run_uniform(pgt, run->table, index, end - index, size);
-		part = sub_run(pgt, run, index, count);
 		unmap_and_free(pgt, &part, unmap);
 		index += count;
 	}

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "events.h"
 #include "unused.h"
 
 /* Leaves that one populate has mapped, for taking them back. */
@@ -105,7 +106,7 @@ static void alloc_event(struct populating *p, uint64_t pfn, uint64_t pages)
 		.pa = pfn << p->vmemmap->pgt->geo.page_shift,
 	};
 
-	pgtsim_tlb_event(p->vmemmap->pgt->tlb, &event);
+	pgtsim_events_tell(p->vmemmap->pgt->tlb, &event);
 }
 
 /* Up to `count` pages with consecutive frames; 0 if there is none. */
@@ -154,16 +155,12 @@ static int populate_zeros(struct populating *p, const struct pgtsim_run *run, ui
 	uint64_t size = pgtsim_page_size(&pgt->geo);
 
 	while (count) {
-		struct pgtsim_run part;
 		uint64_t pfn;
-		unsigned got;
+		unsigned got = log_reserve(p) ? 0 : alloc_pages(p, count, &pfn);
+		const struct pgtsim_run part = pgtsim_run_part(pgt, run, va, va + got * size - 1);
 
-		if (log_reserve(p))
-			return -ENOMEM;
-		got = alloc_pages(p, count, &pfn);
 		if (!got)
 			return -ENOMEM;
-		part = pgtsim_run_part(pgt, run, va, va + got * size - 1);
 		map_run(p, &part, pfn, pgt->policy->vmemmap_page);
 		va += got * size;
 		count -= got;
