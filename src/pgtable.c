@@ -318,15 +318,23 @@ static struct pgtsim_table *lowest_table(const struct pgtsim_pgtable *pgt, uint6
 	return table;
 }
 
+/* Where a walk of [va, last] may begin for this visitor. */
+static struct pgtsim_table *first_table(const struct pgtsim_pgtable *pgt, uint64_t va,
+					uint64_t last, const struct pgtsim_visitor *visitor)
+{
+	if (visitor->table || visitor->table_done || !is_private(pgt))
+		return pgt->root;
+	return lowest_table(pgt, va, last);
+}
+
 int pgtsim_walk(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last,
 		const struct pgtsim_visitor *visitor, void *arg)
 {
-	struct pgtsim_table *table = pgt->root;
+	struct pgtsim_table *table;
 
 	if (va < pgtsim_va_start(&pgt->geo) || last < va)
 		return -EINVAL;
-	if (!visitor->table && !visitor->table_done && is_private(pgt))
-		table = lowest_table(pgt, va, last);
+	table = first_table(pgt, va, last, visitor);
 	return walk_table(pgt, table, table->level, va, last, visitor, arg);
 }
 
@@ -1152,6 +1160,7 @@ int pgtsim_map(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map)
 {
 	bool skips = map->blocks && pgt->policy->block_over_table == PGTSIM_OVER_TABLE_SKIP;
 	const struct map_visitors *visitors = skips ? &map_visitors_skipping : &map_visitors;
+	struct pgtsim_table *first;
 	struct mapping m;
 	uint64_t got;
 	int ret = check_map(&pgt->geo, map, &m);
@@ -1159,7 +1168,8 @@ int pgtsim_map(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map)
 	if (ret)
 		return ret;
 	pgtsim_tlb_begin(pgt->tlb, PGTSIM_OP_BEGIN_MAP, m.va, m.last);
-	ret = pgtsim_walk(pgt, m.va, m.last, &visitors->prepare, &m);
+	first = first_table(pgt, m.va, m.last, &visitors->prepare);
+	ret = walk_table(pgt, first, first->level, m.va, m.last, &visitors->prepare, &m);
 	if (ret)
 		return ret;
 	got = pgtsim_tables_reserve(pgt, m.needed, &m.tables);
@@ -1168,7 +1178,7 @@ int pgtsim_map(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map)
 		return -ENOMEM;
 	}
 	m.reserved = got == m.needed;
-	ret = pgtsim_walk(pgt, m.va, m.last, &visitors->commit, &m);
+	ret = walk_table(pgt, first, first->level, m.va, m.last, &visitors->commit, &m);
 	pgtsim_tables_release(pgt, &m.tables);
 	return ret;
 }
