@@ -2,7 +2,7 @@
 /* cached: each rule of what may still be cached, by itself; and what machines make of it. */
 #include "hotplug.h"
 
-/* The checker itself, not the library's copy of it: its allocations must fail on demand. */
+/* The checker's records themselves, not the library's copy: their allocations must fail on demand. */
 static unsigned allocations_left = UINT32_MAX, allocations_failed;
 
 static void *failing_calloc(size_t count, size_t size)
@@ -16,7 +16,7 @@ static void *failing_calloc(size_t count, size_t size)
 }
 
 #define calloc failing_calloc
-#include "cached.c"
+#include "records.c"
 #undef calloc
 
 #define VA UINT64_C(0xffff000040000000)
