@@ -18,6 +18,14 @@ static void sync_each(struct pgtsim_cached *c, const struct pgtsim_event *event)
 	c->context = false;
 }
 
+static void clear(struct pgtsim_cached *c, const struct pgtsim_event *event)
+{
+	if (event->flags & PGTSIM_EACH_FLUSH)
+		pgtsim_stale_flush(c, event);
+	else
+		store(c, event);
+}
+
 void pgtsim_cached_barrier(struct pgtsim_cached *c, enum pgtsim_op op)
 {
 	if (!c->tlb->quiet)
@@ -66,10 +74,7 @@ void pgtsim_cached_event(struct pgtsim_cached *c, const struct pgtsim_event *eve
 		break;
 	case PGTSIM_OP_CLEAR:
 	case PGTSIM_OP_UNLINK:
-		if (event->flags & PGTSIM_EACH_FLUSH)
-			pgtsim_stale_flush(c, event);
-		else
-			store(c, event);
+		clear(c, event);
 		sync_each(c, event);
 		break;
 	case PGTSIM_OP_POKE:

@@ -2,7 +2,7 @@
 /* cached: each rule of what may still be cached, by itself; and what machines make of it. */
 #include "hotplug.h"
 
-/* The checker's records themselves, not the library's copy: their allocations must fail on demand. */
+/* The checker's records, not the library's copy of them: allocations must fail on demand. */
 static unsigned allocations_left = UINT32_MAX, allocations_failed;
 
 static void *failing_calloc(size_t count, size_t size)
