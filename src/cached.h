@@ -22,6 +22,10 @@
  *   - what is in tables that were overwritten, or just came back, is taken to be reachable through
  *     any stale table entry above it, not only through the one that led there
  *
+ * Behind it, from the ground up: records.c keeps what is stale and finds it; stale.c has the rules
+ * by which an entry gets stale and is stale no more; span.c takes the common case, which needs no
+ * records; reports.c tells; making.c judges new entries; cached.c hands each event to them.
+ *
  * Not known here: what freed tables hold then, tables linked in two places, and groups whose
  * members disagree on what they translate to; each is named by a violation of its own.
  */

@@ -2,7 +2,7 @@
 /* cached: each rule of what may still be cached, by itself; and what machines make of it. */
 #include "hotplug.h"
 
-/* The checker itself, not the library's copy of it: its allocations must fail on demand. */
+/* The checker's records, not the library's copy of them: allocations must fail on demand. */
 static unsigned allocations_left = UINT32_MAX, allocations_failed;
 
 static void *failing_calloc(size_t count, size_t size)
@@ -16,7 +16,7 @@ static void *failing_calloc(size_t count, size_t size)
 }
 
 #define calloc failing_calloc
-#include "cached.c"
+#include "records.c"
 #undef calloc
 
 #define VA UINT64_C(0xffff000040000000)
@@ -492,17 +492,23 @@ static void what_cannot_be_walked_is_not_cached(void **state)
 
 /* ---- what must not be freed yet ---- */
 
-/* Memory that is freed while a translation to it may be cached: of pages, of blocks. */
+/*
+ * Memory that is freed while a translation to it may be cached: of pages, of blocks, whether or not
+ * it is certain that the store is seen.
+ */
 static void memory_freed_while_cached(void **state)
 {
 	(void)state;
-	for (unsigned blocks = 0; blocks < 2; blocks++) {
+	for (unsigned kind = 0; kind < 4; kind++) {
+		bool blocks = kind & 1, published = kind & 2;
 		struct fixture f;
 		struct pgtsim_event event = { .op = PGTSIM_OP_PAGES_FREE, .level = PGTSIM_PTE };
 
 		start_4k(&f, "latest");
 		put(&f, VA, 2 * MIB, blocks, false);
 		clear(&f, VA, 2 * MIB, 0);
+		if (published)
+			pgtsim_tlb_publish(&f.tlb);
 		event.pa = PA + 2 * MIB;
 		event.count = 7;
 		pgtsim_tlb_event(&f.tlb, &event);
@@ -685,7 +691,7 @@ static void other_sizes_overlap(void **state)
 	fixture_drop(&f);
 }
 
-/* A page without the hint in a group that may be cached whole. */
+/* A page without the hint in a group that may be cached whole: told of the entry and the group. */
 static void page_in_a_group(void **state)
 {
 	struct fixture f;
@@ -696,7 +702,7 @@ static void page_in_a_group(void **state)
 	clear(&f, VA, PAGE, 0);
 	pgtsim_tlb_flush_range(&f.tlb, &f.pgt.geo, &f.policy, VA, VA + PAGE);
 	put(&f, VA, PAGE, false, false);
-	assert_true(times_found(&f.tlb, PGTSIM_V_OVERLAPPING_SIZES) > 0);
+	assert_int_equal(times_found(&f.tlb, PGTSIM_V_OVERLAPPING_SIZES), 2);
 	assert_true(stale_at(&f, VA));
 	fixture_drop(&f);
 }
