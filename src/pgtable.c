@@ -11,7 +11,7 @@
 #include "shared.h"
 #include "translate.h"
 
-/* Entries that the library itself touched. */
+/* Entries that the library itself dealt with, written or implied. */
 static void count_work(const struct pgtsim_pgtable *pgt, uint64_t entries)
 {
 	pgtsim_count(pgt->tlb, &pgt->tlb->counts.work_entries, entries);
