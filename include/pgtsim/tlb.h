@@ -54,7 +54,7 @@ extern "C" {
 	X(entries_read, "entries.read", "descriptors read: one a leaf; pass 2 as it scans")        \
 	X(entries_written, "entries.written", "leaf descriptors written or cleared")                \
 	X(lines_touched, "lines.touched", "64-byte lines of tables read or written, run by run")   \
-	X(work_entries, "work.entries", "entries that the library itself dealt with")               \
+	X(work_entries, "work.entries", "entries that the library itself dealt with")              \
 	X(explore_schedules, "explore.schedules", "schedules explored")                            \
 	X(explore_failed, "explore.failed", "those of them that failed")                           \
 	X(violations, "violations", "violations found so far")
