@@ -168,10 +168,12 @@ void pgtsim_make_by_hand(struct pgtsim_cached *c, const struct pgtsim_event *eve
 	c->by = by;
 	if (!is)
 		return;
-	if (!was)
+	if (!was) {
 		make(c, event);
-	else if (is_hinted(c, event->level, event->new_desc))
+	} else if (is_hinted(c, event->level, event->new_desc)) {
+		pgtsim_span_spill(c);
 		set_hints(c, event);
+	}
 }
 
 void pgtsim_cached_lost(struct pgtsim_cached *c, const struct pgtsim_event *event)

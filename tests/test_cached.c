@@ -1318,6 +1318,26 @@ static void invalidate_of_a_neighbour(void **state)
 	}
 }
 
+/* A hint put in by hand makes more of its group stale than the entry: all of it by hand. */
+static void hint_by_hand(void **state)
+{
+	struct fixture f;
+	uint64_t desc;
+
+	(void)state;
+	start_4k(&f, "latest");
+	put(&f, VA, PAGE, false, false);
+	desc = pgtsim_desc_leaf(&f.pgt.geo, PGTSIM_PTE, PA, f.policy.prot[PGTSIM_PROT_TAGGED]);
+	assert_int_equal(pgtsim_poke(&f.pgt, PGTSIM_PTE, VA, desc | PGTSIM_DESC_CONT), 0);
+	pgtsim_tlb_end(&f.tlb, pgtsim_va_start(&f.pgt.geo), UINT64_MAX);
+	assert_true(f.tlb.violation_count > 1);
+	for (size_t i = 0; i < f.tlb.violation_count; i++)
+		if (f.tlb.violations[i].name == PGTSIM_V_STALE_LEAF &&
+		    !strstr(f.tlb.violations[i].text, "gone by hand"))
+			fail_msg("%s", f.tlb.violations[i].text);
+	fixture_drop(&f);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(invalidate_of_a_neighbour),
 	cmocka_unit_test(per_leaf_flush_leaves_all_but_the_last),
@@ -1348,6 +1368,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(overwritten_table),
 	cmocka_unit_test(overwritten_table_of_tables),
 	cmocka_unit_test(restored_table),
+	cmocka_unit_test(hint_by_hand),
 	cmocka_unit_test(overwriting_counts_as_before),
 	cmocka_unit_test(more_than_one_table),
 	cmocka_unit_test(scattered_tables),

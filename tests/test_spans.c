@@ -158,6 +158,24 @@ static void map_one(struct stream *s)
 	tell(s, &event);
 }
 
+/* A leaf that changes in place, most of them in the hint, or goes, or comes. */
+static void poke_one(struct stream *s)
+{
+	int level = pick(s, 3) ? PGTSIM_PTE : PGTSIM_PMD;
+	uint64_t va = random_va(s, level), kind = level == PGTSIM_PTE ? 0x703 : 0x701;
+	struct pgtsim_event event = { .op = PGTSIM_OP_POKE,
+				      .level = level,
+				      .va = va,
+				      .count = 1,
+				      .size = pgtsim_entry_size(&s->geo, level) };
+
+	if (pick(s, 4))
+		event.old_desc = (PA + (va - s->start)) | kind;
+	if (pick(s, 4))
+		event.new_desc = (PA + (va - s->start)) | kind | PGTSIM_DESC_CONT;
+	tell(s, &event);
+}
+
 static void free_pages(struct stream *s)
 {
 	const struct pgtsim_event event = { .op = PGTSIM_OP_PAGES_FREE,
@@ -240,8 +258,8 @@ static void compare_ages(const struct stream *s)
 static void one_stream(uint32_t number)
 {
 	static void (*const actions[])(struct stream *) = {
-		clear_tables, clear_tables, clear_tables, unlink_one, barrier, barrier,
-		invalidate,   invalidate,   map_one,      free_pages, report,  begin,
+		clear_tables, clear_tables, clear_tables, unlink_one, barrier, barrier,  invalidate,
+		invalidate,   map_one,      free_pages,   report,     begin,   poke_one,
 	};
 	struct stream s = { .geo = toy_geometry(3), .policy = profile("latest") };
 
