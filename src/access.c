@@ -201,13 +201,19 @@ uint64_t pgtsim_access_read_carefully(const struct pgtsim_pgtable *pgt,
 	return table->implied ? pgtsim_access_plain(table, index) : load(&table->entries[index]);
 }
 
+/* Entries that are about to change: where they led is not known any more. */
+static void forget_children(struct pgtsim_table *table, unsigned index, unsigned count)
+{
+	for (unsigned i = index; table->children && i < index + count; i++)
+		table->children[i] = NULL;
+}
+
 static void careful_store(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
 			  unsigned index, uint64_t desc)
 {
 	pgtsim_table_write_out(table);
 	announce(pgt, &table->entries[index], true);
-	if (table->children)
-		table->children[index] = NULL;
+	forget_children(table, index, 1);
 	store(&table->entries[index], desc);
 }
 
@@ -219,8 +225,7 @@ void pgtsim_access_write(const struct pgtsim_pgtable *pgt, struct pgtsim_table *
 		return;
 	}
 	pgtsim_table_write_out(table);
-	if (table->children)
-		table->children[index] = NULL;
+	forget_children(table, index, 1);
 	table->entries[index] = desc;
 }
 
@@ -250,6 +255,7 @@ void pgtsim_access_fill(const struct pgtsim_pgtable *pgt, struct pgtsim_table *t
 void pgtsim_access_clear(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
 			 unsigned index, unsigned count)
 {
+	forget_children(table, index, count);
 	if (is_told(pgt, table, count)) {
 		table->implied = true;
 	} else if (is_private(pgt)) {

@@ -371,7 +371,7 @@ static void record_filled(const struct pgtsim_pgtable *pgt, struct pgtsim_table 
 
 /*
  * Keeps whether a table's leaves all follow one another, before `desc` and its followers are written
- * from an index on; `first` if it holds nothing yet. Then clearing them needs no look at them.
+ * from an index on, `first` of a run. Then clearing them needs no look at them.
  */
 static void record_leaves(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
 			  unsigned index, uint64_t desc, bool first)
@@ -379,7 +379,7 @@ static void record_leaves(const struct pgtsim_pgtable *pgt, struct pgtsim_table 
 	uint64_t base = desc - index * pgtsim_entry_size(&pgt->geo, table->level);
 
 	if (is_private(pgt)) {
-		table->alike = first || (table->alike && table->base == base);
+		table->alike = (first && !table->live) || (table->alike && table->base == base);
 		table->base = base;
 	} else if (table->alike) {
 		table->alike = false;
@@ -576,7 +576,7 @@ void pgtsim_run_map(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, ui
 		uint64_t desc = pgtsim_desc_leaf(&pgt->geo, run->level, pa, attrs);
 
 		n = (unsigned)pgtsim_desc_run(&pgt->geo, run->level, pa, run->count - done);
-		record_leaves(pgt, run->table, run->index + done, desc, !run->table->live && !done);
+		record_leaves(pgt, run->table, run->index + done, desc, !done);
 		pgtsim_access_fill(pgt, run->table, run->index + done, n, desc, size);
 		if (pgtsim_tlb_watched(pgt->tlb))
 			map_event(pgt, run->level, va, n, pa, desc, flags);
@@ -669,7 +669,7 @@ uint64_t pgtsim_tables_reserve(struct pgtsim_pgtable *pgt, uint64_t count,
 	*list = NULL;
 	if (!count)
 		got = 0;
-	else if (pgtsim_implies(pgt))
+	else if (pgtsim_implies(pgt) && pgt->ops.alloc == memory_alloc)
 		got = pgtsim_memory_take_tables(pgt->ops.ctx, count, &tail);
 	else
 		got = pgt->ops.alloc(pgt->ops.ctx, count, &tail);
@@ -747,7 +747,8 @@ void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 		*list = child;
 		return;
 	}
-	if (pgtsim_implies(pgt))
+	/* A table beyond pa_bits is not where its entry says. */
+	if (pgtsim_implies(pgt) && pgtsim_oa(&pgt->geo, pgt->geo.page_shift, desc) == child->pa)
 		pgtsim_table_note(pgt->ops.ctx, run->table, index, child);
 	if (run->table->alike)
 		run->table->alike = false;

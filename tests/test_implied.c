@@ -245,12 +245,113 @@ static void memory_is_used_again(void **state)
 	fixture_drop(&f);
 }
 
+/* Clears a table entry as if it were a leaf, and leaves the table to nobody. */
+static int clear_entry(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
+		       struct pgtsim_table *child, void *arg)
+{
+	(void)child;
+	if (run->level != *(const int *)arg)
+		return 0;
+	pgtsim_run_clear(pgt, run, pgtsim_run_live(pgt, run), 0);
+	return PGTSIM_WALK_SKIP;
+}
+
+/* Whoever clears the entry of a table, the way to that table is forgotten. */
+static void no_way_without_entry(void **state)
+{
+	const struct pgtsim_policy policy = profile("latest");
+
+	(void)state;
+	for (unsigned levels = 2; levels <= PGTSIM_MAX_LEVELS; levels++) {
+		static const struct pgtsim_visitor visitor = { .table = clear_entry };
+		const struct pgtsim_geometry geo = toy_geometry(levels);
+		uint64_t va = pgtsim_va_start(&geo);
+
+		for (int level = pgtsim_root_level(&geo); level < PGTSIM_PTE; level++) {
+			struct pgtsim_translation t;
+			struct fixture f;
+
+			fixture_init(&f, &policy, &geo);
+			assert_int_equal(map_linear(&f, va, 2 * GIB, 4096, false), 0);
+			assert_int_equal(pgtsim_walk(&f.pgt, va, va, &visitor, &level), 0);
+			assert_int_equal(pgtsim_translate(&f.pgt, va, &t), -EFAULT);
+			assert_int_equal(t.level, level);
+			assert_int_equal(map_linear(&f, va, 4 * GIB, 4096, false), 0);
+			assert_int_equal(pgtsim_translate(&f.pgt, va, &t), 0);
+			assert_int_equal(t.pa, 4 * GIB);
+			fixture_drop(&f);
+		}
+	}
+}
+
+/* An allocator of tables that counts, and is a simulated memory's otherwise. */
+static unsigned asked_for;
+
+static uint64_t (*memory_alloc)(void *ctx, uint64_t count, struct pgtsim_table ***tail);
+
+static uint64_t counting_alloc(void *ctx, uint64_t count, struct pgtsim_table ***tail)
+{
+	asked_for += (unsigned)count;
+	return memory_alloc(ctx, count, tail);
+}
+
+/* Who has put a function of their own in a simulated memory's place is called for each table. */
+static void own_alloc_is_called(void **state)
+{
+	const struct pgtsim_policy policy = profile("latest");
+	const struct pgtsim_geometry geo = toy_geometry(3);
+	uint64_t va = pgtsim_va_start(&geo);
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f, &policy, &geo);
+	memory_alloc = f.pgt.ops.alloc;
+	f.pgt.ops.alloc = counting_alloc;
+	assert_int_equal(map_linear(&f, va, 2 * GIB, 4 * 4096, false), 0);
+	assert_int_equal(asked_for, 2);
+	fixture_drop(&f);
+}
+
+/* A table beyond the addresses that entries can hold is no table, whoever linked it. */
+static void tables_out_of_reach(void **state)
+{
+	const struct pgtsim_policy policy = profile("latest");
+	const struct pgtsim_geometry_config config = {
+		.page_shift = 12, .levels = 3, .bits = { 9, 9, 9 }, .pa_bits = 40
+	};
+	const struct pgtsim_ram ram = { 2 * TIB, 2 * TIB + GIB };
+	struct pgtsim_geometry geo;
+	int ret[2];
+
+	(void)state;
+	assert_int_equal(pgtsim_geometry_custom(&geo, &config), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		struct pgtsim_translation t;
+		struct fixture f;
+
+		fixture_init(&f, &policy, &geo);
+		pgtsim_pgtable_fini(&f.pgt);
+		pgtsim_memory_free(&f.memory);
+		assert_int_equal(pgtsim_memory_new(&f.memory, 12, 4096, &ram, 1), 0);
+		assert_int_equal(
+			pgtsim_pgtable_init(&f.pgt, &geo, &f.policy, &f.tlb,
+					    pgtsim_memory_table_ops(f.memory),
+					    i ? PGTSIM_ACCESS_HOOKED : PGTSIM_ACCESS_PRIVATE),
+			0);
+		map_linear(&f, pgtsim_va_start(&geo), 2 * GIB, 4096, false);
+		ret[i] = pgtsim_translate(&f.pgt, pgtsim_va_start(&geo), &t);
+		fixture_drop(&f);
+	}
+	assert_int_equal(ret[0], ret[1]);
+	assert_int_equal(ret[0], -EFAULT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(implied_equals_written),
-		cmocka_unit_test(written_when_needed),
-		cmocka_unit_test(memory_is_used_again),
+		cmocka_unit_test(implied_equals_written), cmocka_unit_test(written_when_needed),
+		cmocka_unit_test(memory_is_used_again),   cmocka_unit_test(no_way_without_entry),
+		cmocka_unit_test(own_alloc_is_called),    cmocka_unit_test(tables_out_of_reach),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
