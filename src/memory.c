@@ -981,24 +981,30 @@ void pgtsim_table_write_out(struct pgtsim_table *table)
 	table->implied = false;
 }
 
+/* Host memory for notes beside a table's entries, all of them NULL. NULL if there is none. */
+static struct pgtsim_table **new_children(struct pgtsim_memory *memory)
+{
+	struct host *host = &memory->host;
+	uintptr_t piece = 0;
+
+	lock(memory);
+	if (!host->spare_count)
+		grow_host(host, 1);
+	if (host->spare_count)
+		piece = host->spare[--host->spare_count];
+	unlock(memory);
+	if (piece & 1)
+		memset(piece_entries(piece), 0, memory->table_bytes);
+	return (void *)piece_entries(piece);
+}
+
 void pgtsim_table_note(struct pgtsim_memory *memory, struct pgtsim_table *table, unsigned index,
 		       struct pgtsim_table *child)
 {
-	struct host *host = &memory->host;
-
-	if (!table->children) {
-		uintptr_t piece;
-
-		if (!host->spare_count)
-			grow_host(host, 1);
-		if (!host->spare_count)
-			return;
-		piece = host->spare[--host->spare_count];
-		table->children = (void *)piece_entries(piece);
-		if (piece & 1)
-			memset(table->children, 0, memory->table_bytes);
-	}
-	table->children[index] = child;
+	if (!table->children)
+		table->children = new_children(memory);
+	if (table->children)
+		table->children[index] = child;
 }
 
 /* Initialises the records of one run and appends them to the list. */

@@ -665,12 +665,84 @@ static void passes_leave_tables_that_come_meanwhile(void **state)
 	}
 }
 
+/* ---- page tables of one thread each, tables from one memory ---- */
+
+enum { OWNERS = 2, OWN_ROUNDS = 60, SPREAD = 8 };
+
+/* A private page table and its thread. */
+struct owner {
+	struct pgtsim_policy policy;
+	struct pgtsim_tlb tlb;
+	struct pgtsim_pgtable pgt;
+	uint64_t wrong;
+};
+
+/* Maps a page in each of several tables, looks at them, and takes all down. */
+static void *use_own(void *arg)
+{
+	struct owner *owner = arg;
+	struct pgtsim_pgtable *pgt = &owner->pgt;
+	uint64_t va = pgtsim_va_start(&pgt->geo), end = va + SPREAD * GIB;
+
+	for (unsigned round = 0; round < OWN_ROUNDS; round++) {
+		const struct pgtsim_unmap unmap = { .start = va, .end = end };
+
+		for (unsigned i = 0; i < SPREAD; i++) {
+			const struct pgtsim_map map = { .va = va + i * GIB,
+							.pa = DEVICE + i * 4096,
+							.size = 4096,
+							.attrs = PGTSIM_DESC_AF };
+			struct pgtsim_translation t = { .pa = 0 };
+
+			owner->wrong += pgtsim_map(pgt, &map) != 0;
+			owner->wrong += pgtsim_translate(pgt, map.va, &t) || t.pa != map.pa;
+		}
+		owner->wrong += pgtsim_unmap_range(pgt, &unmap) != 0;
+		owner->wrong += pgtsim_free_tables(pgt, va, end, va, 0) != 0;
+	}
+	return NULL;
+}
+
+/* Threads with a page table each may take their tables from one memory. */
+static void private_tables_of_one_memory(void **state)
+{
+	const struct pgtsim_geometry geo = linux_geometry(4, 48, 0, 48);
+	const struct pgtsim_ram ram = { RAM_START, RAM_START + GIB };
+	struct pgtsim_memory *memory;
+	struct owner owner[OWNERS];
+	pthread_t thread[OWNERS];
+
+	(void)state;
+	assert_int_equal(pgtsim_memory_new(&memory, 12, 4096, &ram, 1), 0);
+	pgtsim_memory_share(memory);
+	for (unsigned i = 0; i < OWNERS; i++) {
+		owner[i] = (struct owner){ .policy = profile("latest") };
+		pgtsim_tlb_init(&owner[i].tlb);
+		assert_int_equal(pgtsim_pgtable_init(&owner[i].pgt, &geo, &owner[i].policy,
+						     &owner[i].tlb, pgtsim_memory_table_ops(memory),
+						     PGTSIM_ACCESS_PRIVATE),
+				 0);
+	}
+	for (unsigned i = 0; i < OWNERS; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, use_own, &owner[i]), 0);
+	for (unsigned i = 0; i < OWNERS; i++)
+		assert_int_equal(pthread_join(thread[i], NULL), 0);
+	for (unsigned i = 0; i < OWNERS; i++) {
+		assert_int_equal(owner[i].wrong, 0);
+		pgtsim_pgtable_fini(&owner[i].pgt);
+		pgtsim_tlb_fini(&owner[i].tlb);
+	}
+	assert_int_equal(pgtsim_memory_free_count(memory), pgtsim_memory_ram_count(memory));
+	pgtsim_memory_free(&memory);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(tables_that_come_meanwhile),
 	cmocka_unit_test(passes_leave_tables_that_come_meanwhile),
 	cmocka_unit_test(the_second_table_is_dropped),
 	cmocka_unit_test(together_as_in_turn),
 	cmocka_unit_test(failures_among_threads),
+	cmocka_unit_test(private_tables_of_one_memory),
 };
 
 int main(int argc, char **argv)
