@@ -72,7 +72,10 @@ static bool make_room(struct pgtsim_exploring *x)
 	return true;
 }
 
-/* Takes a table under watch, its entries written; all that is known of one that is not linked yet is where it is. */
+/*
+ * Takes a table under watch, its entries written; all that is known of one that is not linked yet
+ * is where it is.
+ */
 static bool watch(struct pgtsim_exploring *x, struct pgtsim_table *table, uint64_t va)
 {
 	struct pgtsim_watched **slot, old;
