@@ -180,12 +180,15 @@ static bool is_private(const struct pgtsim_pgtable *pgt)
 	return pgt->access == PGTSIM_ACCESS_PRIVATE;
 }
 
-/* Whether a run is all of a table, and need not be written: the record tells it. */
+/*
+ * Whether a run is all of a table, and need not be written: the record tells it. The record says
+ * that `live` of its entries are; of a table that several entries lead to it may say anything.
+ */
 static bool is_told(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
-		    unsigned count)
+		    unsigned count, unsigned live)
 {
-	return count == pgtsim_entries(&pgt->geo, table->level) && table != pgt->root &&
-	       pgtsim_implies(pgt);
+	return count == pgtsim_entries(&pgt->geo, table->level) && table->live == live &&
+	       table != pgt->root && pgtsim_implies(pgt);
 }
 
 static void announce(const struct pgtsim_pgtable *pgt, const uint64_t *entry, bool write)
@@ -241,7 +244,7 @@ bool pgtsim_access_install(const struct pgtsim_pgtable *pgt, struct pgtsim_table
 void pgtsim_access_fill(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
 			unsigned index, unsigned count, uint64_t first, uint64_t step)
 {
-	if (is_told(pgt, table, count)) {
+	if (is_told(pgt, table, count, 0)) {
 		table->implied = true;
 	} else if (is_private(pgt)) {
 		pgtsim_table_write_out(table);
@@ -256,7 +259,7 @@ void pgtsim_access_clear(const struct pgtsim_pgtable *pgt, struct pgtsim_table *
 			 unsigned index, unsigned count)
 {
 	forget_children(table, index, count);
-	if (is_told(pgt, table, count)) {
+	if (is_told(pgt, table, count, count)) {
 		table->implied = true;
 	} else if (is_private(pgt)) {
 		pgtsim_table_write_out(table);

@@ -379,6 +379,8 @@ static void record_leaves(const struct pgtsim_pgtable *pgt, struct pgtsim_table 
 	uint64_t base = desc - index * pgtsim_entry_size(&pgt->geo, table->level);
 
 	if (is_private(pgt)) {
+		if (table->live)
+			pgtsim_table_write_out(table);
 		table->alike = (first && !table->live) || (table->alike && table->base == base);
 		table->base = base;
 	} else if (table->alike) {

@@ -284,6 +284,49 @@ static void no_way_without_entry(void **state)
 	}
 }
 
+/*
+ * A table that two entries lead to, mapped through both at once: what was written last stands, and
+ * nothing beyond it.
+ */
+static void map_through_two_entries(const struct pgtsim_geometry *geo, unsigned pages)
+{
+	const struct pgtsim_policy policy = profile("latest");
+	unsigned entries = pgtsim_entries(geo, PGTSIM_PTE);
+	uint64_t va = pgtsim_va_start(geo), span = entries * pgtsim_page_size(geo);
+	struct pgtsim_unmap unmap = { .start = va, .end = va + span };
+	const struct pgtsim_step *step;
+	const struct pgtsim_table *table;
+	struct pgtsim_translation t;
+	struct fixture f;
+
+	fixture_init(&f, &policy, geo);
+	assert_int_equal(map_linear(&f, va, 2 * GIB, span, false), 0);
+	assert_int_equal(pgtsim_unmap_range(&f.pgt, &unmap), 0);
+	pgtsim_translate(&f.pgt, va, &t);
+	step = &t.step[t.steps - 2];
+	assert_int_equal(pgtsim_poke(&f.pgt, PGTSIM_PMD, va + span, step->desc), 0);
+	assert_int_equal(map_linear(&f, va, 2 * GIB, span + pages * 4096, false), 0);
+	table = pgtsim_memory_table(f.memory, pgtsim_desc_address(geo, PGTSIM_PMD, step->desc));
+	for (unsigned i = 0; i < entries; i++)
+		assert_int_equal(pgtsim_desc_address(geo, PGTSIM_PTE, table->entries[i]),
+				 2 * GIB + (i < pages ? span : 0) + i * 4096);
+	assert_int_equal(pgtsim_unmap_range(&f.pgt, &unmap), 0);
+	for (unsigned i = 0; i < entries; i++)
+		assert_int_equal(pgtsim_entry(&f.pgt, table, i), 0);
+	fixture_drop(&f);
+}
+
+static void mapped_through_two_entries(void **state)
+{
+	const struct pgtsim_geometry small = toy_geometry(3), wide = linux_geometry(4, 48, 0, 48);
+
+	(void)state;
+	for (unsigned pages = 1; pages <= 4; pages++)
+		map_through_two_entries(&small, pages);
+	map_through_two_entries(&wide, 1);
+	map_through_two_entries(&wide, 512);
+}
+
 /* An allocator of tables that counts, and is a simulated memory's otherwise. */
 static unsigned asked_for;
 
@@ -349,9 +392,13 @@ static void tables_out_of_reach(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(implied_equals_written), cmocka_unit_test(written_when_needed),
-		cmocka_unit_test(memory_is_used_again),   cmocka_unit_test(no_way_without_entry),
-		cmocka_unit_test(own_alloc_is_called),    cmocka_unit_test(tables_out_of_reach),
+		cmocka_unit_test(implied_equals_written),
+		cmocka_unit_test(written_when_needed),
+		cmocka_unit_test(memory_is_used_again),
+		cmocka_unit_test(no_way_without_entry),
+		cmocka_unit_test(mapped_through_two_entries),
+		cmocka_unit_test(own_alloc_is_called),
+		cmocka_unit_test(tables_out_of_reach),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
