@@ -142,7 +142,8 @@ PGTSIM_API void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pg
 
 /*
  * The record of the table page at pa (bytes), in constant time; NULL if there is none. If the
- * table was implied its entries are written out now; pgtsim_entry() reads it as it is.
+ * table was implied its entries are written out now, which of a private page table's tables is for
+ * that one's thread alone; pgtsim_entry() reads it as it is.
  */
 PGTSIM_API struct pgtsim_table *pgtsim_memory_table(const struct pgtsim_memory *memory,
 						    uint64_t pa);

@@ -41,7 +41,8 @@ extern "C" {
 
 /*
  * Where table pages come from. alloc, free and find work as pgtsim_memory_alloc_tables(),
- * pgtsim_memory_free_table() and pgtsim_memory_table() say; ctx is their first argument.
+ * pgtsim_memory_free_table() and pgtsim_memory_table() say, but that find need not write out what a
+ * record tells; ctx is their first argument.
  */
 struct pgtsim_table_ops {
 	uint64_t (*alloc)(void *ctx, uint64_t count, struct pgtsim_table ***tail);
