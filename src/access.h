@@ -67,7 +67,7 @@ unsigned pgtsim_access_no_tables(const struct pgtsim_pgtable *pgt, const struct 
 static inline uint64_t pgtsim_access_plain(const struct pgtsim_table *table, unsigned index)
 {
 	if (table->implied)
-		return table->live ? table->base + ((uint64_t)index << table->shift) : 0;
+		return index < table->live ? table->base + ((uint64_t)index << table->shift) : 0;
 	return table->entries[index];
 }
 
