@@ -270,6 +270,13 @@ void pgtsim_access_clear(const struct pgtsim_pgtable *pgt, struct pgtsim_table *
 	}
 }
 
+/* Whether each entry is the one before it plus step, and none is zero: leaves, mostly. */
+static bool all_follow(const uint64_t *entries, unsigned count, uint64_t step)
+{
+	return count && *entries && *entries + (count - 1) * step >= *entries &&
+	       plain_equal(entries, count, *entries, step) == count;
+}
+
 unsigned pgtsim_access_live(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
 			    unsigned index, unsigned count)
 {
@@ -281,6 +288,8 @@ unsigned pgtsim_access_live(const struct pgtsim_pgtable *pgt, const struct pgtsi
 			live += pgtsim_access_read_carefully(pgt, table, index + i) != 0;
 	} else if (table->implied) {
 		live = table->live ? count : 0;
+	} else if (all_follow(entries, count, UINT64_C(1) << table->shift)) {
+		live = count;
 	} else {
 		for (unsigned i = 0; i < count; i++)
 			live += entries[i] != 0;

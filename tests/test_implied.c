@@ -51,6 +51,20 @@ static void compare_bytes(const struct pair *p)
 	}
 }
 
+static void compare_events(const struct pgtsim_event *a, const struct pgtsim_event *b)
+{
+	assert_int_equal(a->op, b->op);
+	assert_int_equal(a->level, b->level);
+	assert_int_equal(a->flags, b->flags);
+	assert_int_equal(a->va, b->va);
+	assert_int_equal(a->count, b->count);
+	assert_int_equal(a->size, b->size);
+	assert_int_equal(a->old_desc, b->old_desc);
+	assert_int_equal(a->new_desc, b->new_desc);
+	assert_int_equal(a->step, b->step);
+	assert_int_equal(a->pa, b->pa);
+}
+
 static void compare(const struct pair *p)
 {
 	struct snapshot a = snapshot_take(&p->f[0]), b = snapshot_take(&p->f[1]);
@@ -60,9 +74,8 @@ static void compare(const struct pair *p)
 	snapshot_free(&b);
 	assert_counts_equal(&p->f[0].tlb.counts, &p->f[1].tlb.counts);
 	assert_int_equal(p->r[0].count, p->r[1].count);
-	if (p->r[0].count)
-		assert_memory_equal(p->r[0].event, p->r[1].event,
-				    p->r[0].count * sizeof(*p->r[0].event));
+	for (size_t i = 0; i < p->r[0].count; i++)
+		compare_events(&p->r[0].event[i], &p->r[1].event[i]);
 }
 
 /* Mostly where a table begins, else a few pages beside. */
