@@ -1246,16 +1246,6 @@ static const struct pgtsim_table *next_table(const struct pgtsim_pgtable *pgt, i
 	return NULL;
 }
 
-/* Notes a step of a walk. */
-static uint64_t take_step(struct pgtsim_translation *out, unsigned n, int level, unsigned index,
-			  uint64_t desc)
-{
-	out->step[n].level = level;
-	out->step[n].index = index;
-	out->step[n].desc = desc;
-	return desc;
-}
-
 int pgtsim_translate_from(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
 			  uint64_t va, uint64_t tables, struct pgtsim_translation *out)
 {
@@ -1264,7 +1254,8 @@ int pgtsim_translate_from(const struct pgtsim_pgtable *pgt, const struct pgtsim_
 		uint64_t desc = pgtsim_access_read(pgt, table, index);
 
 		out->level = level;
-		out->desc = take_step(out, out->steps++, level, index, desc);
+		out->desc = desc;
+		out->step[out->steps++] = (struct pgtsim_step){ level, index, desc };
 		if (!pgtsim_desc_is_table(level, desc)) {
 			out->fault = leaf_fault(&pgt->geo, level, desc);
 			if (out->fault)

@@ -157,10 +157,11 @@ static int populate_zeros(struct populating *p, const struct pgtsim_run *run, ui
 	while (count) {
 		uint64_t pfn;
 		unsigned got = log_reserve(p) ? 0 : alloc_pages(p, count, &pfn);
-		const struct pgtsim_run part = pgtsim_run_part(pgt, run, va, va + got * size - 1);
+		struct pgtsim_run part;
 
 		if (!got)
 			return -ENOMEM;
+		part = pgtsim_run_part(pgt, run, va, va + got * size - 1);
 		map_run(p, &part, pfn, pgt->policy->vmemmap_page);
 		va += got * size;
 		count -= got;
