@@ -180,15 +180,10 @@ static bool is_private(const struct pgtsim_pgtable *pgt)
 	return pgt->access == PGTSIM_ACCESS_PRIVATE;
 }
 
-/*
- * Whether a run is all of a table, and need not be written: the record tells it. The record says
- * that `live` of its entries are; of a table that several entries lead to it may say anything.
- */
-static bool is_told(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
-		    unsigned count, unsigned live)
+/* Whether a table may be implied. */
+static bool may_imply(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table)
 {
-	return count == pgtsim_entries(&pgt->geo, table->level) && table->live == live &&
-	       table != pgt->root && pgtsim_implies(pgt);
+	return table != pgt->root && pgtsim_implies(pgt);
 }
 
 static void announce(const struct pgtsim_pgtable *pgt, const uint64_t *entry, bool write)
@@ -241,33 +236,103 @@ bool pgtsim_access_install(const struct pgtsim_pgtable *pgt, struct pgtsim_table
 	return true;
 }
 
-void pgtsim_access_fill(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-			unsigned index, unsigned count, uint64_t first, uint64_t step)
+/* All that threads keep in the record of a table they share; `first` stays 0. */
+static void add_live(struct pgtsim_table *table, unsigned live)
 {
-	if (is_told(pgt, table, count, 0)) {
-		table->implied = true;
-	} else if (is_private(pgt)) {
+	AO_int_fetch_and_add_release(&table->live, live);
+}
+
+void pgtsim_record_filled(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+			  unsigned index, unsigned live)
+{
+	if (pgt->access == PGTSIM_ACCESS_SHARED) {
+		add_live(table, live);
+		return;
+	}
+	table->live += live;
+	if (index < table->first)
+		table->first = index;
+}
+
+void pgtsim_record_cleared(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+			   unsigned index, unsigned count, unsigned live)
+{
+	if (pgt->access == PGTSIM_ACCESS_SHARED) {
+		add_live(table, -live);
+		return;
+	}
+	table->live -= live;
+	if (index <= table->first && table->first < index + count)
+		table->first = index + count;
+}
+
+/*
+ * Brings a table's record to where it tells these leaves, too, if it can; then they need not be
+ * written, neither must clearing them look at them.
+ */
+static void record_leaves(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+			  unsigned index, unsigned count, uint64_t desc)
+{
+	uint64_t base = desc - ((uint64_t)index << table->shift);
+
+	if (!table->live) {
+		table->first = index;
+		table->base = base;
+		table->alike = true;
+		table->implied = may_imply(pgt, table);
+		return;
+	}
+	if (table->base != base ||
+	    (index != table->first + table->live && index + count != table->first))
 		pgtsim_table_write_out(table);
-		plain_fill(&table->entries[index], count, first, step);
+	if (table->base != base)
+		table->alike = false;
+}
+
+void pgtsim_access_fill(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+			unsigned index, unsigned count, uint64_t desc)
+{
+	uint64_t step = UINT64_C(1) << table->shift;
+
+	if (is_private(pgt)) {
+		record_leaves(pgt, table, index, count, desc);
+		if (!table->implied)
+			plain_fill(&table->entries[index], count, desc, step);
 	} else {
 		for (unsigned i = 0; i < count; i++)
-			careful_store(pgt, table, index + i, first + i * step);
+			careful_store(pgt, table, index + i, desc + i * step);
 	}
+	pgtsim_record_filled(pgt, table, index, count);
+}
+
+/* Whether the record can tell what is left of a table once these entries are cleared. */
+static bool still_told(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
+		       unsigned index, unsigned count, unsigned live)
+{
+	if (table->implied)
+		return live == table->live || index <= table->first ||
+		       index + count >= table->first + table->live;
+	return live == table->live && count == pgtsim_entries(&pgt->geo, table->level) &&
+	       may_imply(pgt, table);
 }
 
 void pgtsim_access_clear(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-			 unsigned index, unsigned count)
+			 unsigned index, unsigned count, unsigned live)
 {
 	forget_children(table, index, count);
-	if (is_told(pgt, table, count, count)) {
-		table->implied = true;
-	} else if (is_private(pgt)) {
-		pgtsim_table_write_out(table);
-		plain_fill(&table->entries[index], count, 0, 0);
+	if (is_private(pgt)) {
+		bool told = still_told(pgt, table, index, count, live);
+
+		if (!told) {
+			pgtsim_table_write_out(table);
+			plain_fill(&table->entries[index], count, 0, 0);
+		}
+		table->implied = told;
 	} else {
 		for (unsigned i = 0; i < count; i++)
 			careful_store(pgt, table, index + i, 0);
 	}
+	pgtsim_record_cleared(pgt, table, index, count, live);
 }
 
 /* Whether each entry is the one before it plus step, and none is zero: leaves, mostly. */
@@ -275,6 +340,16 @@ static bool all_follow(const uint64_t *entries, unsigned count, uint64_t step)
 {
 	return count && *entries && *entries + (count - 1) * step >= *entries &&
 	       plain_equal(entries, count, *entries, step) == count;
+}
+
+/* How many of the entries an implied table's record tells. */
+static unsigned told(const struct pgtsim_table *table, unsigned index, unsigned count)
+{
+	unsigned end = table->first + table->live;
+	unsigned from = index > table->first ? index : table->first;
+	unsigned to = index + count < end ? index + count : end;
+
+	return from < to ? to - from : 0;
 }
 
 unsigned pgtsim_access_live(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
@@ -287,7 +362,7 @@ unsigned pgtsim_access_live(const struct pgtsim_pgtable *pgt, const struct pgtsi
 		for (unsigned i = 0; i < count; i++)
 			live += pgtsim_access_read_carefully(pgt, table, index + i) != 0;
 	} else if (table->implied) {
-		live = table->live ? count : 0;
+		live = told(table, index, count);
 	} else if (all_follow(entries, count, UINT64_C(1) << table->shift)) {
 		live = count;
 	} else {
@@ -307,9 +382,11 @@ unsigned pgtsim_access_zeros(const struct pgtsim_pgtable *pgt, const struct pgts
 			i++;
 		return i;
 	}
-	if (table->implied)
-		return table->live ? 0 : count;
-	return plain_equal(&table->entries[index], count, 0, 0);
+	if (!table->implied)
+		return plain_equal(&table->entries[index], count, 0, 0);
+	if (!told(table, index, count))
+		return count;
+	return index < table->first ? table->first - index : 0;
 }
 
 unsigned pgtsim_access_uniform(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
@@ -324,9 +401,12 @@ unsigned pgtsim_access_uniform(const struct pgtsim_pgtable *pgt, const struct pg
 			i++;
 		return i;
 	}
-	if (table->implied)
-		return step == (table->live ? UINT64_C(1) << table->shift : 0) ? count : 1;
-	return plain_equal(&table->entries[index], count, desc, step);
+	if (!table->implied)
+		return plain_equal(&table->entries[index], count, desc, step);
+	if (step == (desc ? UINT64_C(1) << table->shift : 0))
+		i = desc ? told(table, index, count) :
+			   pgtsim_access_zeros(pgt, table, index, count);
+	return i;
 }
 
 unsigned pgtsim_access_no_tables(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,

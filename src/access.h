@@ -3,12 +3,12 @@
  * Table access: the only code that reads or writes entries of table memory.
  *
  * Each primitive works on a run of entries of one table. Tables of one thread get plain loops
- * over vectors; shared ones get one atomic access an entry, hooked ones a call before each. The
- * counts in the side record are kept by the callers in pgtable.c, `alike` and `base` before the
- * entries are written, `live` after.
+ * over vectors; shared ones get one atomic access an entry, hooked ones a call before each. Runs
+ * of leaves are recorded here, single entries by the callers in pgtable.c.
  *
- * Most tables are written and cleared whole, and never looked at in between. Such a table is
- * implied: its record tells its entries, none of which is written until one of them is.
+ * Most tables hold nothing but leaves that follow one another, and are never looked at. Such a
+ * table is implied: its record tells its entries, none of which is written until the record can
+ * tell them no longer, or somebody looks.
  */
 #ifndef PGTSIM_ACCESS_H
 #define PGTSIM_ACCESS_H
@@ -40,12 +40,21 @@ void pgtsim_access_write(const struct pgtsim_pgtable *pgt, struct pgtsim_table *
 bool pgtsim_access_install(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
 			   unsigned index, uint64_t desc);
 
-/* Writes first, first + step, … */
+/* Writes leaves that follow one another, `desc` first, over entries that are zero; records them. */
 void pgtsim_access_fill(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-			unsigned index, unsigned count, uint64_t first, uint64_t step);
+			unsigned index, unsigned count, uint64_t desc);
 
+/* Clears entries, of which `live` are not zero; records it. */
 void pgtsim_access_clear(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-			 unsigned index, unsigned count);
+			 unsigned index, unsigned count, unsigned live);
+
+/* Keeps the record when `live` of these entries, all zero before, are written. */
+void pgtsim_record_filled(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+			  unsigned index, unsigned live);
+
+/* The same when they are cleared. */
+void pgtsim_record_cleared(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+			   unsigned index, unsigned count, unsigned live);
 
 /* How many of the entries are not zero. */
 unsigned pgtsim_access_live(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
@@ -66,9 +75,11 @@ unsigned pgtsim_access_no_tables(const struct pgtsim_pgtable *pgt, const struct 
 /* An entry of a table of one thread. Inline for walks, which read one entry a table. */
 static inline uint64_t pgtsim_access_plain(const struct pgtsim_table *table, unsigned index)
 {
-	if (table->implied)
-		return index < table->live ? table->base + ((uint64_t)index << table->shift) : 0;
-	return table->entries[index];
+	if (!table->implied)
+		return table->entries[index];
+	return index - table->first < table->live ?
+		       table->base + ((uint64_t)index << table->shift) :
+		       0;
 }
 
 /* Whether tables may be implied: those of a simulated memory, which keeps track of them. */

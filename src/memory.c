@@ -970,14 +970,17 @@ static struct tables *get_tables(struct chunk *chunk)
 	return *tables;
 }
 
-/* An empty one is cleared as far as there is memory: the next table there may be a larger one. */
+/* All of its memory, not only its entries: the next table there may be a larger one. */
 void pgtsim_table_write_out(struct pgtsim_table *table)
 {
+	uint64_t first = table->live ? table->first : 0, end = first + table->live;
+
 	if (!table->implied)
 		return;
-	for (uint64_t i = 0; i < table->live; i++)
+	memset(table->entries, 0, first * sizeof(uint64_t));
+	for (uint64_t i = first; i < end; i++)
 		table->entries[i] = table->base + (i << table->shift);
-	memset(&table->entries[table->live], 0, (table->room - table->live) * sizeof(uint64_t));
+	memset(&table->entries[end], 0, (table->room - end) * sizeof(uint64_t));
 	table->implied = false;
 }
 

@@ -345,60 +345,9 @@ static unsigned table_entries(const struct pgtsim_pgtable *pgt, const struct pgt
 	return pgtsim_entries(&pgt->geo, table->level);
 }
 
-/* All that threads keep in the record of a table they share; `first` stays 0. */
-static void add_live(struct pgtsim_table *table, unsigned live)
-{
-	AO_int_fetch_and_add_release(&table->live, live);
-}
-
 unsigned pgtsim_table_live(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table)
 {
 	return is_shared(pgt) ? AO_int_load_acquire(&table->live) : table->live;
-}
-
-/* Keeps the side record when `live` of the run's entries, all zero before, are written. */
-static void record_filled(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-			  unsigned index, unsigned live)
-{
-	if (is_shared(pgt)) {
-		add_live(table, live);
-		return;
-	}
-	table->live += live;
-	if (index < table->first)
-		table->first = index;
-}
-
-/*
- * Keeps whether a table's leaves all follow one another, before `desc` and its followers are written
- * from an index on, `first` of a run. Then clearing them needs no look at them.
- */
-static void record_leaves(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-			  unsigned index, uint64_t desc, bool first)
-{
-	uint64_t base = desc - index * pgtsim_entry_size(&pgt->geo, table->level);
-
-	if (is_private(pgt)) {
-		if (table->live)
-			pgtsim_table_write_out(table);
-		table->alike = (first && !table->live) || (table->alike && table->base == base);
-		table->base = base;
-	} else if (table->alike) {
-		table->alike = false;
-	}
-}
-
-/* The same when a run is cleared. */
-static void record_cleared(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-			   unsigned index, unsigned count, unsigned live)
-{
-	if (is_shared(pgt)) {
-		add_live(table, -live);
-		return;
-	}
-	table->live -= live;
-	if (index <= table->first && table->first < index + count)
-		table->first = index + count;
 }
 
 uint64_t pgtsim_entry(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
@@ -477,9 +426,9 @@ static void store_singly(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 	}
 	pgtsim_access_write(pgt, run->table, index, event->new_desc);
 	if (event->op == PGTSIM_OP_CLEAR)
-		record_cleared(pgt, run->table, index, 1, 1);
+		pgtsim_record_cleared(pgt, run->table, index, 1, 1);
 	else
-		record_filled(pgt, run->table, index, 1);
+		pgtsim_record_filled(pgt, run->table, index, 1);
 	if (run->table->alike)
 		run->table->alike = event->op == PGTSIM_OP_CLEAR;
 	count_work(pgt, 1);
@@ -578,14 +527,12 @@ void pgtsim_run_map(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, ui
 		uint64_t desc = pgtsim_desc_leaf(&pgt->geo, run->level, pa, attrs);
 
 		n = (unsigned)pgtsim_desc_run(&pgt->geo, run->level, pa, run->count - done);
-		record_leaves(pgt, run->table, run->index + done, desc, !done);
-		pgtsim_access_fill(pgt, run->table, run->index + done, n, desc, size);
+		pgtsim_access_fill(pgt, run->table, run->index + done, n, desc);
 		if (pgtsim_tlb_watched(pgt->tlb))
 			map_event(pgt, run->level, va, n, pa, desc, flags);
 		else
 			pgtsim_tlb_count(&pgt->tlb->counts, PGTSIM_OP_MAP, run->level, n, flags);
 	}
-	record_filled(pgt, run->table, run->index, run->count);
 	count_work(pgt, run->count);
 }
 
@@ -636,8 +583,7 @@ void pgtsim_run_clear(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, 
 		clear_events(pgt, run, live, flags);
 	else
 		pgtsim_tlb_count(&pgt->tlb->counts, PGTSIM_OP_CLEAR, run->level, live, flags);
-	pgtsim_access_clear(pgt, run->table, run->index, run->count);
-	record_cleared(pgt, run->table, run->index, run->count, live);
+	pgtsim_access_clear(pgt, run->table, run->index, run->count, live);
 	count_work(pgt, run->count);
 }
 
@@ -754,7 +700,7 @@ void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 		pgtsim_table_note(pgt->ops.ctx, run->table, index, child);
 	if (run->table->alike)
 		run->table->alike = false;
-	record_filled(pgt, run->table, index, 1);
+	pgtsim_record_filled(pgt, run->table, index, 1);
 	count_work(pgt, 1);
 	pgtsim_access_lines(pgt, index, 1);
 	entry_event(pgt, PGTSIM_OP_LINK, run, 0, desc);
@@ -832,7 +778,7 @@ void pgtsim_table_unlink(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 	pgtsim_access_write(pgt, run->table, run->index, 0);
 	if (pgtsim_oa(&pgt->geo, pgt->geo.page_shift, desc) == child->pa)
 		child->linked = false;
-	record_cleared(pgt, run->table, run->index, 1, 1);
+	pgtsim_record_cleared(pgt, run->table, run->index, 1, 1);
 	count_work(pgt, 1);
 	pgtsim_access_lines(pgt, run->index, 1);
 	entry_event(pgt, PGTSIM_OP_UNLINK, run, desc, 0);
@@ -1372,9 +1318,9 @@ static void overwrite(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, 
 	pgtsim_access_write(pgt, run->table, run->index, desc);
 	run->table->alike = false;
 	if (old && !desc)
-		record_cleared(pgt, run->table, run->index, 1, 1);
+		pgtsim_record_cleared(pgt, run->table, run->index, 1, 1);
 	else if (!old && desc)
-		record_filled(pgt, run->table, run->index, 1);
+		pgtsim_record_filled(pgt, run->table, run->index, 1);
 	if (moves)
 		move_table(pgt, run, desc, true);
 	pgt->poked = true;

@@ -156,7 +156,8 @@ static void writing_modes_agree(void **state)
 			struct pgtsim_table table = table_of(entries);
 
 			memset(entries, 0xa5, sizeof(entries));
-			pgtsim_access_fill(&pgt, &table, GUARD, n, 0x00e8000080000707, 4096);
+			table.shift = 12;
+			pgtsim_access_fill(&pgt, &table, GUARD, n, 0x00e8000080000707);
 			for (unsigned i = 0; i < COUNT(entries); i++)
 				assert_int_equal(entries[i],
 						 i < GUARD || i >= GUARD + n ?
@@ -164,7 +165,7 @@ static void writing_modes_agree(void **state)
 							 0x00e8000080000707 +
 								 (i - GUARD) * UINT64_C(4096));
 			pgtsim_access_write(&pgt, &table, 1, 7);
-			pgtsim_access_clear(&pgt, &table, GUARD, n);
+			pgtsim_access_clear(&pgt, &table, GUARD, n, n);
 			assert_int_equal(entries[1], 7);
 			for (unsigned i = 2; i < COUNT(entries); i++)
 				assert_int_equal(entries[i], i < GUARD || i >= GUARD + n ?
@@ -183,7 +184,8 @@ static void steps_are_64_bits_wide(void **state)
 		uint64_t entries[4];
 		struct pgtsim_table table = table_of(entries);
 
-		pgtsim_access_fill(&pgt, &table, 0, 4, 1, UINT64_C(1) << 42);
+		table.shift = 42;
+		pgtsim_access_fill(&pgt, &table, 0, 4, 1);
 		assert_int_equal(entries[3], (UINT64_C(3) << 42) + 1);
 		assert_int_equal(pgtsim_access_uniform(&pgt, &table, 0, 4, UINT64_C(1) << 42), 4);
 		assert_int_equal(pgtsim_access_uniform(&pgt, &table, 0, 4, UINT64_C(1) << 41), 1);
@@ -223,9 +225,9 @@ static void hook_sees_each_access(void **state)
 	assert_ptr_equal(counting.entry, &entries[2]);
 	assert_int_equal(counting.reads, 4);
 	assert_int_equal(counting.writes, 0);
-	pgtsim_access_fill(&pgt, &table, 0, 3, 7, 0);
+	pgtsim_access_fill(&pgt, &table, 0, 3, 7);
 	assert_ptr_equal(counting.entry, &entries[2]);
-	pgtsim_access_clear(&pgt, &table, 0, 8);
+	pgtsim_access_clear(&pgt, &table, 0, 8, 3);
 	pgtsim_access_write(&pgt, &table, 1, 1);
 	assert_ptr_equal(counting.entry, &entries[1]);
 	assert_int_equal(counting.writes, 12);

@@ -49,9 +49,10 @@ struct pgtsim_ram {
 
 /*
  * The side record of a table page, and where its entries are in host memory.
- * Read only outside pgtable's table access. A table that pgtable fills or clears whole it may only
- * note here: then entry i is base + (i << shift), or 0 if none is live, and what stands in host
- * memory is not valid, but for the root's. pgtsim_memory_table() writes the entries out.
+ * Read only outside pgtable's table access. Leaves that follow one another in a table that holds
+ * nothing else pgtable may only note here: then entry i is base + (i << shift) for `live` entries
+ * from `first` on, 0 for all others, and what stands in host memory is not valid, but for the
+ * root's. pgtsim_memory_table() writes the entries out.
  */
 struct pgtsim_table {
 	uint64_t *entries;         /* host memory, zeroed when the table is allocated */
@@ -65,7 +66,7 @@ struct pgtsim_table {
 	bool constructed;          /* its destructor is due when it is freed; owned by pgtable */
 	bool linked;               /* a table entry points to it: it must not be freed */
 	bool alike;                /* each live entry i holds base + (i << shift) */
-	bool implied;              /* the entries are not written: all of them are zero, or alike */
+	bool implied;              /* the entries are not written: `live` are alike, from `first` on */
 	uint8_t shift;             /* of the bytes that an entry covers */
 	uint32_t room;             /* entries that there is host memory for */
 	uint64_t base;
