@@ -131,6 +131,20 @@ static inline void pgtsim_events_tell(struct pgtsim_tlb *tlb, const struct pgtsi
 	pgtsim_tlb_count(&tlb->counts, event->op, event->level, event->count, event->flags);
 }
 
+/* The marks of an operation's beginning and end, which count nothing. */
+static inline void pgtsim_events_begin(struct pgtsim_tlb *tlb, enum pgtsim_op op, uint64_t va,
+				       uint64_t last)
+{
+	if (pgtsim_tlb_watched(tlb))
+		pgtsim_tlb_begin(tlb, op, va, last);
+}
+
+static inline void pgtsim_events_end(struct pgtsim_tlb *tlb, uint64_t va, uint64_t last)
+{
+	if (tlb->cached)
+		pgtsim_tlb_end(tlb, va, last);
+}
+
 /* What a table that comes or goes takes, as in tlb.h, but where nobody watches. */
 static inline void pgtsim_events_publish(struct pgtsim_tlb *tlb)
 {

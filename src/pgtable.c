@@ -152,15 +152,26 @@ static struct pgtsim_table *find_table(const struct pgtsim_pgtable *pgt, uint64_
 }
 
 /* The table of the next level that an entry of a table leads to; NULL if there is none. */
-static struct pgtsim_table *find_child(const struct pgtsim_pgtable *pgt,
-				       const struct pgtsim_table *table, unsigned index,
-				       uint64_t desc)
+static struct pgtsim_table *find_child(const struct pgtsim_pgtable *pgt, int level, uint64_t desc)
 {
-	struct pgtsim_table *child = table->children ? table->children[index] : NULL;
+	struct pgtsim_table *child =
+		find_table(pgt, pgtsim_oa(&pgt->geo, pgt->geo.page_shift, desc));
 
-	if (!child)
-		child = find_table(pgt, pgtsim_oa(&pgt->geo, pgt->geo.page_shift, desc));
-	return child && child->entries && child->level == table->level + 1 ? child : NULL;
+	return child && child->entries && child->level == level + 1 ? child : NULL;
+}
+
+/* The same if it is noted where the entry leads, and nobody else looks at it or changes it. */
+static inline struct pgtsim_table *noted_child(const struct pgtsim_pgtable *pgt,
+					       const struct pgtsim_table *table, int level,
+					       unsigned index)
+{
+	struct pgtsim_table *child;
+
+	if (!table->children || !is_private(pgt) ||
+	    !pgtsim_desc_is_table(level, table->entries[index]))
+		return NULL;
+	child = table->children[index];
+	return child && child->level == level + 1 ? child : NULL;
 }
 
 /* ---- the walker ---- */
@@ -215,24 +226,32 @@ static unsigned count_no_tables(const struct pgtsim_pgtable *pgt, const struct p
 	return count;
 }
 
-/* Makes the run from va on: entries that are no tables, or (count 0) one table. */
-static void next_run(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table, int level,
-		     uint64_t va, uint64_t last, struct pgtsim_run *run, unsigned *known)
+/*
+ * Makes the run from va on: entries that are no tables, or (count 0) one table, *child if it is
+ * noted.
+ */
+static inline void next_run(const struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
+			    unsigned *known, struct pgtsim_table **child)
 {
-	set_run(&pgt->geo, run, table, level, va, last);
-	if (level == PGTSIM_PTE)
+	*child = NULL;
+	if (run->level == PGTSIM_PTE)
 		return;
-	if (!is_private(pgt) || table->live)
+	*child = noted_child(pgt, run->table, run->level, run->index);
+	if (*child) {
+		run->count = 0;
+		count_work(pgt, 1);
+	} else if (!is_private(pgt) || run->table->live) {
 		run->count = count_no_tables(pgt, run, known);
-	else
+	} else {
 		*known = run->index + run->count;
+	}
 }
 
 /* The table that an entry points to, or NULL, noted as a violation. */
 static struct pgtsim_table *child_of(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run)
 {
 	uint64_t desc = pgtsim_access_read(pgt, run->table, run->index);
-	struct pgtsim_table *child = find_child(pgt, run->table, run->index, desc);
+	struct pgtsim_table *child = find_child(pgt, run->level, desc);
 
 	if (child)
 		return child;
@@ -246,18 +265,20 @@ static int walk_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, in
 		      uint64_t va, uint64_t last, const struct pgtsim_visitor *visitor, void *arg);
 
 static int visit_child(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
-		       const struct pgtsim_visitor *visitor, void *arg)
+		       struct pgtsim_table *child, const struct pgtsim_visitor *visitor, void *arg)
 {
-	struct pgtsim_table *child = child_of(pgt, run);
 	int result = 0;
 
+	if (!child)
+		child = child_of(pgt, run);
 	if (!child)
 		return visitor->strict ? -EFAULT : 0;
 	if (visitor->table)
 		result = visitor->table(pgt, run, child, arg);
 	if (result)
 		return result == PGTSIM_WALK_SKIP ? 0 : result;
-	result = walk_table(pgt, child, run->level + 1, run->va, run->last, visitor, arg);
+	if (!visitor->no_pages || run->level + 1 < PGTSIM_PTE)
+		result = walk_table(pgt, child, run->level + 1, run->va, run->last, visitor, arg);
 	if (!result && visitor->table_done)
 		result = visitor->table_done(pgt, run, child, arg);
 	return result;
@@ -266,13 +287,15 @@ static int visit_child(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 static int walk_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, int level,
 		      uint64_t va, uint64_t last, const struct pgtsim_visitor *visitor, void *arg)
 {
-	struct pgtsim_run run;
 	unsigned known = 0;
 
 	for (;;) {
+		struct pgtsim_table *child;
+		struct pgtsim_run run;
 		int result = 0;
 
-		next_run(pgt, table, level, va, last, &run, &known);
+		set_run(&pgt->geo, &run, table, level, va, last);
+		next_run(pgt, &run, &known, &child);
 		if (run.count) {
 			end_run(&pgt->geo, &run, last);
 			if (visitor->entries)
@@ -280,7 +303,7 @@ static int walk_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, in
 		} else {
 			run.count = 1;
 			end_run(&pgt->geo, &run, last);
-			result = visit_child(pgt, &run, visitor, arg);
+			result = visit_child(pgt, &run, child, visitor, arg);
 		}
 		if (result == PGTSIM_WALK_AGAIN) {
 			va = run.va;
@@ -292,49 +315,64 @@ static int walk_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, in
 	}
 }
 
-/*
- * The lowest table that translates all of [va, last]: where a walk may begin whose visitor does not
- * ask for tables. Most of the way, for short ranges.
- */
+/* The table below this one that translates all of [va, last], if it is noted; else NULL. */
+static inline struct pgtsim_table *only_child(const struct pgtsim_pgtable *pgt,
+					      const struct pgtsim_table *table, int level,
+					      uint64_t va, uint64_t last)
+{
+	if ((va ^ last) >> pgt->geo.shift[pgtsim_slot(level)])
+		return NULL;
+	return noted_child(pgt, table, level, pgtsim_index(&pgt->geo, level, va));
+}
+
+/* The lowest table that translates all of [va, last], as far as it is noted. */
 static struct pgtsim_table *lowest_table(const struct pgtsim_pgtable *pgt, uint64_t va,
 					 uint64_t last)
 {
-	struct pgtsim_table *table = pgt->root;
+	struct pgtsim_table *table = pgt->root, *child;
+	int level = table->level;
 
-	for (int level = table->level; level < PGTSIM_PTE; level++) {
-		unsigned index = pgtsim_index(&pgt->geo, level, va);
-		uint64_t desc = pgtsim_access_plain(table, index);
-		struct pgtsim_table *child;
-
-		if ((va ^ last) >> pgt->geo.shift[pgtsim_slot(level)] ||
-		    !pgtsim_desc_is_table(level, desc))
-			break;
-		child = find_child(pgt, table, index, desc);
-		if (!child)
-			break;
-		count_work(pgt, 1);
+	while ((child = only_child(pgt, table, level, va, last))) {
 		table = child;
+		level++;
 	}
+	count_work(pgt, (unsigned)(level - pgt->root->level));
 	return table;
 }
 
-/* Where a walk of [va, last] may begin for this visitor. */
-static struct pgtsim_table *first_table(const struct pgtsim_pgtable *pgt, uint64_t va,
-					uint64_t last, const struct pgtsim_visitor *visitor)
+/* The same as walk_table(), in fewer steps as long as the range lies below one noted entry. */
+static int walk_down(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, int level, uint64_t va,
+		     uint64_t last, const struct pgtsim_visitor *visitor, void *arg)
 {
-	if (visitor->table || visitor->table_done || !is_private(pgt))
-		return pgt->root;
-	return lowest_table(pgt, va, last);
+	struct pgtsim_table *child = only_child(pgt, table, level, va, last);
+	struct pgtsim_run run;
+	int result = 0;
+
+	if (!child)
+		return walk_table(pgt, table, level, va, last, visitor, arg);
+	count_work(pgt, 1);
+	set_run(&pgt->geo, &run, table, level, va, last);
+	if (visitor->table)
+		result = visitor->table(pgt, &run, child, arg);
+	if (!result && !(visitor->no_pages && level + 1 == PGTSIM_PTE))
+		result = walk_down(pgt, child, level + 1, va, last, visitor, arg);
+	if (!result && visitor->table_done)
+		result = visitor->table_done(pgt, &run, child, arg);
+	if (result == PGTSIM_WALK_AGAIN)
+		return walk_table(pgt, table, level, run.va, last, visitor, arg);
+	return result == PGTSIM_WALK_SKIP ? 0 : result;
 }
 
 int pgtsim_walk(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last,
 		const struct pgtsim_visitor *visitor, void *arg)
 {
-	struct pgtsim_table *table;
+	struct pgtsim_table *table = pgt->root;
 
 	if (va < pgtsim_va_start(&pgt->geo) || last < va)
 		return -EINVAL;
-	table = first_table(pgt, va, last, visitor);
+	if (visitor->table || visitor->table_done)
+		return walk_down(pgt, table, table->level, va, last, visitor, arg);
+	table = lowest_table(pgt, va, last);
 	return walk_table(pgt, table, table->level, va, last, visitor, arg);
 }
 
@@ -595,14 +633,17 @@ unsigned pgtsim_table_first(struct pgtsim_pgtable *pgt, struct pgtsim_table *tab
 		count_work(pgt, end);
 		return pgtsim_access_zeros(pgt, table, 0, end);
 	}
-	if (table->live) {
+	if (!table->live) {
+		table->first = end;
+		return end;
+	}
+	if (table->first == end || !pgtsim_access_plain(table, table->first)) {
 		unsigned zeros = pgtsim_access_zeros(pgt, table, table->first, end - table->first);
 
-		count_work(pgt, zeros + 1);
+		count_work(pgt, zeros);
 		table->first += zeros;
-	} else {
-		table->first = end;
 	}
+	count_work(pgt, 1);
 	return table->first;
 }
 
@@ -825,7 +866,9 @@ struct mapping {
 	struct pgtsim_table *tables; /* reserved, in the order they will be linked */
 	uint64_t needed;             /* tables to reserve */
 	bool reserved;               /* all of them were */
-	int skipping;                /* the level below which nothing is mapped; above pte: none */
+	struct pgtsim_table
+		*empty; /* nothing is there but entries of this one, all zero; or NULL */
+	int skipping;   /* the level below which nothing is mapped; above pte: none */
 };
 
 enum { NOT_SKIPPING = PGTSIM_PTE + 1 };
@@ -888,6 +931,8 @@ static int prepare_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, v
 	if (!run->count)
 		return PGTSIM_WALK_AGAIN;
 	end_run(&pgt->geo, run, run->last);
+	if (run->va == m->va && run->last == m->last && m->skipping == NOT_SKIPPING)
+		m->empty = run->table;
 	if (run->level <= m->skipping)
 		m->needed += tables_below(&pgt->geo, m, run->level, run->va, run->last);
 	if (run->count == all)
@@ -1116,8 +1161,8 @@ int pgtsim_map(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map)
 
 	if (ret)
 		return ret;
-	pgtsim_tlb_begin(pgt->tlb, PGTSIM_OP_BEGIN_MAP, m.va, m.last);
-	first = first_table(pgt, m.va, m.last, &visitors->prepare);
+	pgtsim_events_begin(pgt->tlb, PGTSIM_OP_BEGIN_MAP, m.va, m.last);
+	first = skips ? pgt->root : lowest_table(pgt, m.va, m.last);
 	ret = walk_table(pgt, first, first->level, m.va, m.last, &visitors->prepare, &m);
 	if (ret)
 		return ret;
@@ -1127,7 +1172,10 @@ int pgtsim_map(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map)
 		return -ENOMEM;
 	}
 	m.reserved = got == m.needed;
-	ret = walk_table(pgt, first, first->level, m.va, m.last, &visitors->commit, &m);
+	if (m.empty && is_private(pgt))
+		ret = map_empty(pgt, &m, m.empty, m.empty->level, m.va, m.last);
+	else
+		ret = walk_table(pgt, first, first->level, m.va, m.last, &visitors->commit, &m);
 	pgtsim_tables_release(pgt, &m.tables);
 	return ret;
 }

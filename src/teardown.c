@@ -190,7 +190,7 @@ void pgtsim_gather_flush(struct pgtsim_gather *gather)
 		return;
 	pgtsim_tlb_flush_range(pgt->tlb, &pgt->geo, pgt->policy, gather->start, gather->last + 1);
 	release(gather);
-	pgtsim_tlb_end(pgt->tlb, gather->start, gather->last);
+	pgtsim_events_end(pgt->tlb, gather->start, gather->last);
 }
 
 /* The memory behind the run's first entry: an invalid leaf, too, has some. */
@@ -392,14 +392,14 @@ int pgtsim_unmap_range(struct pgtsim_pgtable *pgt, const struct pgtsim_unmap *un
 
 	if (check_range(pgt, pass.start, pass.end) || (pass.free_mapped && !pass.memory))
 		return -EINVAL;
-	pgtsim_tlb_begin(pgt->tlb, PGTSIM_OP_BEGIN_PASS_1, pass.start, pass.end - 1);
+	pgtsim_events_begin(pgt->tlb, PGTSIM_OP_BEGIN_PASS_1, pass.start, pass.end - 1);
 	if (pass.altmap && !pass.free_mapped)
 		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_ALTMAP_WITHOUT_FREE, pass.start, PGTSIM_PTE,
 				     "no memory is freed here");
 	pgtsim_walk(pgt, pass.start, pass.end - 1, &visitor, &pass);
 	if (pass.free_mapped ? flush == PGTSIM_FLUSH_AT_END : flush != PGTSIM_FLUSH_PER_LEAF)
 		pgtsim_tlb_flush_range(pgt->tlb, &pgt->geo, pgt->policy, pass.start, pass.end);
-	pgtsim_tlb_end(pgt->tlb, pass.start, pass.end - 1);
+	pgtsim_events_end(pgt->tlb, pass.start, pass.end - 1);
 	return 0;
 }
 
@@ -519,7 +519,7 @@ static int free_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 static int report_blocks(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
 {
 	(void)arg;
-	if (run->level < PGTSIM_PTE && pgtsim_run_live(pgt, run)) {
+	if (pgtsim_run_live(pgt, run)) {
 		unsigned zeros = pgtsim_run_zeros(pgt, run->table, run->index, run->count);
 		const struct pgtsim_run one = sub_run(pgt, run, run->index + zeros, 1);
 		uint64_t desc = pgtsim_entry(pgt, run->table, one.index);
@@ -539,14 +539,15 @@ int pgtsim_free_tables(struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end,
 	static const struct pgtsim_visitor visitor = {
 		.entries = report_blocks,
 		.table_done = free_table,
+		.no_pages = true,
 	};
 	struct bounds bounds = { .floor = floor, .ceiling = ceiling };
 
 	if (check_range(pgt, start, end))
 		return -EINVAL;
 	bounds.shared = shares_root(pgt, start, end - 1, &bounds);
-	pgtsim_tlb_begin(pgt->tlb, PGTSIM_OP_BEGIN_PASS_2, start, end - 1);
+	pgtsim_events_begin(pgt->tlb, PGTSIM_OP_BEGIN_PASS_2, start, end - 1);
 	pgtsim_walk(pgt, start, end - 1, &visitor, &bounds);
-	pgtsim_tlb_end(pgt->tlb, start, end - 1);
+	pgtsim_events_end(pgt->tlb, start, end - 1);
 	return 0;
 }

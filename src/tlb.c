@@ -240,7 +240,7 @@ void pgtsim_tlb_end(struct pgtsim_tlb *tlb, uint64_t va, uint64_t last)
 }
 
 /* Most events are barriers: whoever does not need the event itself is spared it. */
-static void barrier(struct pgtsim_tlb *tlb, enum pgtsim_op op)
+static inline void barrier(struct pgtsim_tlb *tlb, enum pgtsim_op op)
 {
 	if (tlb->observers || tlb->quiet || tlb->shared) {
 		pgtsim_tlb_event(
@@ -252,8 +252,8 @@ static void barrier(struct pgtsim_tlb *tlb, enum pgtsim_op op)
 	pgtsim_tlb_count(&tlb->counts, op, PGTSIM_PTE, 1, 0);
 }
 
-static void invalidate(struct pgtsim_tlb *tlb, enum pgtsim_op op, uint64_t va, uint64_t n,
-		       uint64_t size)
+static inline void invalidate(struct pgtsim_tlb *tlb, enum pgtsim_op op, uint64_t va, uint64_t n,
+			      uint64_t size)
 {
 	const struct pgtsim_event event = {
 		.op = op,
@@ -264,7 +264,7 @@ static void invalidate(struct pgtsim_tlb *tlb, enum pgtsim_op op, uint64_t va, u
 	};
 
 	if (n)
-		pgtsim_tlb_event(tlb, &event);
+		pgtsim_events_tell(tlb, &event);
 }
 
 void pgtsim_tlb_publish(struct pgtsim_tlb *tlb)

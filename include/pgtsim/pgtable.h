@@ -123,6 +123,8 @@ struct pgtsim_visitor {
 			  struct pgtsim_table *child, void *arg);
 	/* A table entry that points to no table page ends the walk with -EFAULT. */
 	bool strict;
+	/* entries() is not called for tables of the last level: they are not looked into. */
+	bool no_pages;
 };
 
 /*
