@@ -175,17 +175,6 @@ static unsigned plain_no_tables(const uint64_t *entries, unsigned count)
 
 /* ---- all tables ---- */
 
-static bool is_private(const struct pgtsim_pgtable *pgt)
-{
-	return pgt->access == PGTSIM_ACCESS_PRIVATE;
-}
-
-/* Whether a table may be implied. */
-static bool may_imply(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table)
-{
-	return table != pgt->root && pgtsim_implies(pgt);
-}
-
 static void announce(const struct pgtsim_pgtable *pgt, const uint64_t *entry, bool write)
 {
 	if (pgt->access == PGTSIM_ACCESS_HOOKED && pgt->hook)
@@ -199,140 +188,54 @@ uint64_t pgtsim_access_read_carefully(const struct pgtsim_pgtable *pgt,
 	return table->implied ? pgtsim_access_plain(table, index) : load(&table->entries[index]);
 }
 
-/* Entries that are about to change: where they led is not known any more. */
-static void forget_children(struct pgtsim_table *table, unsigned index, unsigned count)
-{
-	for (unsigned i = index; table->children && i < index + count; i++)
-		table->children[i] = NULL;
-}
-
-static void careful_store(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-			  unsigned index, uint64_t desc)
+void pgtsim_access_write_carefully(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+				   unsigned index, uint64_t desc)
 {
 	pgtsim_table_write_out(table);
 	announce(pgt, &table->entries[index], true);
-	forget_children(table, index, 1);
+	if (table->children)
+		table->children[index] = NULL;
 	store(&table->entries[index], desc);
-}
-
-void pgtsim_access_write(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-			 unsigned index, uint64_t desc)
-{
-	if (!is_private(pgt)) {
-		careful_store(pgt, table, index, desc);
-		return;
-	}
-	pgtsim_table_write_out(table);
-	forget_children(table, index, 1);
-	table->entries[index] = desc;
 }
 
 bool pgtsim_access_install(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
 			   unsigned index, uint64_t desc)
 {
-	if (pgt->access == PGTSIM_ACCESS_SHARED)
+	if (pgtsim_is_shared(pgt))
 		return install(&table->entries[index], desc);
 	pgtsim_access_write(pgt, table, index, desc);
 	return true;
 }
 
-/* All that threads keep in the record of a table they share; `first` stays 0. */
-static void add_live(struct pgtsim_table *table, unsigned live)
+void pgtsim_access_write_leaves(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+				unsigned index, unsigned count, uint64_t desc)
 {
-	AO_int_fetch_and_add_release(&table->live, live);
-}
+	uint64_t step = UINT64_C(1) << table->shift, base = desc - index * step;
 
-void pgtsim_record_filled(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-			  unsigned index, unsigned live)
-{
-	if (pgt->access == PGTSIM_ACCESS_SHARED) {
-		add_live(table, live);
-		return;
-	}
-	table->live += live;
-	if (index < table->first)
-		table->first = index;
-}
-
-void pgtsim_record_cleared(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-			   unsigned index, unsigned count, unsigned live)
-{
-	if (pgt->access == PGTSIM_ACCESS_SHARED) {
-		add_live(table, -live);
-		return;
-	}
-	table->live -= live;
-	if (index <= table->first && table->first < index + count)
-		table->first = index + count;
-}
-
-/*
- * Brings a table's record to where it tells these leaves, too, if it can; then they need not be
- * written, neither must clearing them look at them.
- */
-static void record_leaves(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-			  unsigned index, unsigned count, uint64_t desc)
-{
-	uint64_t base = desc - ((uint64_t)index << table->shift);
-
-	if (!table->live) {
-		table->first = index;
-		table->base = base;
-		table->alike = true;
-		table->implied = may_imply(pgt, table);
-		return;
-	}
-	if (table->base != base ||
-	    (index != table->first + table->live && index + count != table->first))
+	if (pgtsim_is_private(pgt)) {
 		pgtsim_table_write_out(table);
-	if (table->base != base)
-		table->alike = false;
-}
-
-void pgtsim_access_fill(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-			unsigned index, unsigned count, uint64_t desc)
-{
-	uint64_t step = UINT64_C(1) << table->shift;
-
-	if (is_private(pgt)) {
-		record_leaves(pgt, table, index, count, desc);
-		if (!table->implied)
-			plain_fill(&table->entries[index], count, desc, step);
+		table->alike = !table->live || (table->alike && table->base == base);
+		table->base = base;
+		plain_fill(&table->entries[index], count, desc, step);
 	} else {
 		for (unsigned i = 0; i < count; i++)
-			careful_store(pgt, table, index + i, desc + i * step);
+			pgtsim_access_write_carefully(pgt, table, index + i, desc + i * step);
 	}
 	pgtsim_record_filled(pgt, table, index, count);
 }
 
-/* Whether the record can tell what is left of a table once these entries are cleared. */
-static bool still_told(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
-		       unsigned index, unsigned count, unsigned live)
+void pgtsim_access_write_zeros(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+			       unsigned index, unsigned count)
 {
-	if (table->implied)
-		return live == table->live || index <= table->first ||
-		       index + count >= table->first + table->live;
-	return live == table->live && count == pgtsim_entries(&pgt->geo, table->level) &&
-	       may_imply(pgt, table);
-}
-
-void pgtsim_access_clear(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-			 unsigned index, unsigned count, unsigned live)
-{
-	forget_children(table, index, count);
-	if (is_private(pgt)) {
-		bool told = still_told(pgt, table, index, count, live);
-
-		if (!told) {
-			pgtsim_table_write_out(table);
-			plain_fill(&table->entries[index], count, 0, 0);
-		}
-		table->implied = told;
-	} else {
+	if (!pgtsim_is_private(pgt)) {
 		for (unsigned i = 0; i < count; i++)
-			careful_store(pgt, table, index + i, 0);
+			pgtsim_access_write_carefully(pgt, table, index + i, 0);
+		return;
 	}
-	pgtsim_record_cleared(pgt, table, index, count, live);
+	for (unsigned i = index; table->children && i < index + count; i++)
+		table->children[i] = NULL;
+	pgtsim_table_write_out(table);
+	plain_fill(&table->entries[index], count, 0, 0);
 }
 
 /* Whether each entry is the one before it plus step, and none is zero: leaves, mostly. */
@@ -342,27 +245,17 @@ static bool all_follow(const uint64_t *entries, unsigned count, uint64_t step)
 	       plain_equal(entries, count, *entries, step) == count;
 }
 
-/* How many of the entries an implied table's record tells. */
-static unsigned told(const struct pgtsim_table *table, unsigned index, unsigned count)
-{
-	unsigned end = table->first + table->live;
-	unsigned from = index > table->first ? index : table->first;
-	unsigned to = index + count < end ? index + count : end;
-
-	return from < to ? to - from : 0;
-}
-
 unsigned pgtsim_access_live(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
 			    unsigned index, unsigned count)
 {
 	const uint64_t *entries = &table->entries[index];
 	unsigned live = 0;
 
-	if (!is_private(pgt)) {
+	if (!pgtsim_is_private(pgt)) {
 		for (unsigned i = 0; i < count; i++)
 			live += pgtsim_access_read_carefully(pgt, table, index + i) != 0;
 	} else if (table->implied) {
-		live = told(table, index, count);
+		live = pgtsim_told(table, index, count);
 	} else if (all_follow(entries, count, UINT64_C(1) << table->shift)) {
 		live = count;
 	} else {
@@ -377,14 +270,14 @@ unsigned pgtsim_access_zeros(const struct pgtsim_pgtable *pgt, const struct pgts
 {
 	unsigned i = 0;
 
-	if (!is_private(pgt)) {
+	if (!pgtsim_is_private(pgt)) {
 		while (i < count && !pgtsim_access_read_carefully(pgt, table, index + i))
 			i++;
 		return i;
 	}
 	if (!table->implied)
 		return plain_equal(&table->entries[index], count, 0, 0);
-	if (!told(table, index, count))
+	if (!pgtsim_told(table, index, count))
 		return count;
 	return index < table->first ? table->first - index : 0;
 }
@@ -395,7 +288,7 @@ unsigned pgtsim_access_uniform(const struct pgtsim_pgtable *pgt, const struct pg
 	uint64_t desc = pgtsim_access_read(pgt, table, index);
 	unsigned i = 1;
 
-	if (!is_private(pgt)) {
+	if (!pgtsim_is_private(pgt)) {
 		while (i < count &&
 		       pgtsim_access_read_carefully(pgt, table, index + i) == (desc += step))
 			i++;
@@ -404,7 +297,7 @@ unsigned pgtsim_access_uniform(const struct pgtsim_pgtable *pgt, const struct pg
 	if (!table->implied)
 		return plain_equal(&table->entries[index], count, desc, step);
 	if (step == (desc ? UINT64_C(1) << table->shift : 0))
-		i = desc ? told(table, index, count) :
+		i = desc ? pgtsim_told(table, index, count) :
 			   pgtsim_access_zeros(pgt, table, index, count);
 	return i;
 }
@@ -414,7 +307,7 @@ unsigned pgtsim_access_no_tables(const struct pgtsim_pgtable *pgt, const struct 
 {
 	unsigned i = 0;
 
-	if (!is_private(pgt)) {
+	if (!pgtsim_is_private(pgt)) {
 		while (i < count &&
 		       !pgtsim_desc_is_table(PGTSIM_PMD,
 					     pgtsim_access_read_carefully(pgt, table, index + i)))

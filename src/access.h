@@ -30,9 +30,6 @@ static inline void pgtsim_access_lines(const struct pgtsim_pgtable *pgt, unsigne
 uint64_t pgtsim_access_read_carefully(const struct pgtsim_pgtable *pgt,
 				      const struct pgtsim_table *table, unsigned index);
 
-void pgtsim_access_write(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-			 unsigned index, uint64_t desc);
-
 /*
  * Writes an entry that is zero. In a shared table another thread may be first: then nothing is
  * written, and it returns false. Anywhere else it is a plain write, as the kernel's.
@@ -40,21 +37,17 @@ void pgtsim_access_write(const struct pgtsim_pgtable *pgt, struct pgtsim_table *
 bool pgtsim_access_install(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
 			   unsigned index, uint64_t desc);
 
-/* Writes leaves that follow one another, `desc` first, over entries that are zero; records them. */
-void pgtsim_access_fill(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-			unsigned index, unsigned count, uint64_t desc);
+/* pgtsim_access_write() of a table that is not private. */
+void pgtsim_access_write_carefully(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+				   unsigned index, uint64_t desc);
 
-/* Clears entries, of which `live` are not zero; records it. */
-void pgtsim_access_clear(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-			 unsigned index, unsigned count, unsigned live);
+/* The same as pgtsim_access_fill() where the record cannot tell what is written. */
+void pgtsim_access_write_leaves(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+				unsigned index, unsigned count, uint64_t desc);
 
-/* Keeps the record when `live` of these entries, all zero before, are written. */
-void pgtsim_record_filled(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-			  unsigned index, unsigned live);
-
-/* The same when they are cleared. */
-void pgtsim_record_cleared(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-			   unsigned index, unsigned count, unsigned live);
+/* Clears entries whose table's record cannot tell it; does not record it. */
+void pgtsim_access_write_zeros(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+			       unsigned index, unsigned count);
 
 /* How many of the entries are not zero. */
 unsigned pgtsim_access_live(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
@@ -72,7 +65,36 @@ unsigned pgtsim_access_uniform(const struct pgtsim_pgtable *pgt, const struct pg
 unsigned pgtsim_access_no_tables(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
 				 unsigned index, unsigned count);
 
-/* An entry of a table of one thread. Inline for walks, which read one entry a table. */
+/* ---- in line, for walks and operations that read or write one entry or one run a table ---- */
+
+/* Whether the side record may be believed without a look at the entries: nobody else writes. */
+static inline bool pgtsim_is_private(const struct pgtsim_pgtable *pgt)
+{
+	return pgt->access == PGTSIM_ACCESS_PRIVATE;
+}
+
+static inline bool pgtsim_is_shared(const struct pgtsim_pgtable *pgt)
+{
+	return pgt->access == PGTSIM_ACCESS_SHARED;
+}
+
+/* Whether tables may be implied: those of a simulated memory, which keeps track of them. */
+static inline bool pgtsim_implies(const struct pgtsim_pgtable *pgt)
+{
+	return pgtsim_is_private(pgt) && pgt->ops.find == pgtsim_directory_lookup;
+}
+
+/* How many of the entries the record of an implied table tells. */
+static inline unsigned pgtsim_told(const struct pgtsim_table *table, unsigned index, unsigned count)
+{
+	unsigned end = table->first + table->live;
+	unsigned from = index > table->first ? index : table->first;
+	unsigned to = index + count < end ? index + count : end;
+
+	return from < to ? to - from : 0;
+}
+
+/* An entry of a table of one thread. */
 static inline uint64_t pgtsim_access_plain(const struct pgtsim_table *table, unsigned index)
 {
 	if (!table->implied)
@@ -82,18 +104,114 @@ static inline uint64_t pgtsim_access_plain(const struct pgtsim_table *table, uns
 		       0;
 }
 
-/* Whether tables may be implied: those of a simulated memory, which keeps track of them. */
-static inline bool pgtsim_implies(const struct pgtsim_pgtable *pgt)
-{
-	return pgt->access == PGTSIM_ACCESS_PRIVATE && pgt->ops.find == pgtsim_directory_lookup;
-}
-
 static inline uint64_t pgtsim_access_read(const struct pgtsim_pgtable *pgt,
 					  const struct pgtsim_table *table, unsigned index)
 {
-	if (pgt->access == PGTSIM_ACCESS_PRIVATE)
+	if (pgtsim_is_private(pgt))
 		return pgtsim_access_plain(table, index);
 	return pgtsim_access_read_carefully(pgt, table, index);
+}
+
+static inline void pgtsim_access_write(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+				       unsigned index, uint64_t desc)
+{
+	if (!pgtsim_is_private(pgt)) {
+		pgtsim_access_write_carefully(pgt, table, index, desc);
+		return;
+	}
+	if (table->implied)
+		pgtsim_table_write_out(table);
+	if (table->children)
+		table->children[index] = NULL;
+	table->entries[index] = desc;
+}
+
+/* Keeps the record when `live` of these entries, all zero before, are written. */
+static inline void pgtsim_record_filled(const struct pgtsim_pgtable *pgt,
+					struct pgtsim_table *table, unsigned index, unsigned live)
+{
+	if (pgtsim_is_shared(pgt)) {
+		AO_int_fetch_and_add_release(&table->live, live);
+		return;
+	}
+	table->live += live;
+	if (index < table->first)
+		table->first = index;
+}
+
+/* The same when they are cleared. All that threads keep of a table they share is `live`. */
+static inline void pgtsim_record_cleared(const struct pgtsim_pgtable *pgt,
+					 struct pgtsim_table *table, unsigned index, unsigned count,
+					 unsigned live)
+{
+	if (pgtsim_is_shared(pgt)) {
+		AO_int_fetch_and_add_release(&table->live, -live);
+		return;
+	}
+	table->live -= live;
+	if (index <= table->first && table->first < index + count)
+		table->first = index + count;
+}
+
+/* Whether a table may be implied. */
+static inline bool pgtsim_may_imply(const struct pgtsim_pgtable *pgt,
+				    const struct pgtsim_table *table)
+{
+	return table != pgt->root && pgtsim_implies(pgt);
+}
+
+/* Whether a table's record can tell these leaves, too. */
+static inline bool pgtsim_tells_filled(const struct pgtsim_pgtable *pgt,
+				       const struct pgtsim_table *table, unsigned index,
+				       unsigned count, uint64_t base)
+{
+	if (!table->live)
+		return pgtsim_may_imply(pgt, table);
+	return table->implied && table->base == base &&
+	       (index == table->first + table->live || index + count == table->first);
+}
+
+/* Writes leaves that follow one another, `desc` first, over entries that are zero; records them. */
+static inline void pgtsim_access_fill(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+				      unsigned index, unsigned count, uint64_t desc)
+{
+	uint64_t base = desc - ((uint64_t)index << table->shift);
+
+	if (!pgtsim_tells_filled(pgt, table, index, count, base)) {
+		pgtsim_access_write_leaves(pgt, table, index, count, desc);
+		return;
+	}
+	if (!table->live || index < table->first)
+		table->first = index;
+	table->live += count;
+	table->base = base;
+	table->alike = true;
+	table->implied = true;
+}
+
+/* Whether its record can tell what is left of a table once these entries are cleared. */
+static inline bool pgtsim_tells_cleared(const struct pgtsim_pgtable *pgt,
+					const struct pgtsim_table *table, unsigned index,
+					unsigned count, unsigned live)
+{
+	if (table->children)
+		return false;
+	if (table->implied)
+		return live == table->live || index <= table->first ||
+		       index + count >= table->first + table->live;
+	return live == table->live && count == pgtsim_entries(&pgt->geo, table->level) &&
+	       pgtsim_may_imply(pgt, table);
+}
+
+/* Clears entries, of which `live` are not zero; records it. */
+static inline void pgtsim_access_clear(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+				       unsigned index, unsigned count, unsigned live)
+{
+	if (pgtsim_tells_cleared(pgt, table, index, count, live))
+		table->implied = true;
+	else
+		pgtsim_access_write_zeros(pgt, table, index, count);
+	pgtsim_record_cleared(pgt, table, index, count, live);
 }
 
 #endif

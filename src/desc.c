@@ -75,23 +75,12 @@ uint64_t pgtsim_desc_address(const struct pgtsim_geometry *geo, int level, uint6
 
 uint64_t pgtsim_desc_oa(const struct pgtsim_geometry *geo, uint64_t pa)
 {
-	const struct oa_layout *layout = &oa_layouts[geo->oa];
-	uint64_t high = oa_mask(layout->in_place + layout->moved, layout->in_place);
-	uint64_t in_place = oa_mask(layout->in_place, geo->page_shift);
-
-	/* Changes 64K/52 only: elsewhere these bits are in place or above pa_bits. */
-	if (geo->oa_keeps_49_48)
-		in_place |= oa_mask(50, 48);
-	pa &= oa_mask(geo->pa_bits, 0);
-	return (pa & in_place) | (pa & high) >> layout->down_by;
+	return pgtsim_oa_bits(geo, pa);
 }
 
 uint64_t pgtsim_desc_leaf(const struct pgtsim_geometry *geo, int level, uint64_t pa, uint64_t attrs)
 {
-	uint64_t page = level == PGTSIM_PTE ? PGTSIM_DESC_TABLE : 0;
-
-	attrs &= ~(not_attributes(geo) | PGTSIM_DESC_TABLE);
-	return pgtsim_desc_oa(geo, pa) | attrs | page | PGTSIM_DESC_VALID;
+	return pgtsim_leaf(geo, level, pa, attrs);
 }
 
 uint64_t pgtsim_desc_table(const struct pgtsim_geometry *geo, uint64_t pa, uint64_t attrs)

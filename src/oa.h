@@ -38,4 +38,32 @@ static inline uint64_t pgtsim_oa(const struct pgtsim_geometry *geo, unsigned low
 	return pgtsim_wide_oa(&oa_layouts[geo->oa], low, desc);
 }
 
+/* The bits of a descriptor that hold an output address: pgtsim_desc_oa(). */
+static inline uint64_t pgtsim_oa_bits(const struct pgtsim_geometry *geo, uint64_t pa)
+{
+	const struct oa_layout *layout = &oa_layouts[geo->oa];
+	uint64_t high, in_place = oa_mask(layout->in_place, geo->page_shift);
+
+	pa &= oa_mask(geo->pa_bits, 0);
+	if (geo->oa == PGTSIM_OA_48)
+		return pa & in_place;
+	/* Changes 64K/52 only: elsewhere these bits are in place or above pa_bits. */
+	if (geo->oa_keeps_49_48)
+		in_place |= oa_mask(50, 48);
+	high = oa_mask(layout->in_place + layout->moved, layout->in_place);
+	return (pa & in_place) | (pa & high) >> layout->down_by;
+}
+
+/* pgtsim_desc_leaf() in line; with LPA2 what holds SH elsewhere is no attribute. */
+static inline uint64_t pgtsim_leaf(const struct pgtsim_geometry *geo, int level, uint64_t pa,
+				   uint64_t attrs)
+{
+	uint64_t page = level == PGTSIM_PTE ? PGTSIM_DESC_TABLE : 0;
+
+	if (geo->oa == PGTSIM_OA_LPA2)
+		attrs &= ~(uint64_t)PGTSIM_DESC_SH_MASK;
+	return pgtsim_oa_bits(geo, pa) | (attrs & ~(uint64_t)PGTSIM_DESC_TABLE) | page |
+	       PGTSIM_DESC_VALID;
+}
+
 #endif

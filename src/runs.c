@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+#include "runs.h"
+
+unsigned pgtsim_table_live(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table)
+{
+	return pgtsim_is_shared(pgt) ? AO_int_load_acquire(&table->live) : table->live;
+}
+
+uint64_t pgtsim_entry(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
+		      unsigned index)
+{
+	return pgtsim_access_read(pgt, table, index);
+}
+
+unsigned pgtsim_run_live(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run)
+{
+	return pgtsim_runs_live(pgt, run);
+}
+
+unsigned pgtsim_run_uniform(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
+			    unsigned index, unsigned count, uint64_t step)
+{
+	return pgtsim_access_uniform(pgt, table, index, count, step);
+}
+
+unsigned pgtsim_run_zeros(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
+			  unsigned index, unsigned count)
+{
+	if (pgtsim_is_private(pgt) && !table->live)
+		return count;
+	return pgtsim_access_zeros(pgt, table, index, count);
+}
+
+struct pgtsim_run pgtsim_run_part(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+				  uint64_t va, uint64_t last)
+{
+	struct pgtsim_run part;
+
+	pgtsim_set_run(&pgt->geo, &part, run->table, run->level, va, last);
+	return part;
+}
+
+/* What a flag says happens after an entry, as events of their own. */
+static void each(struct pgtsim_pgtable *pgt, uint64_t va, unsigned flags)
+{
+	const struct pgtsim_event invalidate = {
+		.op = PGTSIM_OP_TLBI_LEAF,
+		.level = PGTSIM_PTE,
+		.va = va,
+		.count = 1,
+		.size = pgtsim_page_size(&pgt->geo),
+	};
+
+	if (flags & PGTSIM_EACH_SYNC)
+		pgtsim_tlb_sync(pgt->tlb);
+	if (flags & PGTSIM_EACH_FLUSH) {
+		pgtsim_tlb_publish(pgt->tlb);
+		pgtsim_tlb_event(pgt->tlb, &invalidate);
+		pgtsim_tlb_complete(pgt->tlb);
+	}
+}
+
+/* One entry's store and its event, for those who look step by step. */
+static void store_singly(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+			 struct pgtsim_event *event, unsigned index)
+{
+	unsigned flags = event->flags;
+
+	event->va = pgtsim_entry_base(&pgt->geo, run->level, run->va) +
+		    (index - run->index) * event->size;
+	event->count = 1;
+	event->old_desc = pgtsim_access_read(pgt, run->table, index);
+	if (event->op == PGTSIM_OP_CLEAR) {
+		if (!event->old_desc)
+			return;
+		event->pa = pgtsim_desc_address(&pgt->geo, run->level, event->old_desc);
+	}
+	pgtsim_access_write(pgt, run->table, index, event->new_desc);
+	if (event->op == PGTSIM_OP_CLEAR)
+		pgtsim_record_cleared(pgt, run->table, index, 1, 1);
+	else
+		pgtsim_record_filled(pgt, run->table, index, 1);
+	if (run->table->alike)
+		run->table->alike = event->op == PGTSIM_OP_CLEAR;
+	pgtsim_count_work(pgt, 1);
+	event->flags &= PGTSIM_EACH_FREE;
+	pgtsim_tlb_event(pgt->tlb, event);
+	event->flags = flags;
+	each(pgt, event->va, flags);
+}
+
+/* What pgtsim_run_map() and pgtsim_run_clear() do for those who look step by step. */
+static void map_singly(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pa,
+		       uint64_t attrs, unsigned flags)
+{
+	struct pgtsim_event event = {
+		.op = PGTSIM_OP_MAP,
+		.level = run->level,
+		.flags = flags,
+		.size = pgtsim_entry_size(&pgt->geo, run->level),
+		.step = pgtsim_entry_size(&pgt->geo, run->level),
+		.pa = pa,
+	};
+
+	for (unsigned i = 0; i < run->count; i++, event.pa += event.size) {
+		event.new_desc = pgtsim_desc_leaf(&pgt->geo, run->level, event.pa, attrs);
+		store_singly(pgt, run, &event, run->index + i);
+	}
+}
+
+static void clear_singly(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, unsigned flags)
+{
+	struct pgtsim_event event = {
+		.op = PGTSIM_OP_CLEAR,
+		.level = run->level,
+		.flags = flags,
+		.size = pgtsim_entry_size(&pgt->geo, run->level),
+		.step = pgtsim_entry_size(&pgt->geo, run->level),
+	};
+
+	for (unsigned i = 0; i < run->count; i++)
+		store_singly(pgt, run, &event, run->index + i);
+}
+
+/* The event of `count` leaves that were written from va on. */
+static void map_event(struct pgtsim_pgtable *pgt, int level, uint64_t va, uint64_t count,
+		      uint64_t pa, uint64_t desc, unsigned flags)
+{
+	const struct pgtsim_event event = {
+		.op = PGTSIM_OP_MAP,
+		.level = level,
+		.flags = flags,
+		.va = va,
+		.count = count,
+		.size = pgtsim_entry_size(&pgt->geo, level),
+		.step = pgtsim_entry_size(&pgt->geo, level),
+		.pa = pa,
+		.new_desc = desc,
+	};
+
+	pgtsim_events_tell(pgt->tlb, &event);
+}
+
+void pgtsim_run_map_watched(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pa,
+			    uint64_t attrs, unsigned flags)
+{
+	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level);
+	uint64_t va = pgtsim_entry_base(&pgt->geo, run->level, run->va);
+
+	if (pgt->tlb->single) {
+		map_singly(pgt, run, pa, attrs, flags);
+		return;
+	}
+	for (unsigned done = 0, n; done < run->count; done += n, va += n * size, pa += n * size) {
+		uint64_t desc = pgtsim_leaf(&pgt->geo, run->level, pa, attrs);
+
+		n = (unsigned)pgtsim_desc_run(&pgt->geo, run->level, pa, run->count - done);
+		pgtsim_access_fill(pgt, run->table, run->index + done, n, desc);
+		map_event(pgt, run->level, va, n, pa, desc, flags);
+	}
+	pgtsim_count_work(pgt, run->count);
+}
+
+void pgtsim_run_map(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pa,
+		    uint64_t attrs, unsigned flags)
+{
+	pgtsim_runs_map(pgt, run, pa, attrs, flags);
+}
+
+/* Shows the run's leaves to whoever watches, before they go, in uniform parts. */
+static void clear_events(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, unsigned live,
+			 unsigned flags)
+{
+	uint64_t base = pgtsim_entry_base(&pgt->geo, run->level, run->va);
+	struct pgtsim_event event = {
+		.op = PGTSIM_OP_CLEAR,
+		.level = run->level,
+		.flags = flags,
+		.size = pgtsim_entry_size(&pgt->geo, run->level),
+		.step = pgtsim_entry_size(&pgt->geo, run->level),
+	};
+	const struct pgtsim_table *table = run->table;
+	unsigned index = run->index, end = run->index + run->count;
+	bool known = pgtsim_is_private(pgt) && table->alike && live == run->count;
+
+	for (; index < end; index += (unsigned)event.count) {
+		if (!known)
+			index += pgtsim_access_zeros(pgt, table, index, end - index);
+		if (index == end)
+			break;
+		event.old_desc = known ? table->base + index * event.size :
+					 pgtsim_access_read(pgt, table, index);
+		event.count =
+			known ? live :
+				pgtsim_access_uniform(pgt, table, index, end - index, event.step);
+		event.va = base + (index - run->index) * event.size;
+		event.pa = pgtsim_desc_address(&pgt->geo, run->level, event.old_desc);
+		pgtsim_events_tell(pgt->tlb, &event);
+	}
+}
+
+void pgtsim_run_clear_watched(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+			      unsigned live, unsigned flags)
+{
+	if (pgt->tlb->single) {
+		clear_singly(pgt, run, flags);
+		return;
+	}
+	clear_events(pgt, run, live, flags);
+	pgtsim_access_clear(pgt, run->table, run->index, run->count, live);
+	pgtsim_count_work(pgt, run->count);
+}
+
+void pgtsim_run_clear(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, unsigned live,
+		      unsigned flags)
+{
+	pgtsim_runs_clear(pgt, run, live, flags);
+}
+
+unsigned pgtsim_table_first(struct pgtsim_pgtable *pgt, struct pgtsim_table *table)
+{
+	unsigned end = pgtsim_entries(&pgt->geo, table->level);
+
+	if (pgtsim_is_private(pgt))
+		return pgtsim_runs_first(pgt, table);
+	pgtsim_count_work(pgt, end);
+	return pgtsim_access_zeros(pgt, table, 0, end);
+}

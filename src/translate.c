@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+#include "translate.h"
+
+#include <errno.h>
+
+#include "walk.h"
+
+/* What is wrong with a leaf of this level, or what should be one; NONE if nothing is. */
+static enum pgtsim_fault leaf_fault(const struct pgtsim_geometry *geo, int level, uint64_t desc)
+{
+	bool block = level < PGTSIM_PTE;
+
+	/* Both low bits are set in a page, only the first one in a block. */
+	if ((desc & 3) != (block ? 1 : 3) || (block && !geo->block_legal[pgtsim_slot(level)]))
+		return PGTSIM_FAULT_TRANSLATION;
+	if (pgtsim_oa(geo, geo->shift[pgtsim_slot(level)], desc) >> geo->pa_bits)
+		return PGTSIM_FAULT_ADDRESS_SIZE;
+	return desc & PGTSIM_DESC_AF ? PGTSIM_FAULT_NONE : PGTSIM_FAULT_ACCESS_FLAG;
+}
+
+/*
+ * Permissions of a leaf, cut by `tables`, the bits set in any table on the way (Arm ARM D8.4). What
+ * EL0 may write EL1 may not execute; that EL0 may not read does not keep it from executing.
+ */
+static void fill_access(struct pgtsim_translation *out, uint64_t tables)
+{
+	out->writable = !(out->desc & PGTSIM_DESC_AP2) && !(tables & PGTSIM_DESC_APTABLE_RO);
+	out->user_readable = (out->desc & PGTSIM_DESC_AP1) && !(tables & PGTSIM_DESC_APTABLE_EL1);
+	out->user_writable = out->user_readable && out->writable;
+	out->user_executable = !(out->desc & PGTSIM_DESC_UXN) && !(tables & PGTSIM_DESC_UXNTABLE);
+	out->executable = !(out->desc & PGTSIM_DESC_PXN) && !(tables & PGTSIM_DESC_PXNTABLE) &&
+			  !out->user_writable;
+}
+
+void pgtsim_translate_leaf(const struct pgtsim_geometry *geo, uint64_t va, uint64_t tables,
+			   struct pgtsim_translation *out)
+{
+	unsigned shift = geo->shift[pgtsim_slot(out->level)];
+
+	fill_access(out, tables);
+	out->attr_index = (out->desc & PGTSIM_DESC_ATTRINDX_MASK) >> 2;
+	if (geo->oa != PGTSIM_OA_LPA2)
+		out->sh = (out->desc & PGTSIM_DESC_SH_MASK) >> 8;
+	out->size = UINT64_C(1) << shift;
+	out->pa = pgtsim_oa(geo, shift, out->desc) + (va & (out->size - 1));
+}
+
+/* The table that an entry of this level points to, or NULL with the fault. */
+static const struct pgtsim_table *next_table(const struct pgtsim_pgtable *pgt, int level,
+					     uint64_t desc, enum pgtsim_fault *fault)
+{
+	uint64_t pa = pgtsim_oa(&pgt->geo, pgt->geo.page_shift, desc);
+	const struct pgtsim_table *table;
+
+	if (pa >> pgt->geo.pa_bits) {
+		*fault = PGTSIM_FAULT_ADDRESS_SIZE;
+		return NULL;
+	}
+	table = pgtsim_find_table(pgt, pa);
+	if (table && table->level == level + 1)
+		return table;
+	*fault = PGTSIM_FAULT_EXTERNAL;
+	return NULL;
+}
+
+int pgtsim_translate_from(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
+			  uint64_t va, uint64_t tables, struct pgtsim_translation *out)
+{
+	for (int level = table->level; table; level++) {
+		unsigned index = pgtsim_index(&pgt->geo, level, va);
+		uint64_t desc = pgtsim_access_read(pgt, table, index);
+
+		out->level = level;
+		out->desc = desc;
+		out->step[out->steps++] = (struct pgtsim_step){ level, index, desc };
+		if (!pgtsim_desc_is_table(level, desc)) {
+			out->fault = leaf_fault(&pgt->geo, level, desc);
+			if (out->fault)
+				return -EFAULT;
+			pgtsim_translate_leaf(&pgt->geo, va, tables, out);
+			return 0;
+		}
+		tables |= desc;
+		table = next_table(pgt, level, desc, &out->fault);
+	}
+	return -EFAULT;
+}
+
+/* Field by field: steps that are never taken need not be cleared. */
+static void start_walk(struct pgtsim_translation *out, int level)
+{
+	out->fault = PGTSIM_FAULT_TRANSLATION;
+	out->level = level;
+	out->pa = out->size = out->desc = 0;
+	out->writable = out->executable = false;
+	out->user_readable = out->user_writable = out->user_executable = false;
+	out->attr_index = out->sh = 0;
+	out->steps = 0;
+}
+
+/*
+ * A walk through entries of which it is noted where they lead, to a leaf that has nothing wrong.
+ * Returns false if it is another one. In as few instructions as can be: the host overlaps as many
+ * walks as it has room for, and each waits for one line of a pte table.
+ */
+static bool translate_plainly(const struct pgtsim_pgtable *pgt, uint64_t va,
+			      struct pgtsim_translation *out)
+{
+	const struct pgtsim_geometry *geo = &pgt->geo;
+	const struct pgtsim_table *table = pgt->root;
+	struct pgtsim_step *step = out->step;
+	int level = table->level;
+	unsigned index = pgtsim_index(geo, level, va);
+	uint64_t desc, tables = 0;
+
+	if (!pgtsim_is_private(pgt))
+		return false;
+	while (table->children && table->children[index]) {
+		const struct pgtsim_table *next = table->children[index];
+
+		if (next->level != ++level)
+			return false;
+		desc = table->entries[index];
+		*step++ = (struct pgtsim_step){ level - 1, index, desc };
+		tables |= desc;
+		index = pgtsim_index(geo, level, va);
+		table = next;
+	}
+	desc = pgtsim_access_plain(table, index);
+	if (leaf_fault(geo, level, desc))
+		return false;
+	*step++ = (struct pgtsim_step){ level, index, desc };
+	out->fault = PGTSIM_FAULT_NONE;
+	out->level = level;
+	out->desc = desc;
+	out->sh = 0;
+	out->steps = (unsigned)(step - out->step);
+	pgtsim_translate_leaf(geo, va, tables, out);
+	return true;
+}
+
+int pgtsim_translate(const struct pgtsim_pgtable *pgt, uint64_t va, struct pgtsim_translation *out)
+{
+	bool inside = va >= pgtsim_va_start(&pgt->geo);
+
+	if (inside && translate_plainly(pgt, va, out))
+		return 0;
+	start_walk(out, pgt->root->level);
+	return inside ? pgtsim_translate_from(pgt, pgt->root, va, 0, out) : -EINVAL;
+}
+
+const char *pgtsim_fault_name(enum pgtsim_fault fault)
+{
+	static const char *const names[] = {
+		[PGTSIM_FAULT_NONE] = "no fault",
+		[PGTSIM_FAULT_TRANSLATION] = "translation fault",
+		[PGTSIM_FAULT_ADDRESS_SIZE] = "address size fault",
+		[PGTSIM_FAULT_ACCESS_FLAG] = "access flag fault",
+		[PGTSIM_FAULT_EXTERNAL] = "external abort on translation table walk",
+	};
+
+	return (unsigned)fault < sizeof(names) / sizeof(names[0]) ? names[fault] : NULL;
+}
