@@ -164,6 +164,16 @@ static inline void pgtsim_events_sync(struct pgtsim_tlb *tlb)
 	pgtsim_tlb_count(&tlb->counts, PGTSIM_OP_ISB, PGTSIM_PTE, 1, 0);
 }
 
+static inline void pgtsim_events_complete(struct pgtsim_tlb *tlb)
+{
+	if (pgtsim_tlb_watched(tlb)) {
+		pgtsim_tlb_complete(tlb);
+		return;
+	}
+	pgtsim_tlb_count(&tlb->counts, PGTSIM_OP_DSB_ISH, PGTSIM_PTE, 1, 0);
+	pgtsim_tlb_count(&tlb->counts, PGTSIM_OP_ISB, PGTSIM_PTE, 1, 0);
+}
+
 static inline void pgtsim_events_flush_table(struct pgtsim_tlb *tlb, uint64_t va)
 {
 	if (pgtsim_tlb_watched(tlb)) {

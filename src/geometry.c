@@ -119,6 +119,7 @@ int pgtsim_geometry_custom(struct pgtsim_geometry *geo, const struct pgtsim_geom
 		unsigned slot = pgtsim_slot(level);
 
 		geo->bits[slot] = config->bits[level - pgtsim_root_level(geo)];
+		geo->last_index[slot] = (UINT32_C(1) << geo->bits[slot]) - 1;
 		geo->shift[slot] = (uint8_t)shift;
 		geo->block[slot] = config->block_levels & LEVEL_BIT(level);
 		geo->block_legal[slot] = geo->block[slot];

@@ -307,7 +307,7 @@ int pgtsim_map(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map)
 		return ret;
 	pgtsim_events_begin(pgt->tlb, PGTSIM_OP_BEGIN_MAP, m.va, m.last);
 	first = skips ? pgt->root : pgtsim_lowest_table(pgt, m.va, m.last);
-	ret = pgtsim_walk_table(pgt, first, first->level, m.va, m.last, &visitors->prepare, &m);
+	ret = pgtsim_walk_lowest(pgt, first, first->level, m.va, m.last, &visitors->prepare, &m);
 	if (ret)
 		return ret;
 	got = pgtsim_tables_reserve(pgt, m.needed, &m.tables);

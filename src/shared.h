@@ -33,14 +33,18 @@ static inline void pgtsim_unlock(bool shared, uintptr_t *lock)
 		AO_CLEAR((AO_TS_t *)(void *)lock);
 }
 
+/* pgtsim_count() of a shared machine. */
+void pgtsim_count_in_turn(struct pgtsim_tlb *tlb, uint64_t *counter, uint64_t n);
+
 /* Adds n to one of the tlb's counters; not from within an event. */
 static inline void pgtsim_count(struct pgtsim_tlb *tlb, uint64_t *counter, uint64_t n)
 {
 	if (tlb->quiet)
 		return;
-	pgtsim_lock(tlb->shared, &tlb->lock);
-	*counter += n;
-	pgtsim_unlock(tlb->shared, &tlb->lock);
+	if (tlb->shared)
+		pgtsim_count_in_turn(tlb, counter, n);
+	else
+		*counter += n;
 }
 
 #endif

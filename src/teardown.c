@@ -3,9 +3,7 @@
 
 #include <errno.h>
 
-#include "access.h"
-#include "events.h"
-#include "shared.h"
+#include "runs.h"
 
 static int check_range(const struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end)
 {
@@ -319,10 +317,10 @@ static void unmap_and_free_run(struct pgtsim_pgtable *pgt, const struct pgtsim_r
 	}
 }
 
-static void unmap_run(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
-		      const struct pgtsim_unmap *unmap)
+static inline void unmap_run(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+			     const struct pgtsim_unmap *unmap)
 {
-	unsigned live = pgtsim_run_live(pgt, run);
+	unsigned live = pgtsim_runs_live(pgt, run);
 	bool per_leaf = pgt->policy->flush == PGTSIM_FLUSH_PER_LEAF;
 
 	if (!live)
@@ -330,7 +328,7 @@ static void unmap_run(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 	if (unmap->free_mapped)
 		unmap_and_free_run(pgt, run, unmap);
 	else
-		pgtsim_run_clear(pgt, run, live, per_leaf ? PGTSIM_EACH_FLUSH : 0);
+		pgtsim_runs_clear(pgt, run, live, per_leaf ? PGTSIM_EACH_FLUSH : 0);
 }
 
 /* Whether the kernel takes an entry that was poked for a leaf, or for none. */
@@ -372,7 +370,7 @@ static void unmap_one_by_one(struct pgtsim_pgtable *pgt, const struct pgtsim_run
 	}
 }
 
-static int unmap_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
+static inline int unmap_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
 {
 	if (run->level == PGTSIM_PTE)
 		run->count = pte_steps(pgt, run->va, run->last);
@@ -396,7 +394,7 @@ int pgtsim_unmap_range(struct pgtsim_pgtable *pgt, const struct pgtsim_unmap *un
 	if (pass.altmap && !pass.free_mapped)
 		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_ALTMAP_WITHOUT_FREE, pass.start, PGTSIM_PTE,
 				     "no memory is freed here");
-	pgtsim_walk(pgt, pass.start, pass.end - 1, &visitor, &pass);
+	pgtsim_walk_inline(pgt, pass.start, pass.end - 1, &visitor, &pass);
 	if (pass.free_mapped ? flush == PGTSIM_FLUSH_AT_END : flush != PGTSIM_FLUSH_PER_LEAF)
 		pgtsim_tlb_flush_range(pgt->tlb, &pgt->geo, pgt->policy, pass.start, pass.end);
 	pgtsim_events_end(pgt->tlb, pass.start, pass.end - 1);
@@ -442,7 +440,7 @@ static void check_ptes(struct pgtsim_pgtable *pgt, const struct pgtsim_run *pare
 		.va = parent->va,
 		.last = parent->last,
 	};
-	unsigned live = pgtsim_run_live(pgt, &run);
+	unsigned live = pgtsim_runs_live(pgt, &run);
 
 	count_reads(pgt, run.count);
 	pgtsim_access_lines(pgt, run.index, run.count);
@@ -457,8 +455,9 @@ static void check_ptes(struct pgtsim_pgtable *pgt, const struct pgtsim_run *pare
  */
 static bool is_empty(struct pgtsim_pgtable *pgt, struct pgtsim_table *table)
 {
-	unsigned first = pgtsim_table_first(pgt, table);
 	unsigned entries = pgtsim_entries(&pgt->geo, table->level);
+	unsigned first = pgtsim_is_private(pgt) ? pgtsim_runs_first(pgt, table) :
+						  pgtsim_table_first(pgt, table);
 	bool empty = first == entries;
 
 	if (!empty)
@@ -501,8 +500,8 @@ static bool shares_root(const struct pgtsim_pgtable *pgt, uint64_t start, uint64
 	       (bounds->ceiling && (last | mask) > bounds->ceiling - 1);
 }
 
-static int free_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
-		      struct pgtsim_table *child, void *arg)
+static inline int free_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
+			     struct pgtsim_table *child, void *arg)
 {
 	if (child->level == PGTSIM_PTE)
 		check_ptes(pgt, run, child);
@@ -547,7 +546,7 @@ int pgtsim_free_tables(struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end,
 		return -EINVAL;
 	bounds.shared = shares_root(pgt, start, end - 1, &bounds);
 	pgtsim_events_begin(pgt->tlb, PGTSIM_OP_BEGIN_PASS_2, start, end - 1);
-	pgtsim_walk(pgt, start, end - 1, &visitor, &bounds);
+	pgtsim_walk_inline(pgt, start, end - 1, &visitor, &bounds);
 	pgtsim_events_end(pgt->tlb, start, end - 1);
 	return 0;
 }

@@ -204,6 +204,13 @@ void pgtsim_unobserve(struct pgtsim_tlb *tlb, struct pgtsim_observer *observer)
 		*link = observer->next;
 }
 
+void pgtsim_count_in_turn(struct pgtsim_tlb *tlb, uint64_t *counter, uint64_t n)
+{
+	pgtsim_lock(tlb->shared, &tlb->lock);
+	*counter += n;
+	pgtsim_unlock(tlb->shared, &tlb->lock);
+}
+
 void pgtsim_tlb_event(struct pgtsim_tlb *tlb, const struct pgtsim_event *event)
 {
 	if (tlb->cached)
@@ -333,7 +340,7 @@ void pgtsim_tlb_flush_range(struct pgtsim_tlb *tlb, const struct pgtsim_geometry
 	}
 	if (by_range)
 		limit = TLBI_RANGE_PAGES << geo->page_shift;
-	barrier(tlb, PGTSIM_OP_DSB_ISHST);
+	pgtsim_events_publish(tlb);
 	if (end - start > limit ||
 	    (end - start == limit && !by_range && policy->flush_all == PGTSIM_FLUSH_ALL_FROM))
 		invalidate(tlb, PGTSIM_OP_TLBI_ALL, start, 1, end - start);
@@ -342,7 +349,7 @@ void pgtsim_tlb_flush_range(struct pgtsim_tlb *tlb, const struct pgtsim_geometry
 	else
 		invalidate(tlb, PGTSIM_OP_TLBI_LEAF, start, operations(geo, start, end - start),
 			   pgtsim_page_size(geo));
-	pgtsim_tlb_complete(tlb);
+	pgtsim_events_complete(tlb);
 }
 
 /* The lock must be held on a shared machine. */

@@ -54,6 +54,7 @@ struct pgtsim_geometry {
 	bool block[PGTSIM_MAX_LEVELS];     /* Linux maps blocks here */
 	bool block_legal[PGTSIM_MAX_LEVELS]; /* the architecture allows blocks here */
 	bool oa_keeps_49_48;               /* 64K/52: PA[49:48] in bits 49:48 too (Linux 6.12) */
+	uint32_t last_index[PGTSIM_MAX_LEVELS]; /* entries of a table of each level, less 1 */
 };
 
 /* What to build a geometry of one's own from; 0 in a field means the default in brackets. */
@@ -179,13 +180,14 @@ static inline uint64_t pgtsim_entry_size(const struct pgtsim_geometry *geo, int 
 /* Entries of one table of this level: PTRS_PER_PTE and its like. */
 static inline unsigned pgtsim_entries(const struct pgtsim_geometry *geo, int level)
 {
-	return 1u << geo->bits[pgtsim_slot(level)];
+	return geo->last_index[pgtsim_slot(level)] + 1;
 }
 
 /* Which entry of its table translates va at this level: pte_index() and its like. */
 static inline unsigned pgtsim_index(const struct pgtsim_geometry *geo, int level, uint64_t va)
 {
-	return (unsigned)(va >> geo->shift[pgtsim_slot(level)]) & (pgtsim_entries(geo, level) - 1);
+	return (unsigned)(va >> geo->shift[pgtsim_slot(level)]) &
+	       geo->last_index[pgtsim_slot(level)];
 }
 
 /* The first address of the entry that holds va at this level. */
