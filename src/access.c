@@ -198,13 +198,9 @@ void pgtsim_access_write_carefully(const struct pgtsim_pgtable *pgt, struct pgts
 	store(&table->entries[index], desc);
 }
 
-bool pgtsim_access_install(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-			   unsigned index, uint64_t desc)
+bool pgtsim_access_install_first(struct pgtsim_table *table, unsigned index, uint64_t desc)
 {
-	if (pgtsim_is_shared(pgt))
-		return install(&table->entries[index], desc);
-	pgtsim_access_write(pgt, table, index, desc);
-	return true;
+	return install(&table->entries[index], desc);
 }
 
 void pgtsim_access_write_leaves(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,

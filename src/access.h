@@ -30,12 +30,8 @@ static inline void pgtsim_access_lines(const struct pgtsim_pgtable *pgt, unsigne
 uint64_t pgtsim_access_read_carefully(const struct pgtsim_pgtable *pgt,
 				      const struct pgtsim_table *table, unsigned index);
 
-/*
- * Writes an entry that is zero. In a shared table another thread may be first: then nothing is
- * written, and it returns false. Anywhere else it is a plain write, as the kernel's.
- */
-bool pgtsim_access_install(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-			   unsigned index, uint64_t desc);
+/* pgtsim_access_install() in a table of threads. */
+bool pgtsim_access_install_first(struct pgtsim_table *table, unsigned index, uint64_t desc);
 
 /* pgtsim_access_write() of a table that is not private. */
 void pgtsim_access_write_carefully(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
@@ -124,6 +120,19 @@ static inline void pgtsim_access_write(const struct pgtsim_pgtable *pgt, struct 
 	if (table->children)
 		table->children[index] = NULL;
 	table->entries[index] = desc;
+}
+
+/*
+ * Writes an entry that is zero. In a shared table another thread may be first: then nothing is
+ * written, and it returns false. Anywhere else it is a plain write, as the kernel's.
+ */
+static inline bool pgtsim_access_install(const struct pgtsim_pgtable *pgt,
+					 struct pgtsim_table *table, unsigned index, uint64_t desc)
+{
+	if (pgtsim_is_shared(pgt))
+		return pgtsim_access_install_first(table, index, desc);
+	pgtsim_access_write(pgt, table, index, desc);
+	return true;
 }
 
 /* Keeps the record when `live` of these entries, all zero before, are written. */

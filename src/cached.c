@@ -114,6 +114,7 @@ int pgtsim_checker_start(struct pgtsim_tlb *tlb, const struct pgtsim_geometry *g
 	c->geo = geo;
 	c->policy = policy;
 	tlb->cached = c;
+	tlb->checked = true;
 	return 0;
 }
 
@@ -122,6 +123,7 @@ void pgtsim_checker_stop(struct pgtsim_tlb *tlb)
 	if (tlb->cached)
 		pgtsim_records_free(tlb->cached);
 	tlb->cached = NULL;
+	tlb->checked = false;
 }
 
 uint64_t pgtsim_checker_bytes(const struct pgtsim_tlb *tlb)

@@ -85,7 +85,7 @@ uint64_t pgtsim_desc_leaf(const struct pgtsim_geometry *geo, int level, uint64_t
 
 uint64_t pgtsim_desc_table(const struct pgtsim_geometry *geo, uint64_t pa, uint64_t attrs)
 {
-	return pgtsim_desc_oa(geo, pa) | attrs | PGTSIM_DESC_TABLE | PGTSIM_DESC_VALID;
+	return pgtsim_table_desc(geo, pa, attrs);
 }
 
 static void take_apart(struct pgtsim_desc *out, uint64_t desc, const struct field *fields,

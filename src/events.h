@@ -8,12 +8,22 @@
 
 #include <pgtsim/tlb.h>
 
+#include <assert.h>
+#include <stddef.h>
+#include <string.h>
+
 #include "cached.h"
 
 /* Whether anyone wants the event itself, or a turn; if not, it only does pgtsim_tlb_count(). */
 static inline bool pgtsim_tlb_watched(const struct pgtsim_tlb *tlb)
 {
-	return tlb->observers || tlb->cached || tlb->quiet || tlb->shared;
+	uint32_t any;
+
+	static_assert(offsetof(struct pgtsim_tlb, checked) - offsetof(struct pgtsim_tlb, quiet) ==
+			      sizeof(any) - 1,
+		      "what makes a tlb watched is asked as one");
+	memcpy(&any, (const char *)tlb + offsetof(struct pgtsim_tlb, quiet), sizeof(any));
+	return any;
 }
 
 /* The counter that an operation adds its run to; NULL for none. */
@@ -122,7 +132,7 @@ static inline void pgtsim_tlb_count(struct pgtsim_counts *counts, enum pgtsim_op
 /* pgtsim_tlb_event() for an operation that is known where it is compiled. */
 static inline void pgtsim_events_tell(struct pgtsim_tlb *tlb, const struct pgtsim_event *event)
 {
-	if (tlb->observers || tlb->quiet || tlb->shared) {
+	if (tlb->observed || tlb->quiet || tlb->shared) {
 		pgtsim_tlb_event(tlb, event);
 		return;
 	}
@@ -141,7 +151,7 @@ static inline void pgtsim_events_begin(struct pgtsim_tlb *tlb, enum pgtsim_op op
 
 static inline void pgtsim_events_end(struct pgtsim_tlb *tlb, uint64_t va, uint64_t last)
 {
-	if (tlb->cached)
+	if (tlb->checked)
 		pgtsim_tlb_end(tlb, va, last);
 }
 

@@ -116,8 +116,8 @@ static int prepare_done(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 	return 0;
 }
 
-static void map_whole(struct pgtsim_pgtable *pgt, const struct mapping *m,
-		      const struct pgtsim_run *run, uint64_t hint)
+static inline void map_whole(struct pgtsim_pgtable *pgt, const struct mapping *m,
+			     const struct pgtsim_run *run, uint64_t hint)
 {
 	bool sync = run->level < PGTSIM_PTE || !pgtsim_deferred_barriers(pgt);
 
@@ -141,21 +141,17 @@ static bool may_hint(const struct pgtsim_pgtable *pgt, const struct mapping *m,
 	       (run->table != pgt->root || run->level == PGTSIM_PTE);
 }
 
-/* Maps the run; contiguous groups that lie wholly inside the mapping get the hint. */
-static void map_leaves(struct pgtsim_pgtable *pgt, const struct mapping *m,
-		       const struct pgtsim_run *run)
+/* Maps a run of which whole contiguous groups get the hint. */
+static void map_groups(struct pgtsim_pgtable *pgt, const struct mapping *m,
+		       const struct pgtsim_run *run, uint64_t mask)
 {
-	uint64_t mask = (pgtsim_entry_size(&pgt->geo, run->level)
-			 << pgt->geo.cont[pgtsim_slot(run->level)]) -
-			1;
 	uint64_t first = (m->va + mask) & ~mask, last = ((m->last + 1) & ~mask) - 1;
 
 	if (first < run->va && first >= m->va)
 		first = run->va;
 	if (last > run->last)
 		last = run->last;
-	if (!may_hint(pgt, m, run) || (m->delta & mask) || first < m->va || first > last ||
-	    first > run->last || last < run->va) {
+	if (first < m->va || first > last || first > run->last || last < run->va) {
 		map_whole(pgt, m, run, 0);
 		return;
 	}
@@ -168,6 +164,20 @@ static void map_leaves(struct pgtsim_pgtable *pgt, const struct mapping *m,
 	map_part(pgt, m, run, first, last, PGTSIM_DESC_CONT);
 	if (last < run->last)
 		map_part(pgt, m, run, last + 1, run->last, 0);
+}
+
+/* Maps the run; contiguous groups that lie wholly inside the mapping get the hint. */
+static void map_leaves(struct pgtsim_pgtable *pgt, const struct mapping *m,
+		       const struct pgtsim_run *run)
+{
+	uint64_t mask = (pgtsim_entry_size(&pgt->geo, run->level)
+			 << pgt->geo.cont[pgtsim_slot(run->level)]) -
+			1;
+
+	if (may_hint(pgt, m, run) && !(m->delta & mask))
+		map_groups(pgt, m, run, mask);
+	else
+		map_whole(pgt, m, run, 0);
 }
 
 /* How far one step from va on goes. Returns whether it maps leaves, not one entry by a table. */

@@ -34,7 +34,7 @@ static inline uint64_t pgtsim_wide_oa(const struct oa_layout *layout, unsigned l
 static inline uint64_t pgtsim_oa(const struct pgtsim_geometry *geo, unsigned low, uint64_t desc)
 {
 	if (geo->oa == PGTSIM_OA_48)
-		return desc & oa_mask(48, low);
+		return low < 48 ? desc & (PGTSIM_BIT(48) - PGTSIM_BIT(low)) : 0;
 	return pgtsim_wide_oa(&oa_layouts[geo->oa], low, desc);
 }
 
@@ -42,16 +42,24 @@ static inline uint64_t pgtsim_oa(const struct pgtsim_geometry *geo, unsigned low
 static inline uint64_t pgtsim_oa_bits(const struct pgtsim_geometry *geo, uint64_t pa)
 {
 	const struct oa_layout *layout = &oa_layouts[geo->oa];
-	uint64_t high, in_place = oa_mask(layout->in_place, geo->page_shift);
+	uint64_t high, in_place;
 
-	pa &= oa_mask(geo->pa_bits, 0);
+	pa &= PGTSIM_BIT(geo->pa_bits) - 1;
 	if (geo->oa == PGTSIM_OA_48)
-		return pa & in_place;
+		return pa & (PGTSIM_BIT(48) - PGTSIM_BIT(geo->page_shift));
+	in_place = oa_mask(layout->in_place, geo->page_shift);
 	/* Changes 64K/52 only: elsewhere these bits are in place or above pa_bits. */
 	if (geo->oa_keeps_49_48)
 		in_place |= oa_mask(50, 48);
 	high = oa_mask(layout->in_place + layout->moved, layout->in_place);
 	return (pa & in_place) | (pa & high) >> layout->down_by;
+}
+
+/* pgtsim_desc_table() in line. */
+static inline uint64_t pgtsim_table_desc(const struct pgtsim_geometry *geo, uint64_t pa,
+					 uint64_t attrs)
+{
+	return pgtsim_oa_bits(geo, pa) | attrs | PGTSIM_DESC_TABLE | PGTSIM_DESC_VALID;
 }
 
 /* pgtsim_desc_leaf() in line; with LPA2 what holds SH elsewhere is no attribute. */

@@ -37,25 +37,23 @@ static inline void table_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op,
 			       const struct pgtsim_table *table, uint64_t va, unsigned flags)
 {
 	int level = table == pgt->root ? PGTSIM_PGD : table->level;
+	const struct pgtsim_event event = {
+		.op = op,
+		.level = level,
+		.flags = flags,
+		.va = va,
+		.count = 1,
+		.pa = table->pa,
+	};
 
 	if (op == PGTSIM_OP_TABLE_FREE && table->linked)
 		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_FREED_WHILE_MAPPED, va, table->level - 1,
 				     "the table at PA 0x%llx is freed, its entry is not cleared",
 				     (unsigned long long)table->pa);
-	if (pgtsim_tlb_watched(pgt->tlb)) {
-		const struct pgtsim_event event = {
-			.op = op,
-			.level = level,
-			.flags = flags,
-			.va = va,
-			.count = 1,
-			.pa = table->pa,
-		};
-
+	if (pgtsim_tlb_watched(pgt->tlb))
 		pgtsim_events_tell(pgt->tlb, &event);
-	} else {
+	else
 		pgtsim_tlb_count(&pgt->tlb->counts, op, level, 1, flags);
-	}
 }
 
 /* The side record of an empty table; an allocator of the caller's own may have left anything. */
@@ -193,7 +191,7 @@ void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 		       struct pgtsim_table **list, uint64_t attrs, enum pgtsim_region region)
 {
 	struct pgtsim_table *child = *list;
-	uint64_t desc = pgtsim_desc_table(&pgt->geo, child->pa, attrs);
+	uint64_t desc = pgtsim_table_desc(&pgt->geo, child->pa, attrs);
 	unsigned index = pgtsim_index(&pgt->geo, run->level, run->va);
 
 	*list = child->next;

@@ -192,6 +192,7 @@ void pgtsim_observe(struct pgtsim_tlb *tlb, struct pgtsim_observer *observer)
 		return;
 	observer->next = NULL;
 	*end = observer;
+	tlb->observed = true;
 }
 
 void pgtsim_unobserve(struct pgtsim_tlb *tlb, struct pgtsim_observer *observer)
@@ -202,6 +203,7 @@ void pgtsim_unobserve(struct pgtsim_tlb *tlb, struct pgtsim_observer *observer)
 		link = &(*link)->next;
 	if (*link)
 		*link = observer->next;
+	tlb->observed = tlb->observers;
 }
 
 void pgtsim_count_in_turn(struct pgtsim_tlb *tlb, uint64_t *counter, uint64_t n)
@@ -249,7 +251,7 @@ void pgtsim_tlb_end(struct pgtsim_tlb *tlb, uint64_t va, uint64_t last)
 /* Most events are barriers: whoever does not need the event itself is spared it. */
 static inline void barrier(struct pgtsim_tlb *tlb, enum pgtsim_op op)
 {
-	if (tlb->observers || tlb->quiet || tlb->shared) {
+	if (tlb->observed || tlb->quiet || tlb->shared) {
 		pgtsim_tlb_event(
 			tlb, &(struct pgtsim_event){ .op = op, .level = PGTSIM_PTE, .count = 1 });
 		return;

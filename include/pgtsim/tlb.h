@@ -199,14 +199,17 @@ struct pgtsim_tlb {
 	struct pgtsim_observer *observers;
 	struct pgtsim_violation *violations; /* the first ones; NULL until there is one */
 	size_t violation_count;              /* of those kept */
+	/* Four that are asked as one, for each event. */
 	bool quiet;                          /* nothing is counted, shown or kept: somebody only looks */
+	bool shared;                         /* by threads: events and violations take turns */
+	bool observed;                       /* there are observers; the library's own */
+	bool checked;                        /* there is a checker; the library's own */
 	bool range_operations;               /* the CPU has them (FEAT_TLBIRANGE) */
 	bool bbml2;                          /* … and FEAT_BBM, level 2 */
 	/* An event is one entry, after its store; what flags say are events, too. May change with
 	 * any event, and counts from the next run on. */
 	bool single;
 	struct pgtsim_cached *cached;        /* NULL: not checked */
-	bool shared;                         /* by threads: events and violations take turns */
 	uintptr_t lock;                      /* the library's own */
 };
 
