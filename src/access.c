@@ -195,6 +195,8 @@ void pgtsim_access_write_carefully(const struct pgtsim_pgtable *pgt, struct pgts
 	announce(pgt, &table->entries[index], true);
 	if (table->children)
 		table->children[index] = NULL;
+	if (table->told)
+		table->told = false;
 	store(&table->entries[index], desc);
 }
 
@@ -210,8 +212,10 @@ void pgtsim_access_write_leaves(const struct pgtsim_pgtable *pgt, struct pgtsim_
 
 	if (pgtsim_is_private(pgt)) {
 		pgtsim_table_write_out(table);
-		table->alike = !table->live || (table->alike && table->base == base);
+		table->told = pgtsim_tells_filled(table, index, count, base);
 		table->base = base;
+		if (!table->live)
+			table->first = index;
 		plain_fill(&table->entries[index], count, desc, step);
 	} else {
 		for (unsigned i = 0; i < count; i++)
@@ -221,7 +225,7 @@ void pgtsim_access_write_leaves(const struct pgtsim_pgtable *pgt, struct pgtsim_
 }
 
 void pgtsim_access_write_zeros(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-			       unsigned index, unsigned count)
+			       unsigned index, unsigned count, unsigned live)
 {
 	if (!pgtsim_is_private(pgt)) {
 		for (unsigned i = 0; i < count; i++)
@@ -231,6 +235,7 @@ void pgtsim_access_write_zeros(const struct pgtsim_pgtable *pgt, struct pgtsim_t
 	for (unsigned i = index; table->children && i < index + count; i++)
 		table->children[i] = NULL;
 	pgtsim_table_write_out(table);
+	table->told = pgtsim_tells_cleared(table, index, count, live);
 	plain_fill(&table->entries[index], count, 0, 0);
 }
 

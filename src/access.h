@@ -37,13 +37,13 @@ bool pgtsim_access_install_first(struct pgtsim_table *table, unsigned index, uin
 void pgtsim_access_write_carefully(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
 				   unsigned index, uint64_t desc);
 
-/* The same as pgtsim_access_fill() where the record cannot tell what is written. */
+/* The same as pgtsim_access_fill() of entries that must be written. */
 void pgtsim_access_write_leaves(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
 				unsigned index, unsigned count, uint64_t desc);
 
-/* Clears entries whose table's record cannot tell it; does not record it. */
+/* The same as pgtsim_access_clear() of entries that must be written, but for what is recorded. */
 void pgtsim_access_write_zeros(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-			       unsigned index, unsigned count);
+			       unsigned index, unsigned count, unsigned live);
 
 /* How many of the entries are not zero. */
 unsigned pgtsim_access_live(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
@@ -80,7 +80,7 @@ static inline bool pgtsim_implies(const struct pgtsim_pgtable *pgt)
 	return pgtsim_is_private(pgt) && pgt->ops.find == pgtsim_directory_lookup;
 }
 
-/* How many of the entries the record of an implied table tells. */
+/* How many of the entries are live, of a table that its record tells. */
 static inline unsigned pgtsim_told(const struct pgtsim_table *table, unsigned index, unsigned count)
 {
 	unsigned end = table->first + table->live;
@@ -90,14 +90,18 @@ static inline unsigned pgtsim_told(const struct pgtsim_table *table, unsigned in
 	return from < to ? to - from : 0;
 }
 
-/* An entry of a table of one thread. */
-static inline uint64_t pgtsim_access_plain(const struct pgtsim_table *table, unsigned index)
+/* An entry of a table that its record tells. */
+static inline uint64_t pgtsim_told_entry(const struct pgtsim_table *table, unsigned index)
 {
-	if (!table->implied)
-		return table->entries[index];
 	return index - table->first < table->live ?
 		       table->base + ((uint64_t)index << table->shift) :
 		       0;
+}
+
+/* An entry of a table of one thread. */
+static inline uint64_t pgtsim_access_plain(const struct pgtsim_table *table, unsigned index)
+{
+	return table->implied ? pgtsim_told_entry(table, index) : table->entries[index];
 }
 
 static inline uint64_t pgtsim_access_read(const struct pgtsim_pgtable *pgt,
@@ -119,6 +123,7 @@ static inline void pgtsim_access_write(const struct pgtsim_pgtable *pgt, struct 
 		pgtsim_table_write_out(table);
 	if (table->children)
 		table->children[index] = NULL;
+	table->told = false;
 	table->entries[index] = desc;
 }
 
@@ -170,14 +175,12 @@ static inline bool pgtsim_may_imply(const struct pgtsim_pgtable *pgt,
 }
 
 /* Whether a table's record can tell these leaves, too. */
-static inline bool pgtsim_tells_filled(const struct pgtsim_pgtable *pgt,
-				       const struct pgtsim_table *table, unsigned index,
+static inline bool pgtsim_tells_filled(const struct pgtsim_table *table, unsigned index,
 				       unsigned count, uint64_t base)
 {
-	if (!table->live)
-		return pgtsim_may_imply(pgt, table);
-	return table->implied && table->base == base &&
-	       (index == table->first + table->live || index + count == table->first);
+	return !table->live ||
+	       (table->told && table->base == base &&
+		(index == table->first + table->live || index + count == table->first));
 }
 
 /* Writes leaves that follow one another, `desc` first, over entries that are zero; records them. */
@@ -186,7 +189,8 @@ static inline void pgtsim_access_fill(const struct pgtsim_pgtable *pgt, struct p
 {
 	uint64_t base = desc - ((uint64_t)index << table->shift);
 
-	if (!pgtsim_tells_filled(pgt, table, index, count, base)) {
+	if (!(table->live ? table->implied : pgtsim_may_imply(pgt, table)) ||
+	    !pgtsim_tells_filled(table, index, count, base)) {
 		pgtsim_access_write_leaves(pgt, table, index, count, desc);
 		return;
 	}
@@ -194,32 +198,30 @@ static inline void pgtsim_access_fill(const struct pgtsim_pgtable *pgt, struct p
 		table->first = index;
 	table->live += count;
 	table->base = base;
-	table->alike = true;
+	table->told = true;
 	table->implied = true;
 }
 
-/* Whether its record can tell what is left of a table once these entries are cleared. */
-static inline bool pgtsim_tells_cleared(const struct pgtsim_pgtable *pgt,
-					const struct pgtsim_table *table, unsigned index,
+/* Whether a table's record can tell what is left of it once these entries are cleared. */
+static inline bool pgtsim_tells_cleared(const struct pgtsim_table *table, unsigned index,
 					unsigned count, unsigned live)
 {
-	if (table->children)
-		return false;
-	if (table->implied)
-		return live == table->live || index <= table->first ||
-		       index + count >= table->first + table->live;
-	return live == table->live && count == pgtsim_entries(&pgt->geo, table->level) &&
-	       pgtsim_may_imply(pgt, table);
+	return live == table->live ||
+	       (table->told &&
+		(index <= table->first || index + count >= table->first + table->live));
 }
 
 /* Clears entries, of which `live` are not zero; records it. */
 static inline void pgtsim_access_clear(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
 				       unsigned index, unsigned count, unsigned live)
 {
-	if (pgtsim_tells_cleared(pgt, table, index, count, live))
-		table->implied = true;
+	bool whole = count == pgtsim_entries(&pgt->geo, table->level);
+
+	if (!table->children && (table->implied || (whole && pgtsim_may_imply(pgt, table))) &&
+	    pgtsim_tells_cleared(table, index, count, live))
+		table->told = table->implied = true;
 	else
-		pgtsim_access_write_zeros(pgt, table, index, count);
+		pgtsim_access_write_zeros(pgt, table, index, count, live);
 	pgtsim_record_cleared(pgt, table, index, count, live);
 }
 

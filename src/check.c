@@ -35,6 +35,16 @@ static void forget(struct checking *checking)
 	}
 }
 
+/* Whether the entries are what the record tells of them. */
+static bool is_as_told(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table)
+{
+	uint64_t step = UINT64_C(1) << table->shift;
+
+	return !table->told || !table->live ||
+	       (pgtsim_entry(pgt, table, table->first) == table->base + table->first * step &&
+		pgtsim_access_uniform(pgt, table, table->first, table->live, step) == table->live);
+}
+
 /* The record of a table against its memory. */
 static void check_table(struct pgtsim_pgtable *pgt, const struct pgtsim_table *table, uint64_t va)
 {
@@ -46,6 +56,10 @@ static void check_table(struct pgtsim_pgtable *pgt, const struct pgtsim_table *t
 		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_TABLE_COUNT, va, table->level,
 				     "%u live entries from %u on, recorded %u from %u on", live,
 				     zeros, table->live, table->first);
+	else if (!is_as_told(pgt, table))
+		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_TABLE_COUNT, va, table->level,
+				     "%u live entries from %u on, not those that were recorded",
+				     live, zeros);
 }
 
 static int check_child(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,

@@ -63,7 +63,7 @@ static void start_record(const struct pgtsim_pgtable *pgt, struct pgtsim_table *
 	table->next = NULL;
 	table->live = 0;
 	table->linked = false;
-	table->alike = false;
+	table->told = pgtsim_is_private(pgt);
 	table->first = pgtsim_is_shared(pgt) ? 0 : pgtsim_entries(&pgt->geo, level);
 	table->level = (int8_t)level;
 	table->region = (uint8_t)region;
@@ -211,8 +211,6 @@ void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 	/* A table beyond pa_bits is not where its entry says. */
 	if (pgtsim_implies(pgt) && pgtsim_oa(&pgt->geo, pgt->geo.page_shift, desc) == child->pa)
 		pgtsim_table_note(pgt->ops.ctx, run->table, index, child);
-	if (run->table->alike)
-		run->table->alike = false;
 	pgtsim_record_filled(pgt, run->table, index, 1);
 	pgtsim_count_work(pgt, 1);
 	pgtsim_access_lines(pgt, index, 1);
@@ -354,7 +352,6 @@ static void overwrite(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, 
 	if (moves)
 		move_table(pgt, run, old, false);
 	pgtsim_access_write(pgt, run->table, run->index, desc);
-	run->table->alike = false;
 	if (old && !desc)
 		pgtsim_record_cleared(pgt, run->table, run->index, 1, 1);
 	else if (!old && desc)

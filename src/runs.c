@@ -80,8 +80,6 @@ static void store_singly(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 		pgtsim_record_cleared(pgt, run->table, index, 1, 1);
 	else
 		pgtsim_record_filled(pgt, run->table, index, 1);
-	if (run->table->alike)
-		run->table->alike = event->op == PGTSIM_OP_CLEAR;
 	pgtsim_count_work(pgt, 1);
 	event->flags &= PGTSIM_EACH_FREE;
 	pgtsim_tlb_event(pgt->tlb, event);
@@ -181,7 +179,7 @@ static void clear_events(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 	};
 	const struct pgtsim_table *table = run->table;
 	unsigned index = run->index, end = run->index + run->count;
-	bool known = pgtsim_is_private(pgt) && table->alike && live == run->count;
+	bool known = pgtsim_is_private(pgt) && table->told && live == run->count;
 
 	for (; index < end; index += (unsigned)event.count) {
 		if (!known)

@@ -50,12 +50,16 @@ static inline unsigned pgtsim_runs_live(const struct pgtsim_pgtable *pgt,
 {
 	const struct pgtsim_table *table = run->table;
 
-	if (pgtsim_is_private(pgt) && !table->live)
+	if (!pgtsim_is_private(pgt)) {
+		pgtsim_count_work(pgt, run->count);
+		return pgtsim_access_live(pgt, table, run->index, run->count);
+	}
+	if (!table->live)
 		return 0;
-	if (pgtsim_is_private(pgt) && table->live == pgtsim_entries(&pgt->geo, table->level))
+	if (table->live == pgtsim_entries(&pgt->geo, table->level))
 		return run->count;
 	pgtsim_count_work(pgt, run->count);
-	if (table->implied)
+	if (table->told)
 		return pgtsim_told(table, run->index, run->count);
 	return pgtsim_access_live(pgt, table, run->index, run->count);
 }

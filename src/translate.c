@@ -101,7 +101,7 @@ static void start_walk(struct pgtsim_translation *out, int level)
 /*
  * A walk through entries of which it is noted where they lead, to a leaf that has nothing wrong.
  * Returns false if it is another one. In as few instructions as can be: the host overlaps as many
- * walks as it has room for, and each waits for one line of a pte table.
+ * walks as it has room for, and each waits for one line of a pte table, if its record does not tell.
  */
 static bool translate_plainly(const struct pgtsim_pgtable *pgt, uint64_t va,
 			      struct pgtsim_translation *out)
@@ -126,7 +126,7 @@ static bool translate_plainly(const struct pgtsim_pgtable *pgt, uint64_t va,
 		index = pgtsim_index(geo, level, va);
 		table = next;
 	}
-	desc = pgtsim_access_plain(table, index);
+	desc = table->told ? pgtsim_told_entry(table, index) : table->entries[index];
 	if (leaf_fault(geo, level, desc))
 		return false;
 	*step++ = (struct pgtsim_step){ level, index, desc };

@@ -231,6 +231,18 @@ static inline void snapshot_add(struct snapshot *s, int level, uint64_t va, uint
 }
 
 /* Reads one table and all below it; its side record must agree with what it holds. */
+/* What a record tells of an entry must be what stands there. */
+static inline void assert_as_told(const struct pgtsim_table *table, unsigned i, uint64_t desc)
+{
+	uint64_t told =
+		i - table->first < table->live ? table->base + ((uint64_t)i << table->shift) : 0;
+
+	if (table->told)
+		assert_int_equal(desc, told);
+	else
+		assert_false(table->implied);
+}
+
 static inline void snapshot_table(struct snapshot *s, const struct fixture *f,
 				  const struct pgtsim_table *table, int level, uint64_t va)
 {
@@ -244,6 +256,7 @@ static inline void snapshot_table(struct snapshot *s, const struct fixture *f,
 		uint64_t desc = pgtsim_entry(&f->pgt, table, i);
 		uint64_t at = va + i * pgtsim_entry_size(geo, level);
 
+		assert_as_told(table, i, desc);
 		if (!desc)
 			continue;
 		live++;

@@ -143,6 +143,8 @@ static void record_against_memory(void **state)
 	desc = table->entries[7];
 	table->entries[7] = 0;
 	assert_finds(&f, PGTSIM_V_TABLE_COUNT, PGTSIM_PTE, VA + 2 * MIB);
+	table->entries[7] = desc ^ PGTSIM_DESC_AF; /* as many as before, but other ones */
+	assert_int_equal(pgtsim_check(&f.pgt), 1);
 	table->entries[7] = desc;
 	assert_int_equal(pgtsim_check(&f.pgt), 0);
 	fixture_drop(&f);

@@ -311,9 +311,12 @@ static void operate(struct pair *p, unsigned kind, unsigned from, unsigned to)
 static void compare_tables(const struct pair *p, struct pgtsim_table *const table[2])
 {
 	assert_int_equal(table[0]->live, table[1]->live);
-	for (unsigned i = 0; i < TOY_ENTRIES; i++)
-		assert_int_equal(pgtsim_entry(&p->f[0].pgt, table[0], i),
-				 pgtsim_entry(&p->f[1].pgt, table[1], i));
+	for (unsigned i = 0; i < TOY_ENTRIES; i++) {
+		uint64_t desc = pgtsim_entry(&p->f[0].pgt, table[0], i);
+
+		assert_int_equal(desc, pgtsim_entry(&p->f[1].pgt, table[1], i));
+		assert_as_told(table[0], i, desc);
+	}
 	assert_counts_equal(&p->f[0].tlb.counts, &p->f[1].tlb.counts);
 }
 
@@ -326,6 +329,8 @@ static void check_three_runs(struct pair *p, struct pgtsim_table *const table[2]
 
 		for (unsigned c = 0; a < b && c < TOY_ENTRIES; c++) {
 			operate(p, FILL, from, to);
+			if (b % 2)
+				pgtsim_memory_table(p->f[0].memory, table[0]->pa);
 			operate(p, i / (TOY_ENTRIES * TOY_ENTRIES), a, b);
 			compare_tables(p, table);
 			operate(p, CLEAR, c, c + 1 + (a + b) % (TOY_ENTRIES - c));

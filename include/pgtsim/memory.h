@@ -49,10 +49,10 @@ struct pgtsim_ram {
 
 /*
  * The side record of a table page, and where its entries are in host memory.
- * Read only outside pgtable's table access. Leaves that follow one another in a table that holds
- * nothing else pgtable may only note here: then entry i is base + (i << shift) for `live` entries
- * from `first` on, 0 for all others, and what stands in host memory is not valid, but for the
- * root's. pgtsim_memory_table() writes the entries out.
+ * Read only outside pgtable's table access. Of leaves that follow one another in a table that holds
+ * nothing else this record tells all, and pgtable may leave it at that: what stands in the host
+ * memory of an implied table is not valid. pgtsim_memory_table() writes the entries out. Whoever
+ * writes entries in another way than by pgtsim_poke() is found by pgtsim_check(), not by walks.
  */
 struct pgtsim_table {
 	uint64_t *entries;         /* host memory, zeroed when the table is allocated */
@@ -65,8 +65,8 @@ struct pgtsim_table {
 	uint8_t region;            /* for the checker and the dump: which region it was made for */
 	bool constructed;          /* its destructor is due when it is freed; owned by pgtable */
 	bool linked;               /* a table entry points to it: it must not be freed */
-	bool alike;                /* each live entry i holds base + (i << shift) */
-	bool implied;              /* the entries are not written: `live` are alike, from `first` on */
+	bool told;                 /* `live` entries from `first` on hold base + (i << shift), others 0 */
+	bool implied;              /* told, but not written */
 	uint8_t shift;             /* of the bytes that an entry covers */
 	uint32_t room;             /* entries that there is host memory for */
 	uint64_t base;
