@@ -106,10 +106,10 @@ struct pfn_range {
 	uint64_t start, end;
 };
 
-/* Consecutive frames of a chunk. */
+/* Consecutive frames of a chunk; half-open. */
 struct frames {
 	struct chunk *chunk;
-	unsigned start, end; /* empty if alike */
+	unsigned start, end;
 };
 
 struct pgtsim_memory {
@@ -125,9 +125,10 @@ struct pgtsim_memory {
 	 * loose: chunks of which frames were freed since. What is freed bit by bit is often a whole
 	 * chunk in the end, and until someone allocates nobody needs to know its blocks.
 	 *
-	 * open: the end of a chunk, while all other free blocks are whole chunks. Single pages are
-	 * then taken from its start on, one after the other, as that is what halving the block
-	 * again and again comes to.
+	 * open: what is left of a block that single pages are taken of, from its start on, one after
+	 * the other. It was the lowest of the smallest order, and while no other frame is freed that
+	 * is what halving it again and again comes to: what remains are the smallest blocks there
+	 * are, the smaller ones first.
 	 */
 	struct chunk *loose;
 	struct frames open;
@@ -518,31 +519,16 @@ static void release(struct pgtsim_memory *memory, struct chunk *chunk, unsigned 
 	release_marked(memory, chunk, start, end);
 }
 
-enum { OPEN = ORDERS }; /* in place of a block's order: the open frames */
-
+/* Makes a free block nobody's; its frames still count as free. */
 static void take_block(struct pgtsim_memory *memory, const struct block *block)
 {
 	if (remove_block(block->chunk, block->frame >> block->order, block->order))
 		remove_holder(memory, block->chunk, block->order);
 }
 
-/* Takes the first `count` frames out of a free block; the caller says whose they are. */
-static void take(struct pgtsim_memory *memory, const struct block *block, unsigned count)
+static uint64_t frame_pfn(const struct chunk *chunk, unsigned frame)
 {
-	memory->free_count -= count;
-	block->chunk->free_count -= count;
-	if (block->order == OPEN) {
-		memory->open.start += count;
-	} else {
-		take_block(memory, block);
-		add_frames(memory, block->chunk, block->frame + count,
-			   block->frame + (1u << block->order));
-	}
-}
-
-static uint64_t block_pfn(const struct block *block)
-{
-	return (block->chunk->index << CHUNK_BITS) + block->frame;
+	return (chunk->index << CHUNK_BITS) + frame;
 }
 
 /* RAM, and the chunks of it that nobody touched. */
@@ -870,61 +856,45 @@ int pgtsim_memory_alloc_small(struct pgtsim_memory *memory)
 	return admitted ? 0 : -ENOMEM;
 }
 
-static int alloc_block(struct pgtsim_memory *memory, unsigned order, uint64_t *pfn)
+/* The frames that the next order-0 allocations take, where none is open. Returns 0 or -ENOMEM. */
+static int open_block(struct pgtsim_memory *memory)
 {
 	struct block block;
-	uint8_t *state;
 
-	if (!admit(memory, 1) || find_block(memory, order, &block))
+	if (find_block(memory, 0, &block))
 		return -ENOMEM;
-	take(memory, &block, 1u << order);
-	count_allocations(memory, 1);
-	state = &block.chunk->state[block.frame];
-	set_bytes(state, STATE_PAGES | INSIDE, (size_t)1 << order);
-	state[0] = (uint8_t)(STATE_PAGES | order);
-	*pfn = block_pfn(&block);
+	take_block(memory, &block);
+	memory->open =
+		(struct frames){ block.chunk, block.frame, block.frame + (1u << block.order) };
 	return 0;
 }
 
-int pgtsim_memory_alloc(struct pgtsim_memory *memory, unsigned order, uint64_t *pfn)
-{
-	int ret;
-
-	if (order > PGTSIM_MAX_ORDER)
-		return -EINVAL;
-	lock(memory);
-	ret = alloc_block(memory, order, pfn);
-	unlock(memory);
-	return ret;
-}
-
-/*
- * Finds the frames of the next order-0 allocations, at most `count`. Returns how many follow one
- * another from the block's first frame on; 0: the next allocation fails.
- *
- * Single calls would take these frames too: no smaller block is free anywhere, so what the first
- * call splits off is the smallest there is, and each next one takes the lowest of that.
- */
-static unsigned find_run(struct pgtsim_memory *memory, uint64_t count, struct block *block)
+/* How many of the next `count` order-0 allocations take open frames; 0: the next one fails. */
+static unsigned find_run(struct pgtsim_memory *memory, uint64_t count)
 {
 	uint64_t most = admit(memory, count);
 	unsigned size;
 
 	if (memory->loose)
 		settle(memory);
-	if (!most || (is_empty(&memory->open) && find_block(memory, 0, block)))
+	if (!most || (is_empty(&memory->open) && open_block(memory)))
 		return 0;
-	if (is_empty(&memory->open) && block->order == PGTSIM_MAX_ORDER) {
-		take_block(memory, block);
-		memory->open = (struct frames){ block->chunk, 0, CHUNK_FRAMES };
-	}
-	if (is_empty(&memory->open)) {
-		size = 1u << block->order;
-	} else {
-		*block = (struct block){ memory->open.chunk, memory->open.start, OPEN };
-		size = memory->open.end - memory->open.start;
-	}
+	size = memory->open.end - memory->open.start;
 	return most < size ? (unsigned)most : size;
+}
+
+/* Allocates frames that find_run() found. */
+static struct frames take_run(struct pgtsim_memory *memory, unsigned count, uint8_t state)
+{
+	struct frames run = memory->open;
+
+	run.end = run.start + count;
+	memory->open.start = run.end;
+	memory->free_count -= count;
+	run.chunk->free_count -= count;
+	count_allocations(memory, count);
+	set_bytes(&run.chunk->state[run.start], state, count);
+	return run;
 }
 
 static int64_t alloc_run(struct pgtsim_memory *memory, uint64_t count, uint64_t *pfn)
@@ -933,16 +903,14 @@ static int64_t alloc_run(struct pgtsim_memory *memory, uint64_t count, uint64_t 
 
 	/* A failure that is due next is for the next call to meet. */
 	while (done < count && (!done || memory->fail_in != 1)) {
-		struct block block;
-		unsigned run = find_run(memory, count - done, &block);
+		unsigned run = find_run(memory, count - done);
+		uint64_t first = run ? frame_pfn(memory->open.chunk, memory->open.start) : 0;
 
-		if (!run || (done && block_pfn(&block) != *pfn + done))
+		if (!run || (done && first != *pfn + done))
 			break;
 		if (!done)
-			*pfn = block_pfn(&block);
-		take(memory, &block, run);
-		count_allocations(memory, run);
-		set_bytes(&block.chunk->state[block.frame], STATE_PAGES, run);
+			*pfn = first;
+		take_run(memory, run, STATE_PAGES);
 		done += run;
 	}
 	return done ? (int64_t)done : -ENOMEM;
@@ -958,6 +926,41 @@ int64_t pgtsim_memory_alloc_run(struct pgtsim_memory *memory, uint64_t count, ui
 	got = alloc_run(memory, count, pfn);
 	unlock(memory);
 	return got;
+}
+
+static int alloc_block(struct pgtsim_memory *memory, unsigned order, uint64_t *pfn)
+{
+	unsigned count = 1u << order;
+	struct block block;
+	uint8_t *state;
+
+	if (!admit(memory, 1) || find_block(memory, order, &block))
+		return -ENOMEM;
+	take_block(memory, &block);
+	add_frames(memory, block.chunk, block.frame + count, block.frame + (1u << block.order));
+	memory->free_count -= count;
+	block.chunk->free_count -= count;
+	count_allocations(memory, 1);
+	state = &block.chunk->state[block.frame];
+	set_bytes(state, STATE_PAGES | INSIDE, count);
+	state[0] = (uint8_t)(STATE_PAGES | order);
+	*pfn = frame_pfn(block.chunk, block.frame);
+	return 0;
+}
+
+int pgtsim_memory_alloc(struct pgtsim_memory *memory, unsigned order, uint64_t *pfn)
+{
+	int ret;
+
+	if (order > PGTSIM_MAX_ORDER)
+		return -EINVAL;
+	lock(memory);
+	if (order)
+		ret = alloc_block(memory, order, pfn);
+	else
+		ret = alloc_run(memory, 1, pfn) < 0 ? -ENOMEM : 0;
+	unlock(memory);
+	return ret;
 }
 
 /* The table pages of a chunk. NULL if the host has no memory. */
@@ -1012,10 +1015,11 @@ void pgtsim_table_note(struct pgtsim_memory *memory, struct pgtsim_table *table,
 
 /* Initialises the records of one run and appends them to the list. */
 static void link_tables(struct pgtsim_memory *memory, struct tables *tables,
-			const struct block *block, unsigned count, struct pgtsim_table ***tail)
+			const struct frames *run, struct pgtsim_table ***tail)
 {
-	struct pgtsim_table *table = &tables->record[block->frame];
-	uint64_t pa = block_pfn(block) << memory->directory.page_shift;
+	struct pgtsim_table *table = &tables->record[run->start];
+	uint64_t pa = frame_pfn(run->chunk, run->start) << memory->directory.page_shift;
+	unsigned count = run->end - run->start;
 	const uintptr_t *piece = &memory->host.spare[memory->host.spare_count - count];
 
 	**tail = table;
@@ -1041,26 +1045,21 @@ static void link_tables(struct pgtsim_memory *memory, struct tables *tables,
 static unsigned alloc_table_run(struct pgtsim_memory *memory, uint64_t count,
 				struct pgtsim_table ***tail)
 {
-	struct tables *tables;
-	struct block block;
-	unsigned run = find_run(memory, count, &block);
+	unsigned most = find_run(memory, count);
+	struct tables *tables = most ? get_tables(memory->open.chunk) : NULL;
+	struct frames run;
 
-	if (!run)
-		return 0;
-	tables = get_tables(block.chunk);
 	if (!tables)
 		return 0;
-	if (memory->host.spare_count < run)
+	if (memory->host.spare_count < most)
 		grow_host(&memory->host, count);
-	if (memory->host.spare_count < run)
-		run = (unsigned)memory->host.spare_count;
-	if (!run)
+	if (memory->host.spare_count < most)
+		most = (unsigned)memory->host.spare_count;
+	if (!most)
 		return 0;
-	take(memory, &block, run);
-	count_allocations(memory, run);
-	set_bytes(&block.chunk->state[block.frame], STATE_TABLE, run);
-	link_tables(memory, tables, &block, run, tail);
-	return run;
+	run = take_run(memory, most, STATE_TABLE);
+	link_tables(memory, tables, &run, tail);
+	return most;
 }
 
 uint64_t pgtsim_memory_take_tables(struct pgtsim_memory *memory, uint64_t count,

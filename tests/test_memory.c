@@ -1055,20 +1055,26 @@ static int random_owned(struct property *p, uint8_t owner)
 	return -1;
 }
 
-static void do_alloc(struct property *p)
+static int alloc_one(struct property *p, unsigned order)
 {
 	uint64_t a = 0, b = 0, m = 0;
-	unsigned order = random_below(p, random_below(p, 4) ? 5 : ORDERS);
 	int err = model_alloc(p->model, order, PGTSIM_OWNER_PAGES, &m);
 
 	CHECK(p, pgtsim_memory_alloc(p->runs, order, &a) == err);
 	CHECK(p, pgtsim_memory_alloc(p->singles, order, &b) == err);
 	CHECK(p, a == m && b == m);
+	return err;
 }
 
-static void do_alloc_run(struct property *p)
+static void do_alloc(struct property *p)
 {
-	for (unsigned left = random_count(p); left;) {
+	alloc_one(p, random_below(p, random_below(p, 4) ? 5 : ORDERS));
+}
+
+/* Order-0 pages, in runs and one by one. */
+static void alloc_pages(struct property *p, unsigned count)
+{
+	for (unsigned left = count; left;) {
 		uint64_t pfn = 0, b = 0, m = 0;
 		int64_t run = pgtsim_memory_alloc_run(p->runs, left, &pfn);
 		int expected = run < 0 ? -ENOMEM : 0;
@@ -1083,6 +1089,11 @@ static void do_alloc_run(struct property *p)
 			break;
 		left -= (unsigned)run;
 	}
+}
+
+static void do_alloc_run(struct property *p)
+{
+	alloc_pages(p, random_count(p));
 }
 
 static void do_alloc_tables(struct property *p)
@@ -1106,17 +1117,23 @@ static void do_alloc_tables(struct property *p)
 	}
 }
 
-static void do_free(struct property *p)
+/* Frees the pages that start at a frame. */
+static void free_one(struct property *p, unsigned frame)
 {
-	int frame = random_owned(p, PGTSIM_OWNER_PAGES);
-	unsigned order = frame < 0 ? 0 : p->model->order[frame];
-	uint64_t pfn = frame < 0 ? 0 : model_pfn(p->model, (unsigned)frame);
+	unsigned order = p->model->order[frame];
+	uint64_t pfn = model_pfn(p->model, frame);
 
-	if (frame < 0)
-		return;
 	CHECK(p, model_free(p->model, pfn, order) == PGTSIM_FREE_OK);
 	CHECK(p, pgtsim_memory_free_pages(p->runs, pfn, order) == PGTSIM_FREE_OK);
 	CHECK(p, pgtsim_memory_free_pages(p->singles, pfn, order) == PGTSIM_FREE_OK);
+}
+
+static void do_free(struct property *p)
+{
+	int frame = random_owned(p, PGTSIM_OWNER_PAGES);
+
+	if (frame >= 0)
+		free_one(p, (unsigned)frame);
 }
 
 /* Most of these are wrong. */
@@ -1183,14 +1200,19 @@ static void do_fail(struct property *p)
 	pgtsim_memory_fail(p->singles, nth, every);
 }
 
-static void do_reserve(struct property *p)
+static void reserve(struct property *p, uint64_t pfn, unsigned count)
 {
-	uint64_t pfn = random_pfn(p);
-	unsigned count = random_below(p, 8) ? random_below(p, 8) : random_count(p);
 	int err = model_reserve(p->model, pfn, count);
 
 	CHECK(p, pgtsim_memory_reserve_boot(p->runs, pfn, count) == err);
 	CHECK(p, pgtsim_memory_reserve_boot(p->singles, pfn, count) == err);
+}
+
+static void do_reserve(struct property *p)
+{
+	uint64_t pfn = random_pfn(p);
+
+	reserve(p, pfn, random_below(p, 8) ? random_below(p, 8) : random_count(p));
 }
 
 static void check_same(struct property *p, bool owners)
@@ -1227,35 +1249,28 @@ static void do_random_step(struct property *p)
 	check_same(p, p->step % 16 == 0);
 }
 
-/* Frees all, then allocates all in blocks from large to small: the free blocks are the model's. */
+/* Allocates all in blocks from large to small: the free blocks are the model's. */
+static void drain(struct property *p)
+{
+	for (int order = PGTSIM_MAX_ORDER; order >= 0;)
+		order -= alloc_one(p, (unsigned)order) != 0;
+	CHECK(p, pgtsim_memory_free_count(p->runs) == 0);
+}
+
+/* Frees all, then allocates all. */
 static void finish(struct property *p)
 {
 	pgtsim_memory_fail(p->runs, 0, false);
 	pgtsim_memory_fail(p->singles, 0, false);
 	p->model->fail_in = 0;
 	for (unsigned i = 0; i < model_frames(p->model); i++) {
-		uint64_t pfn = model_pfn(p->model, i);
-		unsigned order = p->model->order[i];
-
 		if (p->model->owner[i] == PGTSIM_OWNER_TABLE)
 			free_one_table(p, i);
-		if (p->model->owner[i] != PGTSIM_OWNER_PAGES)
-			continue;
-		CHECK(p, model_free(p->model, pfn, order) == PGTSIM_FREE_OK);
-		CHECK(p, pgtsim_memory_free_pages(p->runs, pfn, order) == PGTSIM_FREE_OK);
-		CHECK(p, pgtsim_memory_free_pages(p->singles, pfn, order) == PGTSIM_FREE_OK);
+		else if (p->model->owner[i] == PGTSIM_OWNER_PAGES)
+			free_one(p, i);
 	}
 	check_same(p, true);
-	for (int order = PGTSIM_MAX_ORDER; order >= 0;) {
-		uint64_t a = 0, b = 0, m = 0;
-		int err = model_alloc(p->model, (unsigned)order, PGTSIM_OWNER_PAGES, &m);
-
-		CHECK(p, pgtsim_memory_alloc(p->runs, (unsigned)order, &a) == err);
-		CHECK(p, pgtsim_memory_alloc(p->singles, (unsigned)order, &b) == err);
-		CHECK(p, a == m && b == m);
-		order -= err != 0;
-	}
-	CHECK(p, pgtsim_memory_free_count(p->runs) == 0);
+	drain(p);
 }
 
 /* RAM for the property test; the ranges of a model ascend, memory gets them in reverse. */
@@ -1304,6 +1319,103 @@ static void test_runs_equal_singles_equal_model(void **state)
 			run_property(layout, seed);
 }
 
+/*
+ * For the test of blocks that single pages are taken of: four chunks, all of it allocated as single
+ * pages, save the block [START, START + 2^order), another of that order above, and a larger one.
+ */
+enum { START = CHUNK_FRAMES, OTHER = 2 * CHUNK_FRAMES, LARGER = 3 * CHUNK_FRAMES };
+
+static void start_with_blocks(struct property *p, struct model *model, unsigned order)
+{
+	const struct pfn_range range = { 0, 4 * CHUNK };
+	const struct pfn_range free[] = { { START, START + (UINT64_C(1) << order) },
+					  { OTHER, OTHER + (UINT64_C(1) << order) },
+					  { LARGER, LARGER + (UINT64_C(2) << order) } };
+	enum pgtsim_bad_free bad;
+	uint64_t pfn;
+
+	*p = (struct property){ .model = model, .seed = order };
+	p->runs = make(&range, 1);
+	p->singles = make(&range, 1);
+	while (pgtsim_memory_alloc_run(p->runs, 4 * CHUNK, &pfn) > 0)
+		;
+	while (pgtsim_memory_alloc(p->singles, 0, &pfn) == 0)
+		;
+	memset(model, 0, sizeof(*model));
+	model_add_range(model, &range);
+	memset(model->owner, PGTSIM_OWNER_PAGES, 4 * CHUNK);
+	for (size_t i = 0; i < COUNT(free); i++) {
+		uint64_t count = free[i].end - free[i].start;
+
+		if (order == PGTSIM_MAX_ORDER && free[i].start == LARGER)
+			continue;
+		pgtsim_memory_free_run(p->runs, free[i].start, count, &bad);
+		pgtsim_memory_free_run(p->singles, free[i].start, count, &bad);
+		memset(&model->owner[free[i].start], PGTSIM_OWNER_FREE, count);
+	}
+	for (unsigned i = 0; i < model_frames(model); i += CHUNK_FRAMES)
+		model_refresh(model, i);
+}
+
+/* What happens when `taken` pages of the block were taken. Returns whether there is such a case. */
+static bool interrupt(struct property *p, unsigned what, unsigned order, unsigned taken)
+{
+	const unsigned frames[] = { START,
+				    START + taken - 1,
+				    START + taken / 2,
+				    START + (1u << order),
+				    START + (2u << order),
+				    START - 1,
+				    0,
+				    OTHER + (1u << order),
+				    OTHER - 1,
+				    4 * CHUNK_FRAMES - 1 };
+
+	if (what < COUNT(frames)) {
+		if (p->model->owner[frames[what]] == PGTSIM_OWNER_PAGES)
+			free_one(p, frames[what]);
+		return true;
+	}
+	what -= COUNT(frames);
+	if (what < ORDERS) {
+		alloc_one(p, what);
+		return true;
+	}
+	what -= ORDERS;
+	if (what == 0)
+		reserve(p, START + taken, 1);
+	else if (what == 1)
+		reserve(p, OTHER, 1);
+	else if (what == 2)
+		reserve(p, START, 1);
+	return what <= 2;
+}
+
+/* Single pages taken of a block of each order are the model's, whatever comes in between. */
+static void test_pages_of_each_block(void **state)
+{
+	static struct model model;
+	bool more = true;
+
+	(void)state;
+	for (unsigned what = 0; more; what++)
+		for (unsigned order = 0; order < ORDERS; order++)
+			for (unsigned taken = 1; taken <= 1u << order; taken += 1 + taken) {
+				struct property p;
+
+				start_with_blocks(&p, &model, order);
+				p.layout = what;
+				p.step = taken;
+				alloc_pages(&p, taken);
+				more = interrupt(&p, what, order, taken);
+				alloc_pages(&p, 20);
+				check_same(&p, true);
+				drain(&p);
+				pgtsim_memory_free(&p.runs);
+				pgtsim_memory_free(&p.singles);
+			}
+}
+
 /* Owners and wrong frees have names. */
 static void test_names(void **state)
 {
@@ -1342,6 +1454,7 @@ int main(void)
 		cmocka_unit_test(test_failed_reserve_keeps_order),
 		cmocka_unit_test(test_some_host_memory),
 		cmocka_unit_test(test_runs_equal_singles_equal_model),
+		cmocka_unit_test(test_pages_of_each_block),
 		cmocka_unit_test(test_names),
 	};
 
