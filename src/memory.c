@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#define _DEFAULT_SOURCE 1 /* MAP_ANONYMOUS */
-
 #include <pgtsim/memory.h>
 
 #include <assert.h>
@@ -10,12 +8,9 @@
 
 #include "bits.h"
 #include "directory.h"
-
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
-
+#include "host.h"
 #include "shared.h"
+#include "tree.h"
 
 /*
  * A chunk is one block of the largest order. Chunks that nobody touched have no metadata: chunks
@@ -31,11 +26,7 @@ enum {
 	ORDERS = PGTSIM_MAX_ORDER + 1,
 };
 
-/*
- * A set of small numbers whose lowest member is found at once: a tree of 64-bit words, the root
- * first, then its 64 children, then theirs. A bit says that the word below it is not zero. The
- * last level may be cut short.
- */
+/* Of the trees that hold a chunk's blocks, a region's chunks and all regions. */
 enum {
 	CHUNK_DEPTH = 2,
 	REGION_DEPTH = 2,
@@ -76,23 +67,6 @@ struct chunk {
 	uint64_t loose[LOOSE_WORDS]; /* frames that are free, but in no free block */
 	uint64_t blocks[BLOCK_WORDS];
 	uint8_t state[CHUNK_FRAMES];
-};
-
-/*
- * Host memory of tables, in slabs that are cut into pieces. Pieces lie close together wherever
- * their frames are. A piece is known by its address, plus 1 if it may hold anything but zeros.
- */
-struct slab {
-	void *at;
-	size_t bytes;
-};
-
-struct host {
-	size_t piece; /* bytes */
-	struct slab *slabs;
-	size_t slab_count;
-	uintptr_t *spare; /* pieces; the last one freed is the first one used */
-	size_t spare_count, pieces;
 };
 
 struct region {
@@ -148,179 +122,6 @@ struct block {
 	unsigned frame, order;
 };
 
-/* Host memory of tables. */
-
-/*
- * Slabs of at least so many bytes in all may be huge pages even if a need is small: what the last
- * of them wastes is then at most 3 %.
- */
-#define MANY_BYTES ((size_t)64 << 20)
-
-#ifdef __linux__
-
-enum { SLAB_BYTES = 2 << 20 };
-
-/*
- * Zeros, aligned to transparent huge pages. With `huge` they are asked for: the kernel clears 2 MiB
- * at a time, and a table scattered among gigabytes of them costs no miss in the host's TLB.
- */
-static void *slab_new(size_t bytes, bool huge)
-{
-	size_t wide = bytes + SLAB_BYTES, skip;
-	unsigned char *at =
-		mmap(NULL, wide, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (at == MAP_FAILED)
-		return NULL;
-	skip = -(uintptr_t)at % SLAB_BYTES;
-	if (skip)
-		munmap(at, skip);
-	munmap(at + skip + bytes, SLAB_BYTES - skip);
-	if (huge)
-		madvise(at + skip, bytes, MADV_HUGEPAGE);
-	return at + skip;
-}
-
-static void slab_free(const struct slab *slab)
-{
-	munmap(slab->at, slab->bytes);
-}
-
-#else
-
-enum { SLAB_BYTES = 64 << 10 }; /* small: it is cleared whole before its first table */
-
-static void *slab_new(size_t bytes, bool huge)
-{
-	void *slab = aligned_alloc(64, bytes);
-
-	(void)huge;
-	return slab ? memset(slab, 0, bytes) : NULL;
-}
-
-static void slab_free(const struct slab *slab)
-{
-	free(slab->at);
-}
-
-#endif
-
-static uintptr_t piece_of(uint64_t *entries, bool dirty)
-{
-	return (uintptr_t)entries | dirty;
-}
-
-static uint64_t *piece_entries(uintptr_t piece)
-{
-	return (uint64_t *)(piece & ~(uintptr_t)1);
-}
-
-/* Room for one slab more and its pieces. */
-static bool grow_lists(struct host *host, size_t pieces)
-{
-	struct slab *slabs = realloc(host->slabs, (host->slab_count + 1) * sizeof(*slabs));
-	uintptr_t *spare;
-
-	if (!slabs)
-		return false;
-	host->slabs = slabs;
-	spare = realloc(host->spare, (host->pieces + pieces) * sizeof(*spare));
-	if (!spare)
-		return false;
-	host->spare = spare;
-	return true;
-}
-
-static void add_slab(struct host *host, size_t bytes, bool huge)
-{
-	size_t pieces = bytes / host->piece;
-	unsigned char *slab = grow_lists(host, pieces) ? slab_new(bytes, huge) : NULL;
-
-	if (!slab)
-		return;
-	host->slabs[host->slab_count++] = (struct slab){ slab, bytes };
-	host->pieces += pieces;
-	for (size_t i = 0; i < pieces; i++)
-		host->spare[host->spare_count++] =
-			piece_of((uint64_t *)(void *)(slab + i * host->piece), false);
-}
-
-/* Gets a slab for a need of `count` pieces: huge pages if it fills any, else the smallest slab. */
-static void grow_host(struct host *host, uint64_t count)
-{
-	enum { MOST = 16 }; /* slabs made as one */
-	uint64_t slabs = count * host->piece / SLAB_BYTES;
-	bool many = host->pieces * host->piece >= MANY_BYTES;
-
-	if (slabs > MOST)
-		slabs = MOST;
-	if (slabs)
-		add_slab(host, (size_t)slabs * SLAB_BYTES, true);
-	else
-		add_slab(host, host->piece > SLAB_BYTES ? host->piece : SLAB_BYTES, many);
-}
-
-static void free_host(struct host *host)
-{
-	for (size_t i = 0; i < host->slab_count; i++)
-		slab_free(&host->slabs[i]);
-	free(host->slabs);
-	free(host->spare);
-}
-
-/* Sets of small numbers. */
-
-static const uint8_t level_at[] = { 0, 1, 65 };
-
-static unsigned lowest_bit(uint64_t word)
-{
-	return (unsigned)__builtin_ctzll(word);
-}
-
-static bool tree_test(const uint64_t *tree, unsigned depth, unsigned n)
-{
-	return tree[level_at[depth - 1] + n / 64] >> n % 64 & 1;
-}
-
-/* Returns whether the set was empty before. */
-static bool tree_add(uint64_t *tree, unsigned depth, unsigned n)
-{
-	while (depth-- > 0) {
-		uint64_t *word = &tree[level_at[depth] + n / 64];
-		uint64_t old = *word;
-
-		*word = old | UINT64_C(1) << n % 64;
-		if (old)
-			return false;
-		n /= 64;
-	}
-	return true;
-}
-
-/* Returns whether the set is empty now. */
-static bool tree_remove(uint64_t *tree, unsigned depth, unsigned n)
-{
-	while (depth-- > 0) {
-		uint64_t *word = &tree[level_at[depth] + n / 64];
-
-		*word &= ~(UINT64_C(1) << n % 64);
-		if (*word)
-			return false;
-		n /= 64;
-	}
-	return true;
-}
-
-/* The set must not be empty. */
-static unsigned tree_lowest(const uint64_t *tree, unsigned depth)
-{
-	unsigned n = 0;
-
-	for (unsigned level = 0; level < depth; level++)
-		n = n * 64 + lowest_bit(tree[level_at[level] + n]);
-	return n;
-}
-
 /* The directory: regions and chunks. */
 
 static struct region *find_region(const struct pgtsim_memory *memory, uint64_t index)
@@ -370,9 +171,10 @@ static void add_block(struct pgtsim_memory *memory, struct chunk *chunk, unsigne
 {
 	unsigned slot = chunk->index % REGION_CHUNKS;
 
-	if (tree_add(chunk_blocks(chunk, order), CHUNK_DEPTH, n) &&
-	    tree_add(chunk->region->holders[order], REGION_DEPTH, slot) &&
-	    tree_add(memory->holders[order], MEMORY_DEPTH, (unsigned)(chunk->index >> REGION_BITS)))
+	if (pgtsim_tree_add(chunk_blocks(chunk, order), CHUNK_DEPTH, n) &&
+	    pgtsim_tree_add(chunk->region->holders[order], REGION_DEPTH, slot) &&
+	    pgtsim_tree_add(memory->holders[order], MEMORY_DEPTH,
+			    (unsigned)(chunk->index >> REGION_BITS)))
 		memory->orders |= UINT64_C(1) << order;
 }
 
@@ -382,7 +184,7 @@ static void add_block(struct pgtsim_memory *memory, struct chunk *chunk, unsigne
  */
 static bool remove_block(struct chunk *chunk, unsigned n, unsigned order)
 {
-	return tree_remove(chunk_blocks(chunk, order), CHUNK_DEPTH, n);
+	return pgtsim_tree_remove(chunk_blocks(chunk, order), CHUNK_DEPTH, n);
 }
 
 /* Clears a stale bit in `holders`. */
@@ -390,9 +192,9 @@ static void remove_holder(struct pgtsim_memory *memory, struct chunk *chunk, uns
 {
 	unsigned slot = chunk->index % REGION_CHUNKS;
 
-	if (tree_remove(chunk->region->holders[order], REGION_DEPTH, slot) &&
-	    tree_remove(memory->holders[order], MEMORY_DEPTH,
-			(unsigned)(chunk->index >> REGION_BITS)))
+	if (pgtsim_tree_remove(chunk->region->holders[order], REGION_DEPTH, slot) &&
+	    pgtsim_tree_remove(memory->holders[order], MEMORY_DEPTH,
+			       (unsigned)(chunk->index >> REGION_BITS)))
 		memory->orders &= ~(UINT64_C(1) << order);
 }
 
@@ -403,7 +205,7 @@ static void merge_block(struct pgtsim_memory *memory, struct chunk *chunk, unsig
 	unsigned n = frame >> order;
 
 	while (order < PGTSIM_MAX_ORDER &&
-	       tree_test(chunk_blocks(chunk, order), CHUNK_DEPTH, n ^ 1)) {
+	       pgtsim_tree_test(chunk_blocks(chunk, order), CHUNK_DEPTH, n ^ 1)) {
 		remove_block(chunk, n ^ 1, order);
 		n >>= 1;
 		order++;
@@ -414,7 +216,7 @@ static void merge_block(struct pgtsim_memory *memory, struct chunk *chunk, unsig
 /* The largest aligned block that starts at start and ends no later than end. */
 static unsigned order_at(unsigned start, unsigned end)
 {
-	unsigned order = start ? lowest_bit(start) : PGTSIM_MAX_ORDER;
+	unsigned order = start ? pgtsim_lowest_bit(start) : PGTSIM_MAX_ORDER;
 
 	while (1u << order > end - start)
 		order--;
@@ -458,7 +260,7 @@ static unsigned next_frame(const struct chunk *chunk, unsigned frame, bool loose
 		uint64_t word = (chunk->loose[w] ^ flip) & from;
 
 		if (word)
-			return w * 64 + lowest_bit(word);
+			return w * 64 + pgtsim_lowest_bit(word);
 	}
 	return CHUNK_FRAMES;
 }
@@ -599,10 +401,10 @@ static bool advance_frontier(struct pgtsim_memory *memory)
 static struct chunk *lowest_touched(struct pgtsim_memory *memory, unsigned order)
 {
 	while (memory->orders >> order & 1) {
-		uint64_t at = tree_lowest(memory->holders[order], MEMORY_DEPTH);
+		uint64_t at = pgtsim_tree_lowest(memory->holders[order], MEMORY_DEPTH);
 		const struct region *region = memory->directory.regions[at];
 		struct chunk *chunk =
-			region->chunks[tree_lowest(region->holders[order], REGION_DEPTH)];
+			region->chunks[pgtsim_tree_lowest(region->holders[order], REGION_DEPTH)];
 
 		if (chunk_blocks(chunk, order)[0])
 			return chunk;
@@ -630,7 +432,9 @@ static int find_block(struct pgtsim_memory *memory, unsigned order, struct block
 
 	settle(memory);
 	do {
-		found = lowest_bit((memory->orders | 1u << PGTSIM_MAX_ORDER) >> order) + order;
+		uint64_t orders = memory->orders | 1u << PGTSIM_MAX_ORDER;
+
+		found = pgtsim_lowest_bit(orders >> order) + order;
 		chunk = found < PGTSIM_MAX_ORDER ? lowest_touched(memory, found) :
 						   lowest_whole(memory);
 	} while (!chunk && found < PGTSIM_MAX_ORDER);
@@ -638,7 +442,7 @@ static int find_block(struct pgtsim_memory *memory, unsigned order, struct block
 		return -ENOMEM;
 	block->chunk = chunk;
 	block->order = found;
-	block->frame = tree_lowest(chunk_blocks(chunk, found), CHUNK_DEPTH) << found;
+	block->frame = pgtsim_tree_lowest(chunk_blocks(chunk, found), CHUNK_DEPTH) << found;
 	return 0;
 }
 
@@ -794,7 +598,7 @@ void pgtsim_memory_free(struct pgtsim_memory **memory)
 		return;
 	for (uint64_t i = 0; i < old->directory.region_count; i++)
 		free_region(old, old->directory.regions[i]);
-	free_host(&old->host);
+	pgtsim_host_free(&old->host);
 	free(old->boot);
 	free(old->directory.regions);
 	free(old->holders[0]);
@@ -990,18 +794,15 @@ void pgtsim_table_write_out(struct pgtsim_table *table)
 /* Host memory for notes beside a table's entries, all of them NULL. NULL if there is none. */
 static struct pgtsim_table **new_children(struct pgtsim_memory *memory)
 {
-	struct host *host = &memory->host;
 	uintptr_t piece = 0;
 
 	lock(memory);
-	if (!host->spare_count)
-		grow_host(host, 1);
-	if (host->spare_count)
-		piece = host->spare[--host->spare_count];
+	if (pgtsim_host_ready(&memory->host, 1, 1))
+		piece = *pgtsim_host_pop(&memory->host, 1);
 	unlock(memory);
-	if (piece & 1)
-		memset(piece_entries(piece), 0, memory->table_bytes);
-	return (void *)piece_entries(piece);
+	if (pgtsim_piece_is_dirty(piece))
+		memset(pgtsim_piece_at(piece), 0, memory->table_bytes);
+	return pgtsim_piece_at(piece);
 }
 
 void pgtsim_table_note(struct pgtsim_memory *memory, struct pgtsim_table *table, unsigned index,
@@ -1020,12 +821,12 @@ static void link_tables(struct pgtsim_memory *memory, struct tables *tables,
 	struct pgtsim_table *table = &tables->record[run->start];
 	uint64_t pa = frame_pfn(run->chunk, run->start) << memory->directory.page_shift;
 	unsigned count = run->end - run->start;
-	const uintptr_t *piece = &memory->host.spare[memory->host.spare_count - count];
+	const uintptr_t *piece = pgtsim_host_pop(&memory->host, count);
 
 	**tail = table;
 	for (unsigned i = 0; i < count; i++, table++) {
-		table->entries = piece_entries(piece[i]);
-		table->implied = piece[i] & 1;
+		table->entries = pgtsim_piece_at(piece[i]);
+		table->implied = pgtsim_piece_is_dirty(piece[i]);
 		table->room = (uint32_t)(memory->table_bytes / sizeof(uint64_t));
 		table->pa = pa;
 		table->next = table + 1;
@@ -1036,7 +837,6 @@ static void link_tables(struct pgtsim_memory *memory, struct tables *tables,
 		table->linked = false;
 		pa += UINT64_C(1) << memory->directory.page_shift;
 	}
-	memory->host.spare_count -= count;
 	table[-1].next = NULL;
 	*tail = &table[-1].next;
 }
@@ -1051,10 +851,7 @@ static unsigned alloc_table_run(struct pgtsim_memory *memory, uint64_t count,
 
 	if (!tables)
 		return 0;
-	if (memory->host.spare_count < most)
-		grow_host(&memory->host, count);
-	if (memory->host.spare_count < most)
-		most = (unsigned)memory->host.spare_count;
+	most = pgtsim_host_ready(&memory->host, most, count);
 	if (!most)
 		return 0;
 	run = take_run(memory, most, STATE_TABLE);
@@ -1191,11 +988,10 @@ void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table 
 	if (!table->entries)
 		return;
 	lock(memory);
-	memory->host.spare[memory->host.spare_count++] =
-		piece_of(table->entries, table->implied || table->live);
+	pgtsim_host_push(&memory->host,
+			 pgtsim_piece(table->entries, table->implied || table->live));
 	if (table->children)
-		memory->host.spare[memory->host.spare_count++] =
-			piece_of((void *)table->children, table->live);
+		pgtsim_host_push(&memory->host, pgtsim_piece(table->children, table->live));
 	table->children = NULL;
 	table->level = FREED;
 	table->entries = NULL;
@@ -1277,7 +1073,7 @@ static struct block block_around(struct chunk *chunk, unsigned frame)
 {
 	unsigned order = 0;
 
-	while (!tree_test(chunk_blocks(chunk, order), CHUNK_DEPTH, frame >> order))
+	while (!pgtsim_tree_test(chunk_blocks(chunk, order), CHUNK_DEPTH, frame >> order))
 		order++;
 	return (struct block){ chunk, frame >> order << order, order };
 }

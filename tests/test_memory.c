@@ -15,7 +15,7 @@
 
 #include <pgtsim/memory.h>
 
-/* A copy of the room whose host allocations can fail: the nth next does; 0: none. */
+/* A copy of the rooms whose host allocations can fail: the nth next does; 0: none. */
 static unsigned host_fail_in;
 static bool host_keeps_failing; /* all after that one fail too */
 
@@ -65,6 +65,7 @@ static void *host_aligned_alloc(size_t alignment, size_t size)
 
 #define calloc host_calloc
 #define realloc host_realloc
+#include "host.c"
 #include "memory.c"
 #undef calloc
 #undef realloc
