@@ -60,6 +60,14 @@ struct pgtsim_table *pgtsim_directory_lookup(const void *memory, uint64_t pa);
 void pgtsim_table_write_out(struct pgtsim_table *table);
 
 /*
+ * Gives a table of a simulated memory that is none of the last level, empty and not linked yet, host
+ * memory among others of its kind. Those of the last level are mostly implied: then nothing is
+ * written to their part of host memory, and the host need not have it. Without host memory for it
+ * the table stays where it is.
+ */
+void pgtsim_table_becomes_upper(struct pgtsim_memory *memory, struct pgtsim_table *table);
+
+/*
  * Notes that an entry of a table leads to `child`, so that walks need not look it up. Whoever
  * changes the entry must clear the note. Without host memory for it nothing is noted.
  */

@@ -16,32 +16,28 @@ struct slab {
 	size_t bytes;
 };
 
-/*
- * Slabs of at least so many bytes in all may be huge pages even if a need is small: what the last
- * of them wastes is then at most 3 %.
- */
-#define MANY_BYTES ((size_t)64 << 20)
-
 #ifdef __linux__
 
 enum { SLAB_BYTES = 2 << 20 };
 
 /*
- * Zeros, aligned to transparent huge pages. With `huge` they are asked for: the kernel clears 2 MiB
- * at a time, and a table scattered among gigabytes of them costs no miss in the host's TLB.
+ * Zeros, aligned to transparent huge pages if they are as large. With `huge` these are asked for:
+ * the kernel clears 2 MiB at a time, and a table scattered among gigabytes of them costs no miss in
+ * the host's TLB.
  */
 static void *slab_new(size_t bytes, bool huge)
 {
-	size_t wide = bytes + SLAB_BYTES, skip;
-	unsigned char *at =
-		mmap(NULL, wide, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t slack = bytes < SLAB_BYTES ? 0 : SLAB_BYTES, skip;
+	unsigned char *at = mmap(NULL, bytes + slack, PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (at == MAP_FAILED)
 		return NULL;
-	skip = -(uintptr_t)at % SLAB_BYTES;
+	skip = slack ? -(uintptr_t)at % SLAB_BYTES : 0;
 	if (skip)
 		munmap(at, skip);
-	munmap(at + skip + bytes, SLAB_BYTES - skip);
+	if (slack)
+		munmap(at + skip + bytes, slack - skip);
 	if (huge)
 		madvise(at + skip, bytes, MADV_HUGEPAGE);
 	return at + skip;
@@ -100,19 +96,29 @@ static void add_slab(struct host *host, size_t bytes, bool huge)
 		pgtsim_host_push(host, pgtsim_piece(slab + i * host->piece, false));
 }
 
-/* Huge pages if the need fills any, else the smallest slab. */
+/* What a small need gets at once: as much as the pool has, within bounds. */
+static size_t next_slab(const struct host *host)
+{
+	size_t bytes = host->pieces * host->piece;
+
+	if (bytes < host->least)
+		bytes = host->least;
+	if (bytes > SLAB_BYTES)
+		bytes = SLAB_BYTES;
+	return bytes < host->piece ? host->piece : bytes;
+}
+
 void pgtsim_host_grow(struct host *host, uint64_t count)
 {
 	enum { MOST = 16 }; /* slabs made as one */
 	uint64_t slabs = count * host->piece / SLAB_BYTES;
-	bool many = host->pieces * host->piece >= MANY_BYTES;
 
 	if (slabs > MOST)
 		slabs = MOST;
 	if (slabs)
 		add_slab(host, (size_t)slabs * SLAB_BYTES, true);
 	else
-		add_slab(host, host->piece > SLAB_BYTES ? host->piece : SLAB_BYTES, many);
+		add_slab(host, next_slab(host), host->pieces * host->piece >= host->many);
 }
 
 void pgtsim_host_free(struct host *host)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * host: host memory of tables, in pieces of one size. Pieces lie close together wherever the frames
- * of their tables are, and the last one given back is the first one used. Memory that was taken
- * from the host stays until pgtsim_host_free().
+ * host: pools of host memory for tables, in pieces of one size. Pieces lie close together wherever
+ * the frames of their tables are, and the last one given back is the first one used. Memory that
+ * was taken from the host stays until pgtsim_host_free().
  */
 #ifndef PGTSIM_HOST_H
 #define PGTSIM_HOST_H
@@ -13,9 +13,11 @@
 
 struct slab;
 
-/* All zeros but for `piece`: nothing was taken yet. */
+/* A pool. All zeros but for the sizes, in bytes: nothing was taken yet. */
 struct host {
-	size_t piece; /* bytes; a multiple of 64, to which pieces are aligned */
+	size_t piece; /* a multiple of 64, to which pieces are aligned */
+	size_t least; /* what it starts with */
+	size_t many;  /* whose need is small has huge pages, too, once the pool has so much */
 	struct slab *slabs;
 	size_t slab_count;
 	uintptr_t *spare; /* pieces that nobody uses; room for all there are */
@@ -23,8 +25,8 @@ struct host {
 };
 
 /*
- * Takes memory from the host for a need of `count` pieces, in large parts if that is many. It may
- * be for fewer; where the host has none it is for none.
+ * Takes memory from the host for a need of `count` pieces, huge pages if it fills any. It may be
+ * for fewer; where the host has none it is for none.
  */
 void pgtsim_host_grow(struct host *host, uint64_t count);
 

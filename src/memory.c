@@ -86,10 +86,13 @@ struct frames {
 	unsigned start, end;
 };
 
+/* Pools of host memory: for entries, numbered as the `upper` of their tables, and for records. */
+enum pool { LAST, UPPER, RECORDS, POOLS };
+
 struct pgtsim_memory {
 	struct directory directory; /* first */
 	size_t table_bytes;
-	struct host host;
+	struct host host[POOLS];
 	uint64_t *holders[ORDERS]; /* regions with such chunks */
 	uint64_t orders;           /* that any region has such chunks for */
 	uint64_t ram_count, free_count;
@@ -274,6 +277,15 @@ __attribute__((noinline)) static void set_bytes(void *at, int value, size_t coun
 	memset(at, value, count);
 }
 
+/* Says whose frames [start, end) are; mostly it is one. */
+static void set_states(struct chunk *chunk, unsigned start, unsigned end, uint8_t state)
+{
+	if (end - start == 1)
+		chunk->state[start] = state;
+	else
+		set_bytes(&chunk->state[start], state, end - start);
+}
+
 static void settle_chunk(struct pgtsim_memory *memory, struct chunk *chunk)
 {
 	unsigned start, end = 0;
@@ -317,7 +329,7 @@ static void release_marked(struct pgtsim_memory *memory, struct chunk *chunk, un
 /* Frees frames [start, end), which are allocated. */
 static void release(struct pgtsim_memory *memory, struct chunk *chunk, unsigned start, unsigned end)
 {
-	set_bytes(&chunk->state[start], STATE_FREE, end - start);
+	set_states(chunk, start, end, STATE_FREE);
 	release_marked(memory, chunk, start, end);
 }
 
@@ -555,6 +567,20 @@ static bool sizes_ok(unsigned page_shift, size_t table_bytes)
 	       table_bytes % sizeof(uint64_t) == 0 && table_bytes <= (size_t)1 << page_shift;
 }
 
+/*
+ * Tables of the last level get huge pages for a small need when what the last of them wastes is at
+ * most 3 %. All else is so much less that its waste is, too.
+ */
+static void set_pools(struct pgtsim_memory *memory)
+{
+	enum { MIB = 1 << 20 };
+	size_t piece = (memory->table_bytes + 63) & ~(size_t)63;
+
+	memory->host[LAST] = (struct host){ piece, .least = 2 * MIB, .many = 64 * MIB };
+	memory->host[UPPER] = (struct host){ piece, .least = MIB / 16, .many = 2 * MIB };
+	memory->host[RECORDS] = (struct host){ sizeof(struct tables), .many = 2 * MIB };
+}
+
 int pgtsim_memory_new(struct pgtsim_memory **out, unsigned page_shift, size_t table_bytes,
 		      const struct pgtsim_ram *ram, size_t count)
 {
@@ -570,7 +596,7 @@ int pgtsim_memory_new(struct pgtsim_memory **out, unsigned page_shift, size_t ta
 		return -ENOMEM;
 	memory->directory.page_shift = page_shift;
 	memory->table_bytes = table_bytes;
-	memory->host.piece = (table_bytes + 63) & ~(size_t)63;
+	set_pools(memory);
 	err = set_up(memory, ram, count);
 	if (err)
 		pgtsim_memory_free(&memory);
@@ -582,7 +608,6 @@ int pgtsim_memory_new(struct pgtsim_memory **out, unsigned page_shift, size_t ta
 static void free_region(struct pgtsim_memory *memory, struct region *region)
 {
 	for (size_t i = 0; region && i < REGION_CHUNKS; i++) {
-		free(region->tables.chunk[i]);
 		if (region->chunks[i] != memory->boot)
 			free(region->chunks[i]);
 	}
@@ -598,7 +623,8 @@ void pgtsim_memory_free(struct pgtsim_memory **memory)
 		return;
 	for (uint64_t i = 0; i < old->directory.region_count; i++)
 		free_region(old, old->directory.regions[i]);
-	pgtsim_host_free(&old->host);
+	for (unsigned i = 0; i < POOLS; i++)
+		pgtsim_host_free(&old->host[i]);
 	free(old->boot);
 	free(old->directory.regions);
 	free(old->holders[0]);
@@ -697,7 +723,7 @@ static struct frames take_run(struct pgtsim_memory *memory, unsigned count, uint
 	memory->free_count -= count;
 	run.chunk->free_count -= count;
 	count_allocations(memory, count);
-	set_bytes(&run.chunk->state[run.start], state, count);
+	set_states(run.chunk, run.start, run.end, state);
 	return run;
 }
 
@@ -736,7 +762,6 @@ static int alloc_block(struct pgtsim_memory *memory, unsigned order, uint64_t *p
 {
 	unsigned count = 1u << order;
 	struct block block;
-	uint8_t *state;
 
 	if (!admit(memory, 1) || find_block(memory, order, &block))
 		return -ENOMEM;
@@ -745,9 +770,8 @@ static int alloc_block(struct pgtsim_memory *memory, unsigned order, uint64_t *p
 	memory->free_count -= count;
 	block.chunk->free_count -= count;
 	count_allocations(memory, 1);
-	state = &block.chunk->state[block.frame];
-	set_bytes(state, STATE_PAGES | INSIDE, count);
-	state[0] = (uint8_t)(STATE_PAGES | order);
+	set_states(block.chunk, block.frame, block.frame + count, STATE_PAGES | INSIDE);
+	block.chunk->state[block.frame] = (uint8_t)(STATE_PAGES | order);
 	*pfn = frame_pfn(block.chunk, block.frame);
 	return 0;
 }
@@ -767,13 +791,17 @@ int pgtsim_memory_alloc(struct pgtsim_memory *memory, unsigned order, uint64_t *
 	return ret;
 }
 
+static_assert(sizeof(void *) != 8 || sizeof(struct pgtsim_table) == 64,
+	      "a record is one of the host's cache lines");
+
 /* The table pages of a chunk. NULL if the host has no memory. */
-static struct tables *get_tables(struct chunk *chunk)
+static struct tables *get_tables(struct pgtsim_memory *memory, struct chunk *chunk)
 {
+	struct host *host = &memory->host[RECORDS];
 	struct tables **tables = &chunk->region->tables.chunk[chunk->index % REGION_CHUNKS];
 
-	if (!*tables)
-		*tables = calloc(1, sizeof(**tables));
+	if (!*tables && pgtsim_host_ready(host, 1, 1))
+		*tables = pgtsim_piece_at(*pgtsim_host_pop(host, 1));
 	return *tables;
 }
 
@@ -791,14 +819,40 @@ void pgtsim_table_write_out(struct pgtsim_table *table)
 	table->implied = false;
 }
 
+static void set_entries(struct pgtsim_table *table, uintptr_t piece)
+{
+	table->entries = pgtsim_piece_at(piece);
+	table->implied = pgtsim_piece_is_dirty(piece);
+}
+
+static void give_back_entries(struct pgtsim_memory *memory, const struct pgtsim_table *table)
+{
+	pgtsim_host_push(&memory->host[table->upper],
+			 pgtsim_piece(table->entries, table->implied || table->live));
+}
+
+void pgtsim_table_becomes_upper(struct pgtsim_memory *memory, struct pgtsim_table *table)
+{
+	struct host *host = &memory->host[UPPER];
+
+	lock(memory);
+	if (pgtsim_host_ready(host, 1, 1)) {
+		give_back_entries(memory, table);
+		set_entries(table, *pgtsim_host_pop(host, 1));
+		table->upper = true;
+	}
+	unlock(memory);
+}
+
 /* Host memory for notes beside a table's entries, all of them NULL. NULL if there is none. */
 static struct pgtsim_table **new_children(struct pgtsim_memory *memory)
 {
+	struct host *host = &memory->host[UPPER];
 	uintptr_t piece = 0;
 
 	lock(memory);
-	if (pgtsim_host_ready(&memory->host, 1, 1))
-		piece = *pgtsim_host_pop(&memory->host, 1);
+	if (pgtsim_host_ready(host, 1, 1))
+		piece = *pgtsim_host_pop(host, 1);
 	unlock(memory);
 	if (pgtsim_piece_is_dirty(piece))
 		memset(pgtsim_piece_at(piece), 0, memory->table_bytes);
@@ -821,12 +875,12 @@ static void link_tables(struct pgtsim_memory *memory, struct tables *tables,
 	struct pgtsim_table *table = &tables->record[run->start];
 	uint64_t pa = frame_pfn(run->chunk, run->start) << memory->directory.page_shift;
 	unsigned count = run->end - run->start;
-	const uintptr_t *piece = pgtsim_host_pop(&memory->host, count);
+	const uintptr_t *piece = pgtsim_host_pop(&memory->host[LAST], count);
 
 	**tail = table;
 	for (unsigned i = 0; i < count; i++, table++) {
-		table->entries = pgtsim_piece_at(piece[i]);
-		table->implied = pgtsim_piece_is_dirty(piece[i]);
+		set_entries(table, piece[i]);
+		table->upper = false;
 		table->room = (uint32_t)(memory->table_bytes / sizeof(uint64_t));
 		table->pa = pa;
 		table->next = table + 1;
@@ -846,12 +900,12 @@ static unsigned alloc_table_run(struct pgtsim_memory *memory, uint64_t count,
 				struct pgtsim_table ***tail)
 {
 	unsigned most = find_run(memory, count);
-	struct tables *tables = most ? get_tables(memory->open.chunk) : NULL;
+	struct tables *tables = most ? get_tables(memory, memory->open.chunk) : NULL;
 	struct frames run;
 
 	if (!tables)
 		return 0;
-	most = pgtsim_host_ready(&memory->host, most, count);
+	most = pgtsim_host_ready(&memory->host[LAST], most, count);
 	if (!most)
 		return 0;
 	run = take_run(memory, most, STATE_TABLE);
@@ -988,10 +1042,9 @@ void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table 
 	if (!table->entries)
 		return;
 	lock(memory);
-	pgtsim_host_push(&memory->host,
-			 pgtsim_piece(table->entries, table->implied || table->live));
+	give_back_entries(memory, table);
 	if (table->children)
-		pgtsim_host_push(&memory->host, pgtsim_piece(table->children, table->live));
+		pgtsim_host_push(&memory->host[UPPER], pgtsim_piece(table->children, table->live));
 	table->children = NULL;
 	table->level = FREED;
 	table->entries = NULL;

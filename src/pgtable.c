@@ -70,10 +70,12 @@ static void start_record(const struct pgtsim_pgtable *pgt, struct pgtsim_table *
 	table->epoch = pgt->epoch;
 	table->constructed = false;
 	table->shift = pgt->geo.shift[pgtsim_slot(level)];
-	if (pgtsim_implies(pgt))
-		return;
-	table->implied = false;
-	table->children = NULL;
+	if (!pgtsim_implies(pgt)) {
+		table->implied = false;
+		table->children = NULL;
+	} else if (level < PGTSIM_PTE) {
+		pgtsim_table_becomes_upper(pgt->ops.ctx, table);
+	}
 }
 
 int pgtsim_pgtable_init(struct pgtsim_pgtable *pgt, const struct pgtsim_geometry *geo,

@@ -363,6 +363,33 @@ static void every_run_of_a_table(void **state)
 	pair_drop(&p);
 }
 
+/* Only tables above the last level are among those that are written, and so the host has memory. */
+static void upper_tables_are_apart(void **state)
+{
+	const struct pgtsim_policy policy = profile("latest");
+	const struct pgtsim_geometry geo = linux_geometry(4, 48, 0, 48);
+	const uint64_t va = pgtsim_va_start(&geo), end = RAM_START + 64 * 4096;
+	unsigned count[2] = { 0, 0 };
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f, &policy, &geo);
+	assert_true(f.pgt.root->upper);
+	assert_int_equal(map_linear(&f, va, 2 * GIB, 64 * MIB, false), 0);
+	for (uint64_t pa = RAM_START; pa < end; pa += 4096) {
+		const struct pgtsim_table *table = f.pgt.ops.find(f.pgt.ops.ctx, pa);
+
+		if (!table)
+			continue;
+		count[table->upper]++;
+		assert_int_equal(table->upper, table->level < PGTSIM_PTE);
+		assert_int_equal(table->implied, !table->upper);
+	}
+	assert_int_equal(count[true], 3);
+	assert_int_equal(count[false], 32);
+	fixture_drop(&f);
+}
+
 /* Memory that held an implied table, or one that was never cleared, is empty for the next one. */
 static void memory_is_used_again(void **state)
 {
@@ -548,6 +575,7 @@ int main(void)
 		cmocka_unit_test(written_when_needed),
 		cmocka_unit_test(runs_need_no_memory),
 		cmocka_unit_test(every_run_of_a_table),
+		cmocka_unit_test(upper_tables_are_apart),
 		cmocka_unit_test(memory_is_used_again),
 		cmocka_unit_test(no_way_without_entry),
 		cmocka_unit_test(mapped_through_two_entries),

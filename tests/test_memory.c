@@ -55,6 +55,17 @@ static void *host_mmap(void *at, size_t size, int prot, int flags, int fd, off_t
 	return mapped + skip;
 }
 #define mmap host_mmap
+
+static size_t host_advised; /* bytes for which huge pages were asked for */
+
+static int host_madvise(void *at, size_t size, int advice)
+{
+	assert_int_equal(advice, MADV_HUGEPAGE);
+	assert_int_equal((uintptr_t)at % (2 << 20) + size % (2 << 20), 0);
+	host_advised += size;
+	return madvise(at, size, advice);
+}
+#define madvise host_madvise
 #else
 static void *host_aligned_alloc(size_t alignment, size_t size)
 {
@@ -70,6 +81,7 @@ static void *host_aligned_alloc(size_t alignment, size_t size)
 #undef calloc
 #undef realloc
 #undef mmap
+#undef madvise
 #undef aligned_alloc
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -479,6 +491,7 @@ static void check_fresh_table(const struct pgtsim_memory *memory, struct pgtsim_
 {
 	assert_ptr_equal(pgtsim_memory_table(memory, table->pa), table);
 	assert_int_equal((uintptr_t)table->entries % 64, 0);
+	assert_int_equal((uintptr_t)table % 64, 0);
 	assert_int_equal(table->live, 0);
 	assert_int_equal(table->first, entries);
 	assert_int_equal(table->level, 0);
@@ -566,6 +579,141 @@ static void test_tables_fit_huge_pages(void **state)
 		assert_int_equal(aligned, 4 * CHUNK / 512);
 		pgtsim_memory_free(&memory);
 	}
+}
+#endif
+
+/* The pool that a table's entries are of, of those for entries. */
+static enum pool pool_of(const struct pgtsim_memory *memory, const struct pgtsim_table *table)
+{
+	for (unsigned pool = LAST; pool <= UPPER; pool++) {
+		const struct host *host = &memory->host[pool];
+
+		for (size_t i = 0; i < host->slab_count; i++)
+			if ((uintptr_t)table->entries - (uintptr_t)host->slabs[i].at <
+			    host->slabs[i].bytes)
+				return (enum pool)pool;
+	}
+	return POOLS;
+}
+
+/* No piece of a pool is in use. */
+static void check_pools_whole(const struct pgtsim_memory *memory)
+{
+	for (unsigned pool = LAST; pool <= UPPER; pool++)
+		assert_int_equal(memory->host[pool].spare_count, memory->host[pool].pieces);
+}
+
+/* Makes each nth table of a list an upper one and notes a child in some; all of them are empty. */
+static void make_upper(struct pgtsim_memory *memory, struct pgtsim_table *list, unsigned nth)
+{
+	for (unsigned n = 0; list; list = list->next, n++) {
+		if (n % nth == 0) {
+			const uint64_t *entries;
+
+			pgtsim_table_becomes_upper(memory, list);
+			entries = list->entries;
+			pgtsim_table_becomes_upper(memory, list); /* is ignored */
+			assert_ptr_equal(list->entries, entries);
+			assert_int_equal(pool_of(memory, list), UPPER);
+		}
+		if (n % (2 * nth) == 0) {
+			pgtsim_table_note(memory, list, 0, list);
+			assert_ptr_equal(list->children[0], list);
+			for (size_t i = 1; i < memory->table_bytes / 8; i++)
+				assert_null(list->children[i]);
+		}
+		pgtsim_table_write_out(list);
+		check_fresh_table(memory, list, memory->table_bytes / 8);
+	}
+}
+
+/* Upper tables and notes have pools of their own, to which their memory returns, clean or not. */
+static void test_upper_tables(void **state)
+{
+	static const struct {
+		unsigned page_shift;
+		size_t bytes, count;
+	} rows[] = { { 12, 4096, 1200 }, { 12, 8, 1200 }, { 16, 65536, 300 }, { 24, 4 << 20, 3 } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		unsigned shift = rows[i].page_shift;
+		struct pgtsim_ram ram = { UINT64_C(5) << shift, UINT64_C(5000) << shift };
+		struct pgtsim_memory *memory;
+
+		assert_int_equal(pgtsim_memory_new(&memory, shift, rows[i].bytes, &ram, 1), 0);
+		for (unsigned round = 0; round < 4; round++) {
+			struct pgtsim_table *list = NULL, **tail = &list;
+
+			assert_int_equal(pgtsim_memory_take_tables(memory, rows[i].count, &tail),
+					 rows[i].count);
+			for (const struct pgtsim_table *at = list; at; at = at->next)
+				assert_int_equal(pool_of(memory, at), LAST);
+			make_upper(memory, list, 3 - round % 2);
+			for (struct pgtsim_table *at = list; at; at = at->next)
+				if (round)
+					scribble(at, rows[i].bytes);
+				else if (at->children)
+					pgtsim_table_note(memory, at, 0, NULL);
+			free_list(memory, list);
+			check_pools_whole(memory);
+		}
+		pgtsim_memory_free(&memory);
+	}
+}
+
+/* Without host memory a table stays where it is, and has no notes. */
+static void test_no_memory_for_upper_tables(void **state)
+{
+	struct pgtsim_memory *memory = make_one(0, CHUNK);
+	struct pgtsim_table *list = NULL, **tail = &list;
+	const uint64_t *entries;
+
+	(void)state;
+	assert_int_equal(pgtsim_memory_take_tables(memory, 1, &tail), 1);
+	entries = list->entries;
+	host_fail_in = 1;
+	host_keeps_failing = true;
+	pgtsim_table_becomes_upper(memory, list);
+	pgtsim_table_note(memory, list, 7, list);
+	host_fail_in = 0;
+	host_keeps_failing = false;
+	assert_ptr_equal(list->entries, entries);
+	assert_null(list->children);
+	check_fresh_table(memory, list, 512);
+	free_list(memory, list);
+	check_pools_whole(memory);
+	pgtsim_memory_free(&memory);
+}
+
+#ifdef __linux__
+/* A few upper tables take little at once, many have huge pages; others have those to themselves. */
+static void test_upper_tables_grow(void **state)
+{
+	struct pgtsim_memory *memory = make_one(0, 4 * CHUNK);
+	struct pgtsim_table *list = NULL, **tail = &list;
+	const struct host *last = &memory->host[LAST], *upper = &memory->host[UPPER];
+	unsigned count = 0;
+
+	(void)state;
+	assert_int_equal(pgtsim_memory_take_tables(memory, 4 * CHUNK, &tail), 4 * CHUNK);
+	for (size_t i = 0; i < last->slab_count; i++)
+		assert_int_equal((uintptr_t)last->slabs[i].at % (2 << 20) +
+					 last->slabs[i].bytes % (2 << 20),
+				 0);
+	host_advised = 0;
+	for (; list; list = list->next) {
+		size_t taken, unused;
+
+		pgtsim_table_becomes_upper(memory, list);
+		assert_true(list->upper);
+		taken = upper->pieces * 4096;
+		unused = taken - ++count * 4096;
+		assert_true(unused < 64 << 10 || (unused < taken / 2 && unused < 2 << 20));
+		assert_int_equal(host_advised, taken > 2 << 20 ? taken - (2 << 20) : 0);
+	}
+	assert_true(upper->slab_count < 20);
+	pgtsim_memory_free(&memory);
 }
 #endif
 
@@ -1105,6 +1253,9 @@ static void do_alloc_tables(struct property *p)
 
 	CHECK(p, got <= count && list_length(list) == got && *tail == NULL);
 	for (; list; list = list->next) {
+		if (random_below(p, 4) == 0)
+			pgtsim_table_becomes_upper(p->runs, list);
+		pgtsim_table_write_out(list);
 		one_tail = &one;
 		CHECK(p, model_alloc(p->model, 0, PGTSIM_OWNER_TABLE, &m) == 0);
 		CHECK(p, pgtsim_memory_alloc_tables(p->singles, 1, &one_tail) == 1);
@@ -1271,6 +1422,7 @@ static void finish(struct property *p)
 			free_one(p, i);
 	}
 	check_same(p, true);
+	check_pools_whole(p->runs);
 	drain(p);
 }
 
@@ -1445,7 +1597,10 @@ int main(void)
 		cmocka_unit_test(test_tables),
 #ifdef __linux__
 		cmocka_unit_test(test_tables_fit_huge_pages),
+		cmocka_unit_test(test_upper_tables_grow),
 #endif
+		cmocka_unit_test(test_upper_tables),
+		cmocka_unit_test(test_no_memory_for_upper_tables),
 		cmocka_unit_test(test_scattered_tables),
 		cmocka_unit_test(test_table_lists),
 		cmocka_unit_test(test_exhaustion),

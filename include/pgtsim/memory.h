@@ -68,6 +68,7 @@ struct pgtsim_table {
 	bool told;                 /* `live` entries from `first` on hold base + (i << shift), others 0 */
 	bool implied;              /* told, but not written */
 	uint8_t shift;             /* of the bytes that an entry covers */
+	bool upper;                /* its host memory is of the pool for tables above the last level */
 	uint32_t room;             /* entries that there is host memory for */
 	uint64_t base;
 	struct pgtsim_table **children; /* beside each entry the table it leads to, if known; or NULL */
