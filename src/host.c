@@ -16,28 +16,39 @@ struct slab {
 	size_t bytes;
 };
 
+enum { SMALL_BYTES = 64 << 10 };
+
+/* Zeros. Mostly the process has so much already, and a small machine costs no system call. */
+static void *slab_small(size_t bytes)
+{
+	void *slab = aligned_alloc(64, bytes);
+
+	return slab ? memset(slab, 0, bytes) : NULL;
+}
+
 #ifdef __linux__
 
-enum { SLAB_BYTES = 2 << 20 };
+enum { SLAB_BYTES = 2 << 20 }; /* a transparent huge page */
 
 /*
- * Zeros, aligned to transparent huge pages if they are as large. With `huge` these are asked for:
- * the kernel clears 2 MiB at a time, and a table scattered among gigabytes of them costs no miss in
- * the host's TLB.
+ * Zeros. With `huge` a large slab is of huge pages: the kernel clears 2 MiB at a time, and a table
+ * scattered among gigabytes of them costs no miss in the host's TLB.
  */
 static void *slab_new(size_t bytes, bool huge)
 {
-	size_t slack = bytes < SLAB_BYTES ? 0 : SLAB_BYTES, skip;
-	unsigned char *at = mmap(NULL, bytes + slack, PROT_READ | PROT_WRITE,
-				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t skip;
+	unsigned char *at;
 
+	if (bytes < SLAB_BYTES)
+		return slab_small(bytes);
+	at = mmap(NULL, bytes + SLAB_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		  0);
 	if (at == MAP_FAILED)
 		return NULL;
-	skip = slack ? -(uintptr_t)at % SLAB_BYTES : 0;
+	skip = -(uintptr_t)at % SLAB_BYTES;
 	if (skip)
 		munmap(at, skip);
-	if (slack)
-		munmap(at + skip + bytes, slack - skip);
+	munmap(at + skip + bytes, SLAB_BYTES - skip);
 	if (huge)
 		madvise(at + skip, bytes, MADV_HUGEPAGE);
 	return at + skip;
@@ -45,7 +56,10 @@ static void *slab_new(size_t bytes, bool huge)
 
 static void slab_free(const struct slab *slab)
 {
-	munmap(slab->at, slab->bytes);
+	if (slab->bytes < SLAB_BYTES)
+		free(slab->at);
+	else
+		munmap(slab->at, slab->bytes);
 }
 
 #else
@@ -54,10 +68,8 @@ enum { SLAB_BYTES = 64 << 10 }; /* small: it is cleared whole before its first t
 
 static void *slab_new(size_t bytes, bool huge)
 {
-	void *slab = aligned_alloc(64, bytes);
-
 	(void)huge;
-	return slab ? memset(slab, 0, bytes) : NULL;
+	return slab_small(bytes);
 }
 
 static void slab_free(const struct slab *slab)
@@ -96,29 +108,18 @@ static void add_slab(struct host *host, size_t bytes, bool huge)
 		pgtsim_host_push(host, pgtsim_piece(slab + i * host->piece, false));
 }
 
-/* What a small need gets at once: as much as the pool has, within bounds. */
-static size_t next_slab(const struct host *host)
-{
-	size_t bytes = host->pieces * host->piece;
-
-	if (bytes < host->least)
-		bytes = host->least;
-	if (bytes > SLAB_BYTES)
-		bytes = SLAB_BYTES;
-	return bytes < host->piece ? host->piece : bytes;
-}
-
 void pgtsim_host_grow(struct host *host, uint64_t count)
 {
 	enum { MOST = 16 }; /* slabs made as one */
 	uint64_t slabs = count * host->piece / SLAB_BYTES;
+	size_t have = host->pieces * host->piece;
+	size_t bytes = have < host->few ? SMALL_BYTES : SLAB_BYTES;
 
-	if (slabs > MOST)
-		slabs = MOST;
 	if (slabs)
-		add_slab(host, (size_t)slabs * SLAB_BYTES, true);
-	else
-		add_slab(host, next_slab(host), host->pieces * host->piece >= host->many);
+		bytes = (size_t)(slabs < MOST ? slabs : MOST) * SLAB_BYTES;
+	if (bytes < host->piece)
+		bytes = (host->piece + SLAB_BYTES - 1) / SLAB_BYTES * SLAB_BYTES;
+	add_slab(host, bytes, slabs || have >= host->many);
 }
 
 void pgtsim_host_free(struct host *host)

@@ -16,8 +16,8 @@ struct slab;
 /* A pool. All zeros but for the sizes, in bytes: nothing was taken yet. */
 struct host {
 	size_t piece; /* a multiple of 64, to which pieces are aligned */
-	size_t least; /* what it starts with */
-	size_t many;  /* whose need is small has huge pages, too, once the pool has so much */
+	size_t few;   /* grows in small steps until it has so much */
+	size_t many;  /* has huge pages even for a small need once it has so much */
 	struct slab *slabs;
 	size_t slab_count;
 	uintptr_t *spare; /* pieces that nobody uses; room for all there are */

@@ -568,17 +568,19 @@ static bool sizes_ok(unsigned page_shift, size_t table_bytes)
 }
 
 /*
- * Tables of the last level get huge pages for a small need when what the last of them wastes is at
- * most 3 %. All else is so much less that its waste is, too.
+ * Most tables of the last level are never written: what is made for them costs nothing before that,
+ * and huge pages for a small need only when what the last of them wastes is at most 3 %. All else
+ * is written at once, but so much less that a huge page of it is soon as little of the whole.
  */
 static void set_pools(struct pgtsim_memory *memory)
 {
 	enum { MIB = 1 << 20 };
 	size_t piece = (memory->table_bytes + 63) & ~(size_t)63;
 
-	memory->host[LAST] = (struct host){ piece, .least = 2 * MIB, .many = 64 * MIB };
-	memory->host[UPPER] = (struct host){ piece, .least = MIB / 16, .many = 2 * MIB };
-	memory->host[RECORDS] = (struct host){ sizeof(struct tables), .many = 2 * MIB };
+	memory->host[LAST] = (struct host){ piece, .few = 1, .many = 64 * MIB };
+	memory->host[UPPER] = (struct host){ piece, .few = 2 * MIB, .many = 2 * MIB };
+	memory->host[RECORDS] =
+		(struct host){ sizeof(struct tables), .few = 2 * MIB, .many = 2 * MIB };
 }
 
 int pgtsim_memory_new(struct pgtsim_memory **out, unsigned page_shift, size_t table_bytes,
