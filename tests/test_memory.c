@@ -76,8 +76,10 @@ static int host_madvise(void *at, size_t size, int advice)
 #define aligned_alloc host_aligned_alloc
 #define calloc host_calloc
 #define realloc host_realloc
+#include "frames.c"
 #include "host.c"
 #include "memory.c"
+#include "tables.c"
 #undef calloc
 #undef realloc
 #undef mmap

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+#include "directory.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "frames.h"
+
+enum { FREED = -128 }; /* the level of a table that is free: nothing leads there */
+
+static_assert(sizeof(void *) != 8 || sizeof(struct pgtsim_table) == 64,
+	      "a record is one of the host's cache lines");
+
+/* The table pages of a chunk. NULL if the host has no memory. */
+static struct tables *get_tables(struct pgtsim_memory *memory, struct chunk *chunk)
+{
+	struct host *host = &memory->host[RECORDS];
+	struct tables **tables = &chunk->region->tables.chunk[chunk->index % REGION_CHUNKS];
+
+	if (!*tables && pgtsim_host_ready(host, 1, 1))
+		*tables = pgtsim_piece_at(*pgtsim_host_pop(host, 1));
+	return *tables;
+}
+
+/* All of its memory, not only its entries: the next table there may be a larger one. */
+void pgtsim_table_write_out(struct pgtsim_table *table)
+{
+	uint64_t first = table->live ? table->first : 0, end = first + table->live;
+
+	if (!table->implied)
+		return;
+	memset(table->entries, 0, first * sizeof(uint64_t));
+	for (uint64_t i = first; i < end; i++)
+		table->entries[i] = table->base + (i << table->shift);
+	memset(&table->entries[end], 0, (table->room - end) * sizeof(uint64_t));
+	table->implied = false;
+}
+
+static void set_entries(struct pgtsim_table *table, uintptr_t piece)
+{
+	table->entries = pgtsim_piece_at(piece);
+	table->implied = pgtsim_piece_is_dirty(piece);
+}
+
+static void give_back_entries(struct pgtsim_memory *memory, const struct pgtsim_table *table)
+{
+	pgtsim_host_push(&memory->host[table->upper],
+			 pgtsim_piece(table->entries, table->implied || table->live));
+}
+
+void pgtsim_table_becomes_upper(struct pgtsim_memory *memory, struct pgtsim_table *table)
+{
+	struct host *host = &memory->host[UPPER];
+
+	pgtsim_memory_lock(memory);
+	if (pgtsim_host_ready(host, 1, 1)) {
+		give_back_entries(memory, table);
+		set_entries(table, *pgtsim_host_pop(host, 1));
+		table->upper = true;
+	}
+	pgtsim_memory_unlock(memory);
+}
+
+/* Host memory for notes beside a table's entries, all of them NULL. NULL if there is none. */
+static struct pgtsim_table **new_children(struct pgtsim_memory *memory)
+{
+	struct host *host = &memory->host[UPPER];
+	uintptr_t piece = 0;
+
+	pgtsim_memory_lock(memory);
+	if (pgtsim_host_ready(host, 1, 1))
+		piece = *pgtsim_host_pop(host, 1);
+	pgtsim_memory_unlock(memory);
+	if (pgtsim_piece_is_dirty(piece))
+		memset(pgtsim_piece_at(piece), 0, memory->table_bytes);
+	return pgtsim_piece_at(piece);
+}
+
+void pgtsim_table_note(struct pgtsim_memory *memory, struct pgtsim_table *table, unsigned index,
+		       struct pgtsim_table *child)
+{
+	if (!table->children)
+		table->children = new_children(memory);
+	if (table->children)
+		table->children[index] = child;
+}
+
+/* Initialises the records of one run and appends them to the list. */
+static void link_tables(struct pgtsim_memory *memory, struct tables *tables,
+			const struct frames *run, struct pgtsim_table ***tail)
+{
+	struct pgtsim_table *table = &tables->record[run->start];
+	uint64_t pa = pgtsim_frame_pfn(run->chunk, run->start) << memory->directory.page_shift;
+	unsigned count = run->end - run->start;
+	const uintptr_t *piece = pgtsim_host_pop(&memory->host[LAST], count);
+
+	**tail = table;
+	for (unsigned i = 0; i < count; i++, table++) {
+		set_entries(table, piece[i]);
+		table->upper = false;
+		table->room = (uint32_t)(memory->table_bytes / sizeof(uint64_t));
+		table->pa = pa;
+		table->next = table + 1;
+		table->live = 0;
+		table->first = (uint32_t)(memory->table_bytes / sizeof(uint64_t));
+		table->level = 0;
+		table->region = 0;
+		table->linked = false;
+		pa += UINT64_C(1) << memory->directory.page_shift;
+	}
+	table[-1].next = NULL;
+	*tail = &table[-1].next;
+}
+
+/* Allocates tables that follow one another. Returns how many; 0: the next one failed. */
+static unsigned alloc_table_run(struct pgtsim_memory *memory, uint64_t count,
+				struct pgtsim_table ***tail)
+{
+	unsigned most = pgtsim_frames_next(memory, count);
+	struct tables *tables = most ? get_tables(memory, memory->open.chunk) : NULL;
+	struct frames run;
+
+	if (!tables)
+		return 0;
+	most = pgtsim_host_ready(&memory->host[LAST], most, count);
+	if (!most)
+		return 0;
+	run = pgtsim_frames_take(memory, most, STATE_TABLE);
+	link_tables(memory, tables, &run, tail);
+	return most;
+}
+
+uint64_t pgtsim_memory_take_tables(struct pgtsim_memory *memory, uint64_t count,
+				   struct pgtsim_table ***tail)
+{
+	uint64_t done = 0;
+
+	pgtsim_memory_lock(memory);
+	while (done < count) {
+		unsigned run = alloc_table_run(memory, count - done, tail);
+
+		if (!run)
+			break;
+		done += run;
+	}
+	pgtsim_memory_unlock(memory);
+	return done;
+}
+
+uint64_t pgtsim_memory_alloc_tables(struct pgtsim_memory *memory, uint64_t count,
+				    struct pgtsim_table ***tail)
+{
+	struct pgtsim_table **list = *tail;
+	uint64_t got = pgtsim_memory_take_tables(memory, count, tail);
+
+	for (uint64_t i = 0; i < got; i++, list = &(*list)->next)
+		pgtsim_table_write_out(*list);
+	return got;
+}
+
+void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table *table)
+{
+	uint64_t pfn = table->pa >> memory->directory.page_shift;
+	unsigned at = pfn % CHUNK_FRAMES;
+	struct frames frame = { pgtsim_chunk(memory, pfn >> CHUNK_BITS), at, at + 1 };
+
+	if (!table->entries)
+		return;
+	pgtsim_memory_lock(memory);
+	give_back_entries(memory, table);
+	if (table->children)
+		pgtsim_host_push(&memory->host[UPPER], pgtsim_piece(table->children, table->live));
+	table->children = NULL;
+	table->level = FREED;
+	table->entries = NULL;
+	pgtsim_frames_set(&frame, STATE_FREE);
+	pgtsim_frames_release(memory, &frame);
+	pgtsim_memory_unlock(memory);
+}
+
+/*
+ * Takes no lock: what it reads of a table was written before an entry that points there, and stays
+ * as it is until that entry is gone.
+ */
+struct pgtsim_table *pgtsim_memory_table(const struct pgtsim_memory *memory, uint64_t pa)
+{
+	struct pgtsim_table *table = pgtsim_directory_find(&memory->directory, pa);
+
+	if (table && table->implied)
+		pgtsim_table_write_out(table);
+	return table;
+}
