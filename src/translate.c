@@ -6,7 +6,8 @@
 #include "walk.h"
 
 /* What is wrong with a leaf of this level, or what should be one; NONE if nothing is. */
-static enum pgtsim_fault leaf_fault(const struct pgtsim_geometry *geo, int level, uint64_t desc)
+static inline enum pgtsim_fault leaf_fault(const struct pgtsim_geometry *geo, int level,
+					   uint64_t desc)
 {
 	bool block = level < PGTSIM_PTE;
 
@@ -22,27 +23,37 @@ static enum pgtsim_fault leaf_fault(const struct pgtsim_geometry *geo, int level
  * Permissions of a leaf, cut by `tables`, the bits set in any table on the way (Arm ARM D8.4). What
  * EL0 may write EL1 may not execute; that EL0 may not read does not keep it from executing.
  */
-static void fill_access(struct pgtsim_translation *out, uint64_t tables)
+static inline void fill_access(struct pgtsim_translation *out, uint64_t desc, uint64_t tables)
 {
-	out->writable = !(out->desc & PGTSIM_DESC_AP2) && !(tables & PGTSIM_DESC_APTABLE_RO);
-	out->user_readable = (out->desc & PGTSIM_DESC_AP1) && !(tables & PGTSIM_DESC_APTABLE_EL1);
-	out->user_writable = out->user_readable && out->writable;
-	out->user_executable = !(out->desc & PGTSIM_DESC_UXN) && !(tables & PGTSIM_DESC_UXNTABLE);
-	out->executable = !(out->desc & PGTSIM_DESC_PXN) && !(tables & PGTSIM_DESC_PXNTABLE) &&
-			  !out->user_writable;
+	bool writable = !(desc & PGTSIM_DESC_AP2) && !(tables & PGTSIM_DESC_APTABLE_RO);
+	bool readable = (desc & PGTSIM_DESC_AP1) && !(tables & PGTSIM_DESC_APTABLE_EL1);
+
+	out->writable = writable;
+	out->user_readable = readable;
+	out->user_writable = readable && writable;
+	out->user_executable = !(desc & PGTSIM_DESC_UXN) && !(tables & PGTSIM_DESC_UXNTABLE);
+	out->executable = !(desc & PGTSIM_DESC_PXN) && !(tables & PGTSIM_DESC_PXNTABLE) &&
+			  !(readable && writable);
+}
+
+/* What a leaf of level out->level gives for va. */
+static inline void fill_leaf(const struct pgtsim_geometry *geo, uint64_t va, uint64_t desc,
+			     uint64_t tables, struct pgtsim_translation *out)
+{
+	unsigned shift = geo->shift[pgtsim_slot(out->level)];
+	uint64_t size = UINT64_C(1) << shift;
+
+	out->size = size;
+	out->pa = pgtsim_oa(geo, shift, desc) + (va & (size - 1));
+	out->attr_index = (desc & PGTSIM_DESC_ATTRINDX_MASK) >> 2;
+	out->sh = geo->oa == PGTSIM_OA_LPA2 ? 0 : (desc & PGTSIM_DESC_SH_MASK) >> 8;
+	fill_access(out, desc, tables);
 }
 
 void pgtsim_translate_leaf(const struct pgtsim_geometry *geo, uint64_t va, uint64_t tables,
 			   struct pgtsim_translation *out)
 {
-	unsigned shift = geo->shift[pgtsim_slot(out->level)];
-
-	fill_access(out, tables);
-	out->attr_index = (out->desc & PGTSIM_DESC_ATTRINDX_MASK) >> 2;
-	if (geo->oa != PGTSIM_OA_LPA2)
-		out->sh = (out->desc & PGTSIM_DESC_SH_MASK) >> 8;
-	out->size = UINT64_C(1) << shift;
-	out->pa = pgtsim_oa(geo, shift, out->desc) + (va & (out->size - 1));
+	fill_leaf(geo, va, out->desc, tables, out);
 }
 
 /* The table that an entry of this level points to, or NULL with the fault. */
@@ -103,8 +114,8 @@ static void start_walk(struct pgtsim_translation *out, int level)
  * Returns false if it is another one. In as few instructions as can be: the host overlaps as many
  * walks as it has room for, and each waits for one line of a pte table, if its record does not tell.
  */
-static bool translate_plainly(const struct pgtsim_pgtable *pgt, uint64_t va,
-			      struct pgtsim_translation *out)
+static inline bool translate_plainly(const struct pgtsim_pgtable *pgt, uint64_t va,
+				     struct pgtsim_translation *out)
 {
 	const struct pgtsim_geometry *geo = &pgt->geo;
 	const struct pgtsim_table *table = pgt->root;
@@ -113,19 +124,15 @@ static bool translate_plainly(const struct pgtsim_pgtable *pgt, uint64_t va,
 	unsigned index = pgtsim_index(geo, level, va);
 	uint64_t desc, tables = 0;
 
-	if (!pgtsim_is_private(pgt))
-		return false;
-	while (table->children && table->children[index]) {
-		const struct pgtsim_table *next = table->children[index];
-
-		if (next->level != ++level)
-			return false;
+	while (level < PGTSIM_PTE && table->children && table->children[index]) {
 		desc = table->entries[index];
-		*step++ = (struct pgtsim_step){ level - 1, index, desc };
+		*step++ = (struct pgtsim_step){ level++, index, desc };
 		tables |= desc;
+		table = table->children[index];
 		index = pgtsim_index(geo, level, va);
-		table = next;
 	}
+	if (table->level != level)
+		return false;
 	desc = table->told ? pgtsim_told_entry(table, index) : table->entries[index];
 	if (leaf_fault(geo, level, desc))
 		return false;
@@ -133,20 +140,21 @@ static bool translate_plainly(const struct pgtsim_pgtable *pgt, uint64_t va,
 	out->fault = PGTSIM_FAULT_NONE;
 	out->level = level;
 	out->desc = desc;
-	out->sh = 0;
 	out->steps = (unsigned)(step - out->step);
-	pgtsim_translate_leaf(geo, va, tables, out);
+	fill_leaf(geo, va, desc, tables, out);
 	return true;
 }
 
 int pgtsim_translate(const struct pgtsim_pgtable *pgt, uint64_t va, struct pgtsim_translation *out)
 {
-	bool inside = va >= pgtsim_va_start(&pgt->geo);
-
-	if (inside && translate_plainly(pgt, va, out))
+	if (va < pgtsim_va_start(&pgt->geo)) {
+		start_walk(out, pgt->root->level);
+		return -EINVAL;
+	}
+	if (pgtsim_is_private(pgt) && translate_plainly(pgt, va, out))
 		return 0;
 	start_walk(out, pgt->root->level);
-	return inside ? pgtsim_translate_from(pgt, pgt->root, va, 0, out) : -EINVAL;
+	return pgtsim_translate_from(pgt, pgt->root, va, 0, out);
 }
 
 const char *pgtsim_fault_name(enum pgtsim_fault fault)
