@@ -26,7 +26,7 @@ static void clear(struct pgtsim_cached *c, const struct pgtsim_event *event)
 		store(c, event);
 }
 
-void pgtsim_cached_barrier(struct pgtsim_cached *c, enum pgtsim_op op)
+static inline void barrier(struct pgtsim_cached *c, enum pgtsim_op op)
 {
 	if (!c->tlb->quiet)
 		c->now++;
@@ -36,6 +36,34 @@ void pgtsim_cached_barrier(struct pgtsim_cached *c, enum pgtsim_op op)
 		complete(c);
 	else
 		c->context = false;
+}
+
+void pgtsim_cached_barrier(struct pgtsim_cached *c, enum pgtsim_op op)
+{
+	barrier(c, op);
+}
+
+void pgtsim_cached_sync(struct pgtsim_cached *c)
+{
+	barrier(c, PGTSIM_OP_DSB_ISHST);
+	barrier(c, PGTSIM_OP_ISB);
+}
+
+void pgtsim_cached_flush_table(struct pgtsim_cached *c, uint64_t va)
+{
+	const struct pgtsim_event event = {
+		.op = PGTSIM_OP_TLBI_WALK,
+		.level = PGTSIM_PTE,
+		.va = va,
+		.count = 1,
+	};
+
+	barrier(c, PGTSIM_OP_DSB_ISHST);
+	if (!c->tlb->quiet)
+		c->now++;
+	invalidated(c, &event);
+	barrier(c, PGTSIM_OP_DSB_ISH);
+	barrier(c, PGTSIM_OP_ISB);
 }
 
 /* Whether the event knows what to do with a span. */

@@ -40,6 +40,10 @@ void pgtsim_cached_event(struct pgtsim_cached *cached, const struct pgtsim_event
 /* The same for a DSB ISHST, DSB ISH or ISB. */
 void pgtsim_cached_barrier(struct pgtsim_cached *cached, enum pgtsim_op op);
 
+/* The same for what pgtsim_tlb_sync() and pgtsim_tlb_flush_table() do. */
+void pgtsim_cached_sync(struct pgtsim_cached *cached);
+void pgtsim_cached_flush_table(struct pgtsim_cached *cached, uint64_t va);
+
 /*
  * Entries of which only a walk cache knows, because a table entry above them goes (old_desc), or
  * which the tables give again (new_desc): for entries overwritten with all that is below them.

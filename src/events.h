@@ -129,10 +129,16 @@ static inline void pgtsim_tlb_count(struct pgtsim_counts *counts, enum pgtsim_op
 		pgtsim_count_tables(counts, op, level, n, flags);
 }
 
+/* Whether an event goes to more than the checker. */
+static inline bool pgtsim_tlb_tells(const struct pgtsim_tlb *tlb)
+{
+	return tlb->observed || tlb->quiet || tlb->shared;
+}
+
 /* pgtsim_tlb_event() for an operation that is known where it is compiled. */
 static inline void pgtsim_events_tell(struct pgtsim_tlb *tlb, const struct pgtsim_event *event)
 {
-	if (tlb->observed || tlb->quiet || tlb->shared) {
+	if (pgtsim_tlb_tells(tlb)) {
 		pgtsim_tlb_event(tlb, event);
 		return;
 	}
@@ -166,10 +172,12 @@ static inline void pgtsim_events_publish(struct pgtsim_tlb *tlb)
 
 static inline void pgtsim_events_sync(struct pgtsim_tlb *tlb)
 {
-	if (pgtsim_tlb_watched(tlb)) {
+	if (pgtsim_tlb_tells(tlb)) {
 		pgtsim_tlb_sync(tlb);
 		return;
 	}
+	if (tlb->checked)
+		pgtsim_cached_sync(tlb->cached);
 	pgtsim_tlb_count(&tlb->counts, PGTSIM_OP_DSB_ISHST, PGTSIM_PTE, 1, 0);
 	pgtsim_tlb_count(&tlb->counts, PGTSIM_OP_ISB, PGTSIM_PTE, 1, 0);
 }
@@ -186,10 +194,12 @@ static inline void pgtsim_events_complete(struct pgtsim_tlb *tlb)
 
 static inline void pgtsim_events_flush_table(struct pgtsim_tlb *tlb, uint64_t va)
 {
-	if (pgtsim_tlb_watched(tlb)) {
+	if (pgtsim_tlb_tells(tlb)) {
 		pgtsim_tlb_flush_table(tlb, va);
 		return;
 	}
+	if (tlb->checked)
+		pgtsim_cached_flush_table(tlb->cached, va);
 	pgtsim_tlb_count(&tlb->counts, PGTSIM_OP_DSB_ISHST, PGTSIM_PTE, 1, 0);
 	pgtsim_tlb_count(&tlb->counts, PGTSIM_OP_TLBI_WALK, PGTSIM_PTE, 1, 0);
 	pgtsim_tlb_count(&tlb->counts, PGTSIM_OP_DSB_ISH, PGTSIM_PTE, 1, 0);

@@ -251,7 +251,7 @@ void pgtsim_tlb_end(struct pgtsim_tlb *tlb, uint64_t va, uint64_t last)
 /* Most events are barriers: whoever does not need the event itself is spared it. */
 static inline void barrier(struct pgtsim_tlb *tlb, enum pgtsim_op op)
 {
-	if (tlb->observed || tlb->quiet || tlb->shared) {
+	if (pgtsim_tlb_tells(tlb)) {
 		pgtsim_tlb_event(
 			tlb, &(struct pgtsim_event){ .op = op, .level = PGTSIM_PTE, .count = 1 });
 		return;
