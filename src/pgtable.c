@@ -37,23 +37,25 @@ static inline void table_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op,
 			       const struct pgtsim_table *table, uint64_t va, unsigned flags)
 {
 	int level = table == pgt->root ? PGTSIM_PGD : table->level;
-	const struct pgtsim_event event = {
-		.op = op,
-		.level = level,
-		.flags = flags,
-		.va = va,
-		.count = 1,
-		.pa = table->pa,
-	};
 
 	if (op == PGTSIM_OP_TABLE_FREE && table->linked)
 		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_FREED_WHILE_MAPPED, va, table->level - 1,
 				     "the table at PA 0x%llx is freed, its entry is not cleared",
 				     (unsigned long long)table->pa);
-	if (pgtsim_tlb_watched(pgt->tlb))
+	if (pgtsim_tlb_watched(pgt->tlb)) {
+		const struct pgtsim_event event = {
+			.op = op,
+			.level = level,
+			.flags = flags,
+			.va = va,
+			.count = 1,
+			.pa = table->pa,
+		};
+
 		pgtsim_events_tell(pgt->tlb, &event);
-	else
+	} else {
 		pgtsim_tlb_count(&pgt->tlb->counts, op, level, 1, flags);
+	}
 }
 
 /* The side record of an empty table; an allocator of the caller's own may have left anything. */
@@ -211,7 +213,7 @@ void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 		return;
 	}
 	/* A table beyond pa_bits is not where its entry says. */
-	if (pgtsim_implies(pgt) && pgtsim_oa(&pgt->geo, pgt->geo.page_shift, desc) == child->pa)
+	if (pgtsim_implies(pgt) && !(child->pa >> pgt->geo.pa_bits))
 		pgtsim_table_note(pgt->ops.ctx, run->table, index, child);
 	pgtsim_record_filled(pgt, run->table, index, 1);
 	pgtsim_count_work(pgt, 1);

@@ -405,7 +405,7 @@ int pgtsim_unmap_range(struct pgtsim_pgtable *pgt, const struct pgtsim_unmap *un
 
 struct bounds {
 	uint64_t floor, ceiling;
-	bool shared; /* entries of the root that the range uses hold something outside the bounds */
+	bool frees; /* empty tables inside the bounds go */
 };
 
 /* pgtable_range_aligned(): whether the table under the run's entry lies inside the bounds. */
@@ -477,20 +477,15 @@ static bool in_kasan_shadow(const struct pgtsim_pgtable *pgt, uint64_t va)
 	return va >= start && va - start < UINT64_C(1) << (pgt->geo.va_bits - 3);
 }
 
+/* Whether pass 2 frees tables at va at all. */
 static bool frees_tables(const struct pgtsim_pgtable *pgt, const struct bounds *bounds, uint64_t va)
 {
-	switch (pgt->policy->free_tables) {
-	case PGTSIM_FREE_FLOOR_CEILING:
-		return true;
-	case PGTSIM_FREE_SKIP_WHEN_REGIONS_OVERLAP:
-		return !bounds->shared;
-	case PGTSIM_FREE_KASAN_INVERTED:
+	if (pgt->policy->free_tables == PGTSIM_FREE_KASAN_INVERTED)
 		return in_kasan_shadow(pgt, va);
-	default:
-		return false;
-	}
+	return bounds->frees;
 }
 
+/* Whether entries of the root that the range uses hold something outside the bounds. */
 static bool shares_root(const struct pgtsim_pgtable *pgt, uint64_t start, uint64_t last,
 			const struct bounds *bounds)
 {
@@ -544,7 +539,9 @@ int pgtsim_free_tables(struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end,
 
 	if (check_range(pgt, start, end))
 		return -EINVAL;
-	bounds.shared = shares_root(pgt, start, end - 1, &bounds);
+	bounds.frees = pgt->policy->free_tables == PGTSIM_FREE_FLOOR_CEILING ||
+		       (pgt->policy->free_tables == PGTSIM_FREE_SKIP_WHEN_REGIONS_OVERLAP &&
+			!shares_root(pgt, start, end - 1, &bounds));
 	pgtsim_events_begin(pgt->tlb, PGTSIM_OP_BEGIN_PASS_2, start, end - 1);
 	pgtsim_walk_inline(pgt, start, end - 1, &visitor, &bounds);
 	pgtsim_events_end(pgt->tlb, start, end - 1);

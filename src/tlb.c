@@ -264,16 +264,20 @@ static inline void barrier(struct pgtsim_tlb *tlb, enum pgtsim_op op)
 static inline void invalidate(struct pgtsim_tlb *tlb, enum pgtsim_op op, uint64_t va, uint64_t n,
 			      uint64_t size)
 {
-	const struct pgtsim_event event = {
-		.op = op,
-		.level = PGTSIM_PTE,
-		.va = va,
-		.count = n,
-		.size = size,
-	};
+	if (pgtsim_tlb_watched(tlb)) {
+		const struct pgtsim_event event = {
+			.op = op,
+			.level = PGTSIM_PTE,
+			.va = va,
+			.count = n,
+			.size = size,
+		};
 
-	if (n)
-		pgtsim_events_tell(tlb, &event);
+		if (n)
+			pgtsim_events_tell(tlb, &event);
+	} else {
+		pgtsim_tlb_count(&tlb->counts, op, PGTSIM_PTE, n, 0);
+	}
 }
 
 void pgtsim_tlb_publish(struct pgtsim_tlb *tlb)
