@@ -8,6 +8,8 @@
 
 #include <assert.h>
 #include <sched.h>
+#include <stddef.h>
+#include <string.h>
 
 #include <atomic_ops.h>
 
@@ -33,16 +35,19 @@ static inline void pgtsim_unlock(bool shared, uintptr_t *lock)
 		AO_CLEAR((AO_TS_t *)(void *)lock);
 }
 
-/* pgtsim_count() of a shared machine. */
-void pgtsim_count_in_turn(struct pgtsim_tlb *tlb, uint64_t *counter, uint64_t n);
+/* pgtsim_count() where it is quiet, or threads take turns. */
+void pgtsim_count_carefully(struct pgtsim_tlb *tlb, uint64_t *counter, uint64_t n);
 
 /* Adds n to one of the tlb's counters; not from within an event. */
 static inline void pgtsim_count(struct pgtsim_tlb *tlb, uint64_t *counter, uint64_t n)
 {
-	if (tlb->quiet)
-		return;
-	if (tlb->shared)
-		pgtsim_count_in_turn(tlb, counter, n);
+	uint16_t careful;
+
+	static_assert(offsetof(struct pgtsim_tlb, shared) == offsetof(struct pgtsim_tlb, quiet) + 1,
+		      "quiet and shared are asked as one");
+	memcpy(&careful, (const char *)tlb + offsetof(struct pgtsim_tlb, quiet), sizeof(careful));
+	if (careful)
+		pgtsim_count_carefully(tlb, counter, n);
 	else
 		*counter += n;
 }

@@ -206,8 +206,10 @@ void pgtsim_unobserve(struct pgtsim_tlb *tlb, struct pgtsim_observer *observer)
 	tlb->observed = tlb->observers;
 }
 
-void pgtsim_count_in_turn(struct pgtsim_tlb *tlb, uint64_t *counter, uint64_t n)
+void pgtsim_count_carefully(struct pgtsim_tlb *tlb, uint64_t *counter, uint64_t n)
 {
+	if (tlb->quiet)
+		return;
 	pgtsim_lock(tlb->shared, &tlb->lock);
 	*counter += n;
 	pgtsim_unlock(tlb->shared, &tlb->lock);
