@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Table access: the only code that reads or writes entries of table memory.
+ * Table access: the only code that changes entries of tables in use, but for what writes out those
+ * of an implied table; and, but for walks down what is noted in private tables, that reads them.
  *
  * Each primitive works on a run of entries of one table. Tables of one thread get plain loops
  * over vectors; shared ones get one atomic access an entry, hooked ones a call before each. Runs
- * of leaves are recorded here, single entries by the callers in pgtable.c.
+ * of leaves are recorded here, single entries by the callers.
  *
  * Most tables hold nothing but leaves that follow one another, and are never looked at. Such a
  * table is implied: its record tells its entries, none of which is written until the record can
