@@ -612,6 +612,29 @@ static void broken_table_entries(void **state)
 	fixture_fini(&f);
 }
 
+/* A table that was freed under its entry is a fault to translations and maps. */
+static void entries_of_freed_tables(void **state)
+{
+	(void)state;
+	for (int level = PGTSIM_PMD; level >= PGTSIM_PUD; level--) {
+		struct pgtsim_translation t;
+		struct fixture f;
+		uint64_t pa;
+
+		init_4k(&f, "latest");
+		assert_int_equal(map_linear(&f, VA, GIB, 4096, false), 0);
+		assert_int_equal(pgtsim_translate(&f.pgt, VA, &t), 0);
+		pa = pgtsim_desc_address(&f.pgt.geo, level, t.step[level - f.pgt.root->level].desc);
+		pgtsim_memory_free_table(f.memory, pgtsim_memory_table(f.memory, pa));
+		assert_int_equal(pgtsim_translate(&f.pgt, VA, &t), -EFAULT);
+		assert_int_equal(t.fault, PGTSIM_FAULT_EXTERNAL);
+		assert_int_equal(t.level, level);
+		assert_int_equal(map_linear(&f, VA + 4096, GIB, 4096, false), -EFAULT);
+		assert_string_equal(first_violation(&f), "not-a-table");
+		fixture_drop(&f);
+	}
+}
+
 /* A range that needs tables on every level, with a head and a tail. */
 static struct pgtsim_map wide_map(const struct fixture *f, bool blocks)
 {
@@ -2018,6 +2041,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(blocks_are_live_too),
 	cmocka_unit_test(invalid_entries_are_in_the_way),
 	cmocka_unit_test(broken_table_entries),
+	cmocka_unit_test(entries_of_freed_tables),
 	cmocka_unit_test(tables_beyond_pa_bits),
 	cmocka_unit_test(no_memory_rolls_back),
 	cmocka_unit_test(no_memory_keeps_a_prefix),
