@@ -374,6 +374,25 @@ static void barriers_of_a_map_count(void **state)
 	fixture_drop(&f);
 }
 
+/* So is the barrier after a table of the vmemmap is linked, which has none before. */
+static void barriers_of_a_link_count(void **state)
+{
+	struct pgtsim_map map;
+	struct fixture f;
+
+	(void)state;
+	start_4k(&f, "latest");
+	put(&f, VA, 2 * PAGE, false, false);
+	clear(&f, VA, PAGE, 0);
+	map = linear_map(&f, VA + 2 * MIB, GIB, PAGE);
+	map.region = PGTSIM_REGION_VMEMMAP;
+	assert_int_equal(pgtsim_map(&f.pgt, &map), 0);
+	send(&f, LEAF, VA, 1, PAGE);
+	pgtsim_tlb_complete(&f.tlb);
+	assert_false(stale_at(&f, VA));
+	fixture_drop(&f);
+}
+
 /* What is written before the old value is out of sight keeps it possible all the same. */
 static void new_value_does_not_sync_the_old(void **state)
 {
@@ -1347,6 +1366,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(lone_hint_makes_the_group_stale),
 	cmocka_unit_test(barriers_and_kinds_in_order),
 	cmocka_unit_test(barriers_of_a_map_count),
+	cmocka_unit_test(barriers_of_a_link_count),
 	cmocka_unit_test(new_value_does_not_sync_the_old),
 	cmocka_unit_test(invalidates_cover_their_pages),
 	cmocka_unit_test(any_address_of_a_block_will_do),
