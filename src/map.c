@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* map: pgtsim_map(), first all of it that may fail, then all that may not. A part of pgtable. */
 #include <errno.h>
 
 #include "runs.h"

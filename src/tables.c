@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* tables: the records of table pages, and where their entries are. A part of memory. */
 #include "directory.h"
 
 #include <assert.h>

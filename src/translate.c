@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* translate: pgtsim_translate(), what a CPU's table walk does. A part of pgtable. */
 #include "translate.h"
 
 #include <errno.h>
