@@ -167,7 +167,7 @@ static inline int pgtsim_walk_inline(struct pgtsim_pgtable *pgt, uint64_t va, ui
 	unsigned width = pgtsim_width(va, last);
 	int level = table->level, result;
 
-	if (visitor->table)
+	if (visitor->table && level < PGTSIM_PTE)
 		return pgtsim_walk_table(pgt, table, level, va, last, visitor, arg);
 	while ((child = pgtsim_step_down(pgt, run, table, level, va, width))) {
 		run->va = va;

@@ -1633,6 +1633,33 @@ static void visitors_steer(void **state)
 	fixture_fini(&f);
 }
 
+/* With `no_pages` nobody is called for entries of the last level, whatever else is asked for. */
+static void walk_without_pages(void **state)
+{
+	const struct pgtsim_policy policy = profile("latest");
+
+	(void)state;
+	for (unsigned i = 0; i < 4 * PGTSIM_MAX_LEVELS; i++) {
+		const struct pgtsim_geometry geo = toy_geometry(i / 4 + 1);
+		const uint64_t va = pgtsim_va_start(&geo);
+		const struct pgtsim_visitor visitor = {
+			.entries = note_entries,
+			.table = i & 1 ? note_table : NULL,
+			.no_pages = true,
+		};
+		struct visits v = { .n = 0 };
+		struct fixture f;
+
+		fixture_init(&f, &policy, &geo);
+		assert_int_equal(map_linear(&f, va, 0, 4096, false), 0);
+		assert_int_equal(pgtsim_walk(&f.pgt, va, i & 2 ? va : UINT64_MAX, &visitor, &v), 0);
+		assert_int_equal(!v.n, geo.levels == 1 || (i & 3) == 2);
+		while (v.n--)
+			assert_true(v.visit[v.n].kind == 't' || v.visit[v.n].level < PGTSIM_PTE);
+		fixture_fini(&f);
+	}
+}
+
 /* Another thread links a table behind the walk's first run. */
 struct other_thread {
 	uint64_t va, desc;
@@ -2067,6 +2094,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(walk_in_order),
 	cmocka_unit_test(walk_of_one_byte),
 	cmocka_unit_test(visitors_steer),
+	cmocka_unit_test(walk_without_pages),
 	cmocka_unit_test(shared_walk_looks_again),
 	cmocka_unit_test(walk_of_a_broken_entry),
 	cmocka_unit_test(questions_about_runs),
