@@ -190,7 +190,8 @@ static inline void pgtsim_access_fill(const struct pgtsim_pgtable *pgt, struct p
 {
 	uint64_t base = desc - ((uint64_t)index << table->shift);
 
-	if (!(table->live ? table->implied : pgtsim_may_imply(pgt, table)) ||
+	if (!pgtsim_is_private(pgt) ||
+	    !(table->live ? table->implied : pgtsim_may_imply(pgt, table)) ||
 	    !pgtsim_tells_filled(table, index, count, base)) {
 		pgtsim_access_write_leaves(pgt, table, index, count, desc);
 		return;

@@ -26,10 +26,13 @@ static struct tables *get_tables(struct pgtsim_memory *memory, struct chunk *chu
 /* All of its memory, not only its entries: the next table there may be a larger one. */
 void pgtsim_table_write_out(struct pgtsim_table *table)
 {
-	uint64_t first = table->live ? table->first : 0, end = first + table->live;
+	uint64_t first, end;
 
+	/* First: threads that share a table change `live`. */
 	if (!table->implied)
 		return;
+	first = table->live ? table->first : 0;
+	end = first + table->live;
 	memset(table->entries, 0, first * sizeof(uint64_t));
 	for (uint64_t i = first; i < end; i++)
 		table->entries[i] = table->base + (i << table->shift);
