@@ -74,6 +74,9 @@ void pgtsim_table_becomes_upper(struct pgtsim_memory *memory, struct pgtsim_tabl
 void pgtsim_table_note(struct pgtsim_memory *memory, struct pgtsim_table *table, unsigned index,
 		       struct pgtsim_table *child);
 
+/* Gives up a table's notes: it begins anew, from an allocator that keeps tables for later. */
+void pgtsim_table_forget(struct pgtsim_memory *memory, struct pgtsim_table *table);
+
 /*
  * pgtsim_memory_alloc_tables() for a page table that knows which tables are implied: they may be
  * so, empty, from what they held before.

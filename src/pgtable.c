@@ -75,9 +75,12 @@ static void start_record(const struct pgtsim_pgtable *pgt, struct pgtsim_table *
 	if (!pgtsim_implies(pgt)) {
 		table->implied = false;
 		table->children = NULL;
-	} else if (level < PGTSIM_PTE) {
-		pgtsim_table_becomes_upper(pgt->ops.ctx, table);
+		return;
 	}
+	if (table->children)
+		pgtsim_table_forget(pgt->ops.ctx, table);
+	if (level < PGTSIM_PTE)
+		pgtsim_table_becomes_upper(pgt->ops.ctx, table);
 }
 
 int pgtsim_pgtable_init(struct pgtsim_pgtable *pgt, const struct pgtsim_geometry *geo,

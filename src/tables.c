@@ -89,6 +89,14 @@ void pgtsim_table_note(struct pgtsim_memory *memory, struct pgtsim_table *table,
 		table->children[index] = child;
 }
 
+void pgtsim_table_forget(struct pgtsim_memory *memory, struct pgtsim_table *table)
+{
+	pgtsim_memory_lock(memory);
+	pgtsim_host_push(&memory->host[UPPER], pgtsim_piece(table->children, true));
+	pgtsim_memory_unlock(memory);
+	table->children = NULL;
+}
+
 /* Initialises the records of one run and appends them to the list. */
 static void link_tables(struct pgtsim_memory *memory, struct tables *tables,
 			const struct frames *run, struct pgtsim_table ***tail)

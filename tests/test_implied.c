@@ -534,6 +534,61 @@ static void own_alloc_is_called(void **state)
 	fixture_drop(&f);
 }
 
+/* An allocator that keeps tables for the next page table instead of giving them back. */
+static struct pgtsim_table *kept;
+
+static uint64_t keeping_alloc(void *ctx, uint64_t count, struct pgtsim_table ***tail)
+{
+	uint64_t got = 0;
+
+	for (; kept && got < count; got++) {
+		struct pgtsim_table *table = kept;
+
+		kept = table->next;
+		memset(table->entries, 0, 4096);
+		**tail = table;
+		*tail = &table->next;
+	}
+	return got + (got < count ? memory_alloc(ctx, count - got, tail) : 0);
+}
+
+static void keeping_free(void *ctx, struct pgtsim_table *table)
+{
+	(void)ctx;
+	table->next = kept;
+	kept = table;
+}
+
+/* Where the entries of a table led in an earlier life is not known in the next one. */
+static void kept_tables_lead_nowhere(void **state)
+{
+	const struct pgtsim_policy policy = profile("latest");
+	const struct pgtsim_geometry geo = toy_geometry(4);
+	const uint64_t va = pgtsim_va_start(&geo);
+	struct pgtsim_table_ops ops;
+	struct pgtsim_translation t;
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f, &policy, &geo);
+	pgtsim_pgtable_fini(&f.pgt);
+	ops = pgtsim_memory_table_ops(f.memory);
+	memory_alloc = ops.alloc;
+	ops.alloc = keeping_alloc;
+	ops.free = keeping_free;
+	for (unsigned round = 0; round < 4; round++) {
+		assert_int_equal(pgtsim_pgtable_init(&f.pgt, &geo, &f.policy, &f.tlb, ops,
+						     PGTSIM_ACCESS_PRIVATE),
+				 0);
+		assert_int_equal(pgtsim_translate(&f.pgt, va, &t), -EFAULT);
+		assert_int_equal(map_linear(&f, va + 4096, GIB, 4096, false), 0);
+		assert_int_equal(pgtsim_translate(&f.pgt, va, &t), -EFAULT);
+		assert_int_equal(map_linear(&f, va, GIB, 4096, false), 0);
+		pgtsim_pgtable_fini(&f.pgt);
+	}
+	fixture_drop(&f);
+}
+
 /* A table beyond the addresses that entries can hold is no table, whoever linked it. */
 static void tables_out_of_reach(void **state)
 {
@@ -580,6 +635,7 @@ int main(void)
 		cmocka_unit_test(no_way_without_entry),
 		cmocka_unit_test(mapped_through_two_entries),
 		cmocka_unit_test(own_alloc_is_called),
+		cmocka_unit_test(kept_tables_lead_nowhere),
 		cmocka_unit_test(tables_out_of_reach),
 	};
 
