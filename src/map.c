@@ -11,9 +11,9 @@ struct mapping {
 	struct pgtsim_table *tables; /* reserved, in the order they will be linked */
 	uint64_t needed;             /* tables to reserve */
 	bool reserved;               /* all of them were */
-	struct pgtsim_table
-		*empty; /* nothing is there but entries of this one, all zero; or NULL */
-	int skipping;   /* the level below which nothing is mapped; above pte: none */
+	/* Nothing is there but entries of this one, all zero; NULL if there is more. */
+	struct pgtsim_table *empty;
+	int skipping; /* the level below which nothing is mapped; above pte: none */
 };
 
 enum { NOT_SKIPPING = PGTSIM_PTE + 1 };
