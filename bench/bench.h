@@ -59,6 +59,9 @@ void bench_must(bool holds, const char *what, const char *file, int line);
 
 /* ---- machines ---- */
 
+/* Somebody looks at every table of a machine: its entries are in memory, not only in its record. */
+void bench_write_tables(struct pgtsim_machine *machine);
+
 /* Profile latest, 4K and 48 bits, 32 GiB of boot memory, the linear map of hot-added memory as said. */
 struct pgtsim_machine *bench_machine(bool blocks, bool cont, bool checker);
 

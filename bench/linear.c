@@ -147,6 +147,21 @@ static double resident(void)
 	return (double)pages * 4096;
 }
 
+/* What a machine takes, times its tables, once this is mapped and all of it was looked at. */
+static double written(const struct pgtsim_map *map)
+{
+	double before = resident(), after;
+	struct pgtsim_machine *machine = bench_machine(false, false, false);
+	uint64_t tables;
+
+	must(pgtsim_map(&machine->pgt, map) == 0);
+	bench_write_tables(machine);
+	tables = machine->tlb.counts.tables_allocated;
+	after = resident();
+	pgtsim_machine_free(&machine);
+	return (after - before) / (double)(tables * 4096);
+}
+
 /* The first mapping of a machine, in memory that is new, and what it takes. */
 static void first_map(struct bench *bench, uint64_t size)
 {
@@ -172,8 +187,10 @@ static void first_map(struct bench *bench, uint64_t size)
 		must_be_mapped(machine, ptes, &map, &none);
 		pgtsim_machine_free(&machine);
 	}
-	if (!bench_counts_only(bench) && before > 0)
-		bench_value(bench, "memory", (after - before) / (double)bytes, "x tables");
+	if (bench_counts_only(bench) || before == 0)
+		return;
+	bench_value(bench, "memory", (after - before) / (double)bytes, "x tables");
+	bench_value(bench, "written", written(&map), "x tables");
 }
 
 void bench_linear(struct bench *bench)

@@ -47,3 +47,9 @@ void bench_must_translate(const struct pgtsim_machine *machine, uint64_t va, uin
 	must(pgtsim_translate(&machine->pgt, va + size, &at) != 0);
 	must(pgtsim_translate(&machine->pgt, va - 1, &at) != 0);
 }
+
+void bench_write_tables(struct pgtsim_machine *machine)
+{
+	for (uint64_t i = 0; i < machine->tlb.counts.tables_allocated; i++)
+		must(pgtsim_memory_table(machine->memory, RAM_START + i * 4096) != NULL);
+}

@@ -109,13 +109,6 @@ static void one_round(struct bench *bench, const struct pgtsim_machine *machine,
 	bench_time(bench, names[dependent][1], ours, WALKS, "walk");
 }
 
-/* Somebody looked at every table: its entries are in memory, not only in its record. */
-static void write_tables(struct pgtsim_machine *machine)
-{
-	for (uint64_t i = 0; i < machine->tlb.counts.tables_allocated; i++)
-		must(pgtsim_memory_table(machine->memory, RAM_START + i * 4096) != NULL);
-}
-
 static void one_case(struct bench *bench, uint64_t size, bool written)
 {
 	struct pgtsim_machine *machine = bench_machine(false, false, false);
@@ -136,7 +129,7 @@ static void one_case(struct bench *bench, uint64_t size, bool written)
 		fill_addresses(map.va, size);
 		copy = copy_tables(machine);
 		if (written)
-			write_tables(machine);
+			bench_write_tables(machine);
 		while (bench_round(bench)) {
 			one_round(bench, machine, &copy, false);
 			one_round(bench, machine, &copy, true);

@@ -135,10 +135,10 @@ static void set_pools(struct pgtsim_memory *memory)
 	enum { MIB = 1 << 20 };
 	size_t piece = (memory->table_bytes + 63) & ~(size_t)63;
 
-	memory->host[LAST] = (struct host){ piece, .few = 1, .many = 64 * MIB };
-	memory->host[UPPER] = (struct host){ piece, .few = 2 * MIB, .many = 2 * MIB };
+	memory->host[LAST] = (struct host){ piece, .few = 1, .many = 128 * MIB };
+	memory->host[UPPER] = (struct host){ piece, .few = 4 * MIB, .many = 4 * MIB };
 	memory->host[RECORDS] =
-		(struct host){ sizeof(struct tables), .few = 2 * MIB, .many = 2 * MIB };
+		(struct host){ sizeof(struct tables), .few = 4 * MIB, .many = 4 * MIB };
 }
 
 int pgtsim_memory_new(struct pgtsim_memory **out, unsigned page_shift, size_t table_bytes,

@@ -698,6 +698,7 @@ static void test_upper_tables_grow(void **state)
 	struct pgtsim_memory *memory = make_one(0, 4 * CHUNK);
 	struct pgtsim_table *list = NULL, **tail = &list;
 	const struct host *last = &memory->host[LAST], *upper = &memory->host[UPPER];
+	const size_t few = 4 << 20;
 	unsigned count = 0;
 
 	(void)state;
@@ -714,8 +715,8 @@ static void test_upper_tables_grow(void **state)
 		assert_true(list->upper);
 		taken = upper->pieces * 4096;
 		unused = taken - ++count * 4096;
-		assert_true(unused < (taken > 2 << 20 ? 2 << 20 : 64 << 10));
-		assert_int_equal(host_advised, taken > 2 << 20 ? taken - (2 << 20) : 0);
+		assert_true(unused < (taken > few ? 2 << 20 : 64 << 10));
+		assert_int_equal(host_advised, taken > few ? taken - few : 0);
 	}
 	pgtsim_memory_free(&memory);
 }
