@@ -40,6 +40,22 @@ struct pgtsim_run pgtsim_run_part(const struct pgtsim_pgtable *pgt, const struct
 	return part;
 }
 
+/* What the events of a run's leaves have in common. */
+static inline struct pgtsim_event leaves_event(const struct pgtsim_pgtable *pgt,
+					       const struct pgtsim_run *run, enum pgtsim_op op,
+					       unsigned flags)
+{
+	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level);
+
+	return (struct pgtsim_event){
+		.op = op,
+		.level = run->level,
+		.flags = flags,
+		.size = size,
+		.step = size,
+	};
+}
+
 /* What a flag says happens after an entry, as events of their own. */
 static void each(struct pgtsim_pgtable *pgt, uint64_t va, unsigned flags)
 {
@@ -91,15 +107,9 @@ static void store_singly(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 static void map_singly(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pa,
 		       uint64_t attrs, unsigned flags)
 {
-	struct pgtsim_event event = {
-		.op = PGTSIM_OP_MAP,
-		.level = run->level,
-		.flags = flags,
-		.size = pgtsim_entry_size(&pgt->geo, run->level),
-		.step = pgtsim_entry_size(&pgt->geo, run->level),
-		.pa = pa,
-	};
+	struct pgtsim_event event = leaves_event(pgt, run, PGTSIM_OP_MAP, flags);
 
+	event.pa = pa;
 	for (unsigned i = 0; i < run->count; i++, event.pa += event.size) {
 		event.new_desc = pgtsim_desc_leaf(&pgt->geo, run->level, event.pa, attrs);
 		store_singly(pgt, run, &event, run->index + i);
@@ -108,53 +118,31 @@ static void map_singly(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 
 static void clear_singly(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, unsigned flags)
 {
-	struct pgtsim_event event = {
-		.op = PGTSIM_OP_CLEAR,
-		.level = run->level,
-		.flags = flags,
-		.size = pgtsim_entry_size(&pgt->geo, run->level),
-		.step = pgtsim_entry_size(&pgt->geo, run->level),
-	};
+	struct pgtsim_event event = leaves_event(pgt, run, PGTSIM_OP_CLEAR, flags);
 
 	for (unsigned i = 0; i < run->count; i++)
 		store_singly(pgt, run, &event, run->index + i);
 }
 
-/* The event of `count` leaves that were written from va on. */
-static void map_event(struct pgtsim_pgtable *pgt, int level, uint64_t va, uint64_t count,
-		      uint64_t pa, uint64_t desc, unsigned flags)
+void pgtsim_run_map_carefully(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pa,
+			      uint64_t attrs, unsigned flags)
 {
-	const struct pgtsim_event event = {
-		.op = PGTSIM_OP_MAP,
-		.level = level,
-		.flags = flags,
-		.va = va,
-		.count = count,
-		.size = pgtsim_entry_size(&pgt->geo, level),
-		.step = pgtsim_entry_size(&pgt->geo, level),
-		.pa = pa,
-		.new_desc = desc,
-	};
-
-	pgtsim_events_tell(pgt->tlb, &event);
-}
-
-void pgtsim_run_map_watched(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pa,
-			    uint64_t attrs, unsigned flags)
-{
-	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level);
-	uint64_t va = pgtsim_entry_base(&pgt->geo, run->level, run->va);
+	struct pgtsim_event event = leaves_event(pgt, run, PGTSIM_OP_MAP, flags);
+	unsigned done = 0;
 
 	if (pgt->tlb->single) {
 		map_singly(pgt, run, pa, attrs, flags);
 		return;
 	}
-	for (unsigned done = 0, n; done < run->count; done += n, va += n * size, pa += n * size) {
-		uint64_t desc = pgtsim_leaf(&pgt->geo, run->level, pa, attrs);
-
-		n = (unsigned)pgtsim_desc_run(&pgt->geo, run->level, pa, run->count - done);
-		pgtsim_access_fill(pgt, run->table, run->index + done, n, desc);
-		map_event(pgt, run->level, va, n, pa, desc, flags);
+	event.va = pgtsim_entry_base(&pgt->geo, run->level, run->va);
+	for (event.pa = pa; done < run->count; done += (unsigned)event.count) {
+		event.new_desc = pgtsim_leaf(&pgt->geo, run->level, event.pa, attrs);
+		event.count = pgtsim_desc_run(&pgt->geo, run->level, event.pa, run->count - done);
+		pgtsim_access_fill(pgt, run->table, run->index + done, (unsigned)event.count,
+				   event.new_desc);
+		pgtsim_events_tell(pgt->tlb, &event);
+		event.va += event.count * event.size;
+		event.pa += event.count * event.size;
 	}
 	pgtsim_count_work(pgt, run->count);
 }
@@ -170,13 +158,7 @@ static void clear_events(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 			 unsigned flags)
 {
 	uint64_t base = pgtsim_entry_base(&pgt->geo, run->level, run->va);
-	struct pgtsim_event event = {
-		.op = PGTSIM_OP_CLEAR,
-		.level = run->level,
-		.flags = flags,
-		.size = pgtsim_entry_size(&pgt->geo, run->level),
-		.step = pgtsim_entry_size(&pgt->geo, run->level),
-	};
+	struct pgtsim_event event = leaves_event(pgt, run, PGTSIM_OP_CLEAR, flags);
 	const struct pgtsim_table *table = run->table;
 	unsigned index = run->index, end = run->index + run->count;
 	bool known = pgtsim_is_private(pgt) && table->told && live == run->count;
@@ -197,8 +179,8 @@ static void clear_events(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 	}
 }
 
-void pgtsim_run_clear_watched(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
-			      unsigned live, unsigned flags)
+void pgtsim_run_clear_carefully(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+				unsigned live, unsigned flags)
 {
 	if (pgt->tlb->single) {
 		clear_singly(pgt, run, flags);
@@ -217,10 +199,5 @@ void pgtsim_run_clear(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, 
 
 unsigned pgtsim_table_first(struct pgtsim_pgtable *pgt, struct pgtsim_table *table)
 {
-	unsigned end = pgtsim_entries(&pgt->geo, table->level);
-
-	if (pgtsim_is_private(pgt))
-		return pgtsim_runs_first(pgt, table);
-	pgtsim_count_work(pgt, end);
-	return pgtsim_access_zeros(pgt, table, 0, end);
+	return pgtsim_runs_first(pgt, table);
 }

@@ -39,11 +39,14 @@ static inline bool pgtsim_is_plain(const struct pgtsim_pgtable *pgt)
 	return pgtsim_is_private(pgt) && !pgtsim_tlb_watched(pgt->tlb) && !pgt->tlb->single;
 }
 
-/* pgtsim_run_map() and pgtsim_run_clear() for those who watch. */
-void pgtsim_run_map_watched(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pa,
-			    uint64_t attrs, unsigned flags);
-void pgtsim_run_clear_watched(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
-			      unsigned live, unsigned flags);
+/*
+ * pgtsim_run_map() and pgtsim_run_clear() where it takes more than that, or where descriptors of
+ * addresses that follow one another may not do so.
+ */
+void pgtsim_run_map_carefully(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pa,
+			      uint64_t attrs, unsigned flags);
+void pgtsim_run_clear_carefully(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+				unsigned live, unsigned flags);
 
 static inline unsigned pgtsim_runs_live(const struct pgtsim_pgtable *pgt,
 					const struct pgtsim_run *run)
@@ -72,7 +75,7 @@ static inline void pgtsim_runs_map(struct pgtsim_pgtable *pgt, const struct pgts
 	flags = pgtsim_map_flags(pgt, run, flags);
 	pgtsim_access_lines(pgt, run->index, run->count);
 	if (!pgtsim_is_plain(pgt) || pgt->geo.oa != PGTSIM_OA_48) {
-		pgtsim_run_map_watched(pgt, run, pa, attrs, flags);
+		pgtsim_run_map_carefully(pgt, run, pa, attrs, flags);
 		return;
 	}
 	desc = pgtsim_leaf(&pgt->geo, run->level, pa, attrs);
@@ -89,7 +92,7 @@ static inline void pgtsim_runs_clear(struct pgtsim_pgtable *pgt, const struct pg
 	if (pgtsim_sync_after_clear(pgt, run))
 		flags |= PGTSIM_EACH_SYNC;
 	if (!pgtsim_is_plain(pgt)) {
-		pgtsim_run_clear_watched(pgt, run, live, flags);
+		pgtsim_run_clear_carefully(pgt, run, live, flags);
 		return;
 	}
 	pgtsim_tlb_count(&pgt->tlb->counts, PGTSIM_OP_CLEAR, run->level, live, flags);
@@ -97,12 +100,15 @@ static inline void pgtsim_runs_clear(struct pgtsim_pgtable *pgt, const struct pg
 	pgtsim_count_work(pgt, run->count);
 }
 
-/* pgtsim_table_first() in a page table of one thread. */
 static inline unsigned pgtsim_runs_first(const struct pgtsim_pgtable *pgt,
 					 struct pgtsim_table *table)
 {
 	unsigned end = pgtsim_entries(&pgt->geo, table->level), zeros;
 
+	if (!pgtsim_is_private(pgt)) {
+		pgtsim_count_work(pgt, end);
+		return pgtsim_access_zeros(pgt, table, 0, end);
+	}
 	if (!table->live) {
 		table->first = end;
 		return end;

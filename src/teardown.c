@@ -456,8 +456,7 @@ static void check_ptes(struct pgtsim_pgtable *pgt, const struct pgtsim_run *pare
 static bool is_empty(struct pgtsim_pgtable *pgt, struct pgtsim_table *table)
 {
 	unsigned entries = pgtsim_entries(&pgt->geo, table->level);
-	unsigned first = pgtsim_is_private(pgt) ? pgtsim_runs_first(pgt, table) :
-						  pgtsim_table_first(pgt, table);
+	unsigned first = pgtsim_runs_first(pgt, table);
 	bool empty = first == entries;
 
 	if (!empty)
