@@ -240,8 +240,7 @@ void pgtsim_tlb_begin(struct pgtsim_tlb *tlb, enum pgtsim_op op, uint64_t va, ui
 		.size = last - va + 1,
 	};
 
-	if (pgtsim_tlb_watched(tlb))
-		pgtsim_tlb_event(tlb, &event);
+	pgtsim_tlb_event(tlb, &event);
 }
 
 void pgtsim_tlb_end(struct pgtsim_tlb *tlb, uint64_t va, uint64_t last)

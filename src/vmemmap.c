@@ -338,7 +338,7 @@ int pgtsim_vmemmap_populate(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint
 
 	if (ret)
 		return ret;
-	pgtsim_tlb_begin(vmemmap->pgt->tlb, PGTSIM_OP_BEGIN_POPULATE, start, last);
+	pgtsim_events_begin(vmemmap->pgt->tlb, PGTSIM_OP_BEGIN_POPULATE, start, last);
 	if (p.altmap)
 		before = *p.altmap;
 	p.mark = pgtsim_tables_mark(vmemmap->pgt);
