@@ -127,7 +127,7 @@ static bool sizes_ok(unsigned page_shift, size_t table_bytes)
 
 /*
  * Most tables of the last level are never written: what is made for them costs nothing before that,
- * and huge pages for a small need only when what the last of them wastes is at most 3 %. All else
+ * and huge pages for a small need only when what the last of them wastes is at most 2 %. All else
  * is written at once, but so much less that a huge page of it is soon as little of the whole.
  */
 static void set_pools(struct pgtsim_memory *memory)

@@ -206,17 +206,24 @@ static struct pgtsim_table *last_table(const struct fixture *f, uint64_t va)
 								   t.step[t.steps - 2].desc));
 }
 
-/* A table that is mapped whole is implied until one entry changes or its memory is asked for. */
-static void written_when_needed(void **state)
+/* A page table of 4K pages and 48 bits, as of the latest kernel. Returns its first address. */
+static uint64_t init_4k_48(struct fixture *f)
 {
 	const struct pgtsim_policy policy = profile("latest");
 	const struct pgtsim_geometry geo = linux_geometry(4, 48, 0, 48);
-	uint64_t va = pgtsim_va_start(&geo);
+
+	fixture_init(f, &policy, &geo);
+	return pgtsim_va_start(&geo);
+}
+
+/* A table that is mapped whole is implied until one entry changes or its memory is asked for. */
+static void written_when_needed(void **state)
+{
 	struct pgtsim_table *table;
 	struct fixture f;
+	uint64_t va = init_4k_48(&f);
 
 	(void)state;
-	fixture_init(&f, &policy, &geo);
 	assert_int_equal(map_linear(&f, va, 2 * GIB, 4 * MIB, false), 0);
 	table = last_table(&f, va);
 	assert_true(table->implied && table->live == 512);
@@ -251,14 +258,11 @@ static void clear_pages(struct fixture *f, uint64_t va, unsigned from, unsigned 
 /* So is one that holds a single run of leaves, while that grows and shrinks at its ends. */
 static void runs_need_no_memory(void **state)
 {
-	const struct pgtsim_policy policy = profile("latest");
-	const struct pgtsim_geometry geo = linux_geometry(4, 48, 0, 48);
-	uint64_t va = pgtsim_va_start(&geo);
 	struct pgtsim_table *table;
 	struct fixture f;
+	uint64_t va = init_4k_48(&f);
 
 	(void)state;
-	fixture_init(&f, &policy, &geo);
 	assert_int_equal(map_linear(&f, va + 20 * 4096, 2 * GIB, 20 * 4096, false), 0);
 	table = last_table(&f, va + 20 * 4096);
 	assert_true(table->implied && table->first == 20 && table->live == 20);
@@ -393,15 +397,12 @@ static void upper_tables_are_apart(void **state)
 /* Memory that held an implied table, or one that was never cleared, is empty for the next one. */
 static void memory_is_used_again(void **state)
 {
-	const struct pgtsim_policy policy = profile("latest");
-	struct pgtsim_geometry geo = linux_geometry(4, 48, 0, 48);
-	uint64_t va = pgtsim_va_start(&geo);
+	struct fixture f;
+	uint64_t va = init_4k_48(&f);
 	struct pgtsim_table *list, **tail = &list;
 	struct pgtsim_unmap unmap = { .start = va, .end = va + 2 * MIB };
-	struct fixture f;
 
 	(void)state;
-	fixture_init(&f, &policy, &geo);
 	for (unsigned written = 0; written < 2; written++) {
 		assert_int_equal(map_linear(&f, va, 2 * GIB, 2 * MIB, false), 0);
 		if (written)

@@ -389,6 +389,7 @@ static void observers_come_and_go(void **state)
 	assert_int_equal(c.seen, 3);
 	pgtsim_unobserve(&tlb, &c.observer);
 	assert_null(tlb.observers);
+	assert_false(tlb.observed);
 	assert_int_equal(tlb.counts.dsb, 3);
 	pgtsim_tlb_fini(&tlb);
 }
