@@ -139,7 +139,7 @@ PGTSIM_API uint64_t pgtsim_memory_free_run(struct pgtsim_memory *memory, uint64_
 PGTSIM_API uint64_t pgtsim_memory_alloc_tables(struct pgtsim_memory *memory, uint64_t count,
 					       struct pgtsim_table ***tail);
 
-/* Frees a table page. Its entries need not be zero. */
+/* Frees a table page. Its entries need not be zero, as long as `live` says so. */
 PGTSIM_API void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table *table);
 
 /*
