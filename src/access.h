@@ -113,19 +113,24 @@ static inline uint64_t pgtsim_access_read(const struct pgtsim_pgtable *pgt,
 	return pgtsim_access_read_carefully(pgt, table, index);
 }
 
-static inline void pgtsim_access_write(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-				       unsigned index, uint64_t desc)
+/* Writes an entry of a table of one thread. */
+static inline void pgtsim_plain_write(struct pgtsim_table *table, unsigned index, uint64_t desc)
 {
-	if (!pgtsim_is_private(pgt)) {
-		pgtsim_access_write_carefully(pgt, table, index, desc);
-		return;
-	}
 	if (table->implied)
 		pgtsim_table_write_out(table);
 	if (table->children)
 		table->children[index] = NULL;
 	table->told = false;
 	table->entries[index] = desc;
+}
+
+static inline void pgtsim_access_write(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+				       unsigned index, uint64_t desc)
+{
+	if (pgtsim_is_private(pgt))
+		pgtsim_plain_write(table, index, desc);
+	else
+		pgtsim_access_write_carefully(pgt, table, index, desc);
 }
 
 /*
@@ -141,7 +146,24 @@ static inline bool pgtsim_access_install(const struct pgtsim_pgtable *pgt,
 	return true;
 }
 
-/* Keeps the record when `live` of these entries, all zero before, are written. */
+/* Keeps the record of a table of one thread when `live` of these entries, all zero, are written. */
+static inline void pgtsim_plain_filled(struct pgtsim_table *table, unsigned index, unsigned live)
+{
+	table->live += live;
+	if (index < table->first)
+		table->first = index;
+}
+
+/* The same when they are cleared. */
+static inline void pgtsim_plain_cleared(struct pgtsim_table *table, unsigned index, unsigned count,
+					unsigned live)
+{
+	table->live -= live;
+	if (index <= table->first && table->first < index + count)
+		table->first = index + count;
+}
+
+/* The same of any table. All that threads keep of one they share is `live`. */
 static inline void pgtsim_record_filled(const struct pgtsim_pgtable *pgt,
 					struct pgtsim_table *table, unsigned index, unsigned live)
 {
@@ -149,12 +171,9 @@ static inline void pgtsim_record_filled(const struct pgtsim_pgtable *pgt,
 		AO_int_fetch_and_add_release(&table->live, live);
 		return;
 	}
-	table->live += live;
-	if (index < table->first)
-		table->first = index;
+	pgtsim_plain_filled(table, index, live);
 }
 
-/* The same when they are cleared. All that threads keep of a table they share is `live`. */
 static inline void pgtsim_record_cleared(const struct pgtsim_pgtable *pgt,
 					 struct pgtsim_table *table, unsigned index, unsigned count,
 					 unsigned live)
@@ -163,9 +182,7 @@ static inline void pgtsim_record_cleared(const struct pgtsim_pgtable *pgt,
 		AO_int_fetch_and_add_release(&table->live, -live);
 		return;
 	}
-	table->live -= live;
-	if (index <= table->first && table->first < index + count)
-		table->first = index + count;
+	pgtsim_plain_cleared(table, index, count, live);
 }
 
 /* Whether a table may be implied. */

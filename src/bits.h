@@ -25,6 +25,11 @@ static inline void pgtsim_bits_set(uint64_t *bits, unsigned lo, unsigned hi)
 		bits[w] |= hi - w * 64 < 64 ? from & ~(~UINT64_C(0) << hi % 64) : from;
 }
 
+static inline void pgtsim_bit_set(uint64_t *bits, unsigned i)
+{
+	bits[i / 64] |= UINT64_C(1) << i % 64;
+}
+
 static inline void pgtsim_bits_clear(uint64_t *bits, unsigned lo, unsigned hi)
 {
 	for (unsigned w = lo / 64; w * 64 < hi; w++)

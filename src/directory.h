@@ -56,6 +56,9 @@ static inline struct pgtsim_table *pgtsim_directory_find(const struct directory 
 /* The same to call by address: `find` of struct pgtsim_table_ops for a simulated memory. */
 struct pgtsim_table *pgtsim_directory_lookup(const void *memory, uint64_t pa);
 
+/* The same with pgtsim_memory_alloc_tables(). */
+uint64_t pgtsim_memory_alloc_op(void *memory, uint64_t count, struct pgtsim_table ***tail);
+
 /* Writes the entries that the record of an implied table tells: someone is about to look. */
 void pgtsim_table_write_out(struct pgtsim_table *table);
 
@@ -67,12 +70,22 @@ void pgtsim_table_write_out(struct pgtsim_table *table);
  */
 void pgtsim_table_becomes_upper(struct pgtsim_memory *memory, struct pgtsim_table *table);
 
+/* pgtsim_table_note() in a table that has no notes yet. */
+void pgtsim_table_note_first(struct pgtsim_memory *memory, struct pgtsim_table *table,
+			     unsigned index, struct pgtsim_table *child);
+
 /*
  * Notes that an entry of a table leads to `child`, so that walks need not look it up. Whoever
  * changes the entry must clear the note. Without host memory for it nothing is noted.
  */
-void pgtsim_table_note(struct pgtsim_memory *memory, struct pgtsim_table *table, unsigned index,
-		       struct pgtsim_table *child);
+static inline void pgtsim_table_note(struct pgtsim_memory *memory, struct pgtsim_table *table,
+				     unsigned index, struct pgtsim_table *child)
+{
+	if (table->children)
+		table->children[index] = child;
+	else
+		pgtsim_table_note_first(memory, table, index, child);
+}
 
 /* Gives up a table's notes: it begins anew, from an allocator that keeps tables for later. */
 void pgtsim_table_forget(struct pgtsim_memory *memory, struct pgtsim_table *table);
@@ -83,5 +96,8 @@ void pgtsim_table_forget(struct pgtsim_memory *memory, struct pgtsim_table *tabl
  */
 uint64_t pgtsim_memory_take_tables(struct pgtsim_memory *memory, uint64_t count,
 				   struct pgtsim_table ***tail);
+
+/* The same for one, where nothing stands between it and its memory; NULL: it must be called. */
+struct pgtsim_table *pgtsim_memory_take_table(struct pgtsim_memory *memory);
 
 #endif

@@ -641,6 +641,7 @@ static uint64_t named_bits(const struct pgtsim_geometry *geo, int level, uint64_
 
 	/* An address that is too wide stands in address bits all the same. */
 	wide.pa_bits = geo->oa == PGTSIM_OA_48 ? 48 : 52;
+	wide.pa_mask = PGTSIM_BIT(wide.pa_bits) - pgtsim_page_size(geo);
 	pgtsim_desc_decode(&wide, level, desc, &parts);
 	named = pgtsim_desc_encode(&wide, level, &parts);
 	/* Half a copy is none. */

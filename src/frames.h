@@ -186,7 +186,10 @@ static inline void pgtsim_frames_loosen(struct pgtsim_memory *memory, const stru
 {
 	struct chunk *chunk = frames->chunk;
 
-	pgtsim_bits_set(chunk->loose, frames->start, frames->end);
+	if (frames->end - frames->start == 1)
+		pgtsim_bit_set(chunk->loose, frames->start);
+	else
+		pgtsim_bits_set(chunk->loose, frames->start, frames->end);
 	if (chunk->is_loose)
 		return;
 	chunk->is_loose = true;

@@ -125,6 +125,7 @@ int pgtsim_geometry_custom(struct pgtsim_geometry *geo, const struct pgtsim_geom
 		geo->block_legal[slot] = geo->block[slot];
 		shift += geo->bits[slot];
 	}
+	geo->pa_mask = (UINT64_C(1) << geo->pa_bits) - pgtsim_page_size(geo);
 	geo->cont[pgtsim_slot(PGTSIM_PTE)] = config->cont_pte;
 	geo->cont[pgtsim_slot(PGTSIM_PMD)] = config->cont_pmd;
 	geo->va_bits = config->va_bits ? config->va_bits : (uint8_t)shift;

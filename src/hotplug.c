@@ -7,6 +7,7 @@
 #include "online.h"
 #include "ranges.h"
 #include "sections.h"
+#include "short.h"
 
 enum { MAX_SECTION_SHIFT = 30 };
 
@@ -106,15 +107,15 @@ struct coming {
 int pgtsim_unmap_linear(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size, uint64_t floor,
 			uint64_t ceiling)
 {
-	const struct pgtsim_unmap unmap = { .start = va, .end = va + size };
 	int ret;
 
 	if (pgtsim_geometry_check_va(&pgt->geo, va, size))
 		return -EINVAL;
-	ret = pgtsim_unmap_range(pgt, &unmap);
-	if (ret)
+	ret = pgtsim_short_unmap(pgt, va, va + (size - 1), floor, ceiling);
+	if (ret != PGTSIM_NOT_SHORT)
 		return ret;
-	return pgtsim_free_tables(pgt, va, va + size, floor, ceiling);
+	ret = pgtsim_unmap_range(pgt, &(struct pgtsim_unmap){ .start = va, .end = va + size });
+	return ret ? ret : pgtsim_free_tables(pgt, va, va + size, floor, ceiling);
 }
 
 static void unmap_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)

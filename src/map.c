@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "runs.h"
+#include "short.h"
 
 /* A mapping under way: page aligned, [va, last], pa = va + delta. */
 struct mapping {
@@ -264,23 +265,13 @@ static int map_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, struct 
 	return skips_table(pgt, arg, run) ? PGTSIM_WALK_SKIP : 0;
 }
 
-static int check_map(const struct pgtsim_geometry *geo, const struct pgtsim_map *map,
-		     struct mapping *m)
+static int check_map(const struct pgtsim_geometry *geo, const struct pgtsim_map *map)
 {
-	uint64_t mask = pgtsim_page_size(geo) - 1;
-
-	if ((map->va ^ map->pa) & mask)
+	if ((map->va ^ map->pa) & (pgtsim_page_size(geo) - 1))
 		return -EINVAL;
 	if (pgtsim_geometry_check_va(geo, map->va, map->size) ||
 	    pgtsim_geometry_check_pa(geo, map->pa, map->size))
 		return -EINVAL;
-	*m = (struct mapping){
-		.map = map,
-		.va = map->va & ~mask,
-		.last = (map->va + map->size - 1) | mask,
-		.delta = map->pa - map->va,
-		.skipping = NOT_SKIPPING,
-	};
 	return 0;
 }
 
@@ -305,20 +296,24 @@ static const struct map_visitors map_visitors_skipping = {
 	.commit = { .entries = map_entries, .table = map_table },
 };
 
-int pgtsim_map(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map)
+/* pgtsim_map() of [va, last], whole pages, checked. */
+static int map_range(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map, uint64_t va,
+		     uint64_t last)
 {
 	bool skips = map->blocks && pgt->policy->block_over_table == PGTSIM_OVER_TABLE_SKIP;
 	const struct map_visitors *visitors = skips ? &map_visitors_skipping : &map_visitors;
-	struct pgtsim_table *first;
-	struct mapping m;
+	struct mapping m = {
+		.map = map,
+		.va = va,
+		.last = last,
+		.delta = map->pa - map->va,
+		.skipping = NOT_SKIPPING,
+	};
 	uint64_t got;
-	int ret = check_map(&pgt->geo, map, &m);
+	int ret;
 
-	if (ret)
-		return ret;
-	pgtsim_events_begin(pgt->tlb, PGTSIM_OP_BEGIN_MAP, m.va, m.last);
-	first = skips ? pgt->root : pgtsim_lowest_table(pgt, m.va, m.last);
-	ret = pgtsim_walk_lowest(pgt, first, first->level, m.va, m.last, &visitors->prepare, &m);
+	pgtsim_events_begin(pgt->tlb, PGTSIM_OP_BEGIN_MAP, va, last);
+	ret = pgtsim_walk(pgt, va, last, &visitors->prepare, &m);
 	if (ret)
 		return ret;
 	got = pgtsim_tables_reserve(pgt, m.needed, &m.tables);
@@ -328,10 +323,21 @@ int pgtsim_map(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map)
 	}
 	m.reserved = got == m.needed;
 	if (m.empty && pgtsim_is_private(pgt))
-		ret = map_empty(pgt, &m, m.empty, m.empty->level, m.va, m.last);
+		ret = map_empty(pgt, &m, m.empty, m.empty->level, va, last);
 	else
-		ret = pgtsim_walk_table(pgt, first, first->level, m.va, m.last, &visitors->commit,
-					&m);
+		ret = pgtsim_walk(pgt, va, last, &visitors->commit, &m);
 	pgtsim_tables_release(pgt, &m.tables);
 	return ret;
+}
+
+int pgtsim_map(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map)
+{
+	uint64_t mask = pgtsim_page_size(&pgt->geo) - 1;
+	uint64_t va = map->va & ~mask, last = (map->va + map->size - 1) | mask;
+	int ret = check_map(&pgt->geo, map);
+
+	if (ret)
+		return ret;
+	ret = pgtsim_short_map(pgt, map, va, last);
+	return ret == PGTSIM_NOT_SHORT ? map_range(pgt, map, va, last) : ret;
 }

@@ -44,9 +44,9 @@ static inline uint64_t pgtsim_oa_bits(const struct pgtsim_geometry *geo, uint64_
 	const struct oa_layout *layout = &oa_layouts[geo->oa];
 	uint64_t high, in_place;
 
-	pa &= PGTSIM_BIT(geo->pa_bits) - 1;
+	pa &= geo->pa_mask;
 	if (geo->oa == PGTSIM_OA_48)
-		return pa & (PGTSIM_BIT(48) - PGTSIM_BIT(geo->page_shift));
+		return pa;
 	in_place = oa_mask(layout->in_place, geo->page_shift);
 	/* Changes 64K/52 only: elsewhere these bits are in place or above pa_bits. */
 	if (geo->oa_keeps_49_48)

@@ -4,11 +4,11 @@
 #include <errno.h>
 
 #include "cached.h"
-#include "runs.h"
+#include "links.h"
 
 /* ---- creation ---- */
 
-static uint64_t memory_alloc(void *ctx, uint64_t count, struct pgtsim_table ***tail)
+uint64_t pgtsim_memory_alloc_op(void *ctx, uint64_t count, struct pgtsim_table ***tail)
 {
 	return pgtsim_memory_alloc_tables(ctx, count, tail);
 }
@@ -26,7 +26,7 @@ struct pgtsim_table *pgtsim_directory_lookup(const void *memory, uint64_t pa)
 struct pgtsim_table_ops pgtsim_memory_table_ops(struct pgtsim_memory *memory)
 {
 	return (struct pgtsim_table_ops){
-		.alloc = memory_alloc,
+		.alloc = pgtsim_memory_alloc_op,
 		.free = memory_free,
 		.find = pgtsim_directory_lookup,
 		.ctx = memory,
@@ -58,20 +58,11 @@ static inline void table_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op,
 	}
 }
 
-/* The side record of an empty table; an allocator of the caller's own may have left anything. */
+/* The side record of an empty table, and its host memory. */
 static void start_record(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table, int level,
 			 enum pgtsim_region region)
 {
-	table->next = NULL;
-	table->live = 0;
-	table->linked = false;
-	table->told = pgtsim_is_private(pgt);
-	table->first = pgtsim_is_shared(pgt) ? 0 : pgtsim_entries(&pgt->geo, level);
-	table->level = (int8_t)level;
-	table->region = (uint8_t)region;
-	table->epoch = pgt->epoch;
-	table->constructed = false;
-	table->shift = pgt->geo.shift[pgtsim_slot(level)];
+	pgtsim_record_start(pgt, table, level, region);
 	if (!pgtsim_implies(pgt)) {
 		table->implied = false;
 		table->children = NULL;
@@ -137,7 +128,7 @@ uint64_t pgtsim_tables_reserve(struct pgtsim_pgtable *pgt, uint64_t count,
 	*list = NULL;
 	if (!count)
 		got = 0;
-	else if (pgtsim_implies(pgt) && pgt->ops.alloc == memory_alloc)
+	else if (pgtsim_implies(pgt) && pgt->ops.alloc == pgtsim_memory_alloc_op)
 		got = pgtsim_memory_take_tables(pgt->ops.ctx, count, &tail);
 	else
 		got = pgt->ops.alloc(pgt->ops.ctx, count, &tail);
@@ -175,14 +166,6 @@ static inline void entry_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op,
 	}
 }
 
-/* __create_pgd_mapping() calls the constructor of a table, vmemmap_p?d_populate() does not. */
-static unsigned construct(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table)
-{
-	table->constructed = pgt->policy->table_dtor != PGTSIM_TABLE_DTOR_NONE &&
-			     table->region != PGTSIM_REGION_VMEMMAP;
-	return table->constructed ? PGTSIM_EACH_CTOR : 0;
-}
-
 static unsigned destruct(struct pgtsim_pgtable *pgt, const struct pgtsim_table *table, uint64_t va)
 {
 	if (!table->constructed)
@@ -203,7 +186,9 @@ void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 
 	*list = child->next;
 	start_record(pgt, child, run->level + 1, region);
-	table_event(pgt, PGTSIM_OP_TABLE_ALLOC, child, run->va, construct(pgt, child));
+	child->constructed = pgtsim_constructs(pgt, region);
+	table_event(pgt, PGTSIM_OP_TABLE_ALLOC, child, run->va,
+		    child->constructed ? PGTSIM_EACH_CTOR : 0);
 	if (region != PGTSIM_REGION_VMEMMAP)
 		pgtsim_events_publish(pgt->tlb);
 	child->linked = true;
@@ -215,14 +200,13 @@ void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 		*list = child;
 		return;
 	}
-	/* A table beyond pa_bits is not where its entry says. */
-	if (pgtsim_implies(pgt) && !(child->pa >> pgt->geo.pa_bits))
+	if (pgtsim_implies(pgt) && pgtsim_is_addressed(&pgt->geo, child))
 		pgtsim_table_note(pgt->ops.ctx, run->table, index, child);
 	pgtsim_record_filled(pgt, run->table, index, 1);
 	pgtsim_count_work(pgt, 1);
 	pgtsim_access_lines(pgt, index, 1);
 	entry_event(pgt, PGTSIM_OP_LINK, run, 0, desc);
-	if (run->table != pgt->root || pgtsim_deferred_barriers(pgt))
+	if (pgtsim_sync_after_link(pgt, run->table))
 		pgtsim_events_sync(pgt->tlb);
 }
 
@@ -300,7 +284,7 @@ void pgtsim_table_unlink(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 	pgtsim_count_work(pgt, 1);
 	pgtsim_access_lines(pgt, run->index, 1);
 	entry_event(pgt, PGTSIM_OP_UNLINK, run, desc, 0);
-	if (pgtsim_sync_after_clear(pgt, run))
+	if (pgtsim_sync_after_clear(pgt, run->table, run->level))
 		pgtsim_tlb_sync(pgt->tlb);
 	if (early)
 		free_table(pgt, child, run->va);

@@ -27,10 +27,10 @@ static inline unsigned pgtsim_map_flags(const struct pgtsim_pgtable *pgt,
 
 /* set_p4d() of five levels and set_swapper_pgd() make a cleared entry visible (6.12). */
 static inline bool pgtsim_sync_after_clear(const struct pgtsim_pgtable *pgt,
-					   const struct pgtsim_run *run)
+					   const struct pgtsim_table *table, int level)
 {
-	return run->level < PGTSIM_PTE && pgtsim_deferred_barriers(pgt) &&
-	       (run->table == pgt->root || run->level == PGTSIM_P4D);
+	return level < PGTSIM_PTE && pgtsim_deferred_barriers(pgt) &&
+	       (table == pgt->root || level == PGTSIM_P4D);
 }
 
 /* Whether an operation on entries is done once they are written, recorded and counted. */
@@ -89,7 +89,7 @@ static inline void pgtsim_runs_clear(struct pgtsim_pgtable *pgt, const struct pg
 {
 	if (!live)
 		return;
-	if (pgtsim_sync_after_clear(pgt, run))
+	if (pgtsim_sync_after_clear(pgt, run->table, run->level))
 		flags |= PGTSIM_EACH_SYNC;
 	if (!pgtsim_is_plain(pgt)) {
 		pgtsim_run_clear_carefully(pgt, run, live, flags);

@@ -80,11 +80,10 @@ static struct pgtsim_table **new_children(struct pgtsim_memory *memory)
 	return pgtsim_piece_at(piece);
 }
 
-void pgtsim_table_note(struct pgtsim_memory *memory, struct pgtsim_table *table, unsigned index,
-		       struct pgtsim_table *child)
+void pgtsim_table_note_first(struct pgtsim_memory *memory, struct pgtsim_table *table,
+			     unsigned index, struct pgtsim_table *child)
 {
-	if (!table->children)
-		table->children = new_children(memory);
+	table->children = new_children(memory);
 	if (table->children)
 		table->children[index] = child;
 }
@@ -97,31 +96,59 @@ void pgtsim_table_forget(struct pgtsim_memory *memory, struct pgtsim_table *tabl
 	table->children = NULL;
 }
 
+/* The record of a frame that becomes a table page. */
+static inline void start_record(const struct pgtsim_memory *memory, struct pgtsim_table *table,
+				uint64_t pa, uintptr_t piece)
+{
+	set_entries(table, piece);
+	table->upper = false;
+	table->room = (uint32_t)(memory->table_bytes / sizeof(uint64_t));
+	table->pa = pa;
+	table->live = 0;
+}
+
+static inline uint64_t pa_of(const struct pgtsim_memory *memory, const struct frames *run)
+{
+	return pgtsim_frame_pfn(run->chunk, run->start) << memory->directory.page_shift;
+}
+
 /* Initialises the records of one run and appends them to the list. */
 static void link_tables(struct pgtsim_memory *memory, struct tables *tables,
 			const struct frames *run, struct pgtsim_table ***tail)
 {
 	struct pgtsim_table *table = &tables->record[run->start];
-	uint64_t pa = pgtsim_frame_pfn(run->chunk, run->start) << memory->directory.page_shift;
+	uint64_t pa = pa_of(memory, run);
 	unsigned count = run->end - run->start;
 	const uintptr_t *piece = pgtsim_host_pop(&memory->host[LAST], count);
 
 	**tail = table;
 	for (unsigned i = 0; i < count; i++, table++) {
-		set_entries(table, piece[i]);
-		table->upper = false;
-		table->room = (uint32_t)(memory->table_bytes / sizeof(uint64_t));
-		table->pa = pa;
+		start_record(memory, table, pa, piece[i]);
 		table->next = table + 1;
-		table->live = 0;
-		table->first = (uint32_t)(memory->table_bytes / sizeof(uint64_t));
-		table->level = 0;
-		table->region = 0;
-		table->linked = false;
 		pa += UINT64_C(1) << memory->directory.page_shift;
 	}
 	table[-1].next = NULL;
 	*tail = &table[-1].next;
+}
+
+struct pgtsim_table *pgtsim_memory_take_table(struct pgtsim_memory *memory)
+{
+	const struct frames *open = &memory->open;
+	struct tables *tables;
+	struct frames one;
+	struct pgtsim_table *table;
+
+	if (memory->shared || memory->fail_in || memory->loose || pgtsim_frames_none(open) ||
+	    !memory->host[LAST].spare_count)
+		return NULL;
+	tables = open->chunk->region->tables.chunk[open->chunk->index % REGION_CHUNKS];
+	if (!tables)
+		return NULL;
+	one = pgtsim_frames_take(memory, 1, STATE_TABLE);
+	table = &tables->record[one.start];
+	start_record(memory, table, pa_of(memory, &one), *pgtsim_host_pop(&memory->host[LAST], 1));
+	table->next = NULL;
+	return table;
 }
 
 /* Allocates tables that follow one another. Returns how many; 0: the next one failed. */
@@ -165,8 +192,15 @@ uint64_t pgtsim_memory_alloc_tables(struct pgtsim_memory *memory, uint64_t count
 	struct pgtsim_table **list = *tail;
 	uint64_t got = pgtsim_memory_take_tables(memory, count, tail);
 
-	for (uint64_t i = 0; i < got; i++, list = &(*list)->next)
-		pgtsim_table_write_out(*list);
+	for (uint64_t i = 0; i < got; i++, list = &(*list)->next) {
+		struct pgtsim_table *table = *list;
+
+		pgtsim_table_write_out(table);
+		table->first = table->room;
+		table->level = 0;
+		table->region = 0;
+		table->linked = false;
+	}
 	return got;
 }
 

@@ -63,6 +63,9 @@ struct pgtsim_table *pgtsim_child_of(const struct pgtsim_pgtable *pgt, const str
 	return NULL;
 }
 
+static int walk_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, int level,
+		      uint64_t va, uint64_t last, const struct pgtsim_visitor *visitor, void *arg);
+
 static int visit_child(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 		       struct pgtsim_table *child, const struct pgtsim_visitor *visitor, void *arg)
 {
@@ -77,14 +80,13 @@ static int visit_child(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 	if (result)
 		return result == PGTSIM_WALK_SKIP ? 0 : result;
 	if (!visitor->no_pages || run->level + 1 < PGTSIM_PTE)
-		result = pgtsim_walk_table(pgt, child, run->level + 1, run->va, run->last, visitor,
-					   arg);
+		result = walk_table(pgt, child, run->level + 1, run->va, run->last, visitor, arg);
 	if (!result && visitor->table_done)
 		result = visitor->table_done(pgt, run, child, arg);
 	return result;
 }
 
-int pgtsim_walk_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, int level,
+static int walk_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, int level,
 		      uint64_t va, uint64_t last, const struct pgtsim_visitor *visitor, void *arg)
 {
 	unsigned known = 0;
@@ -120,5 +122,7 @@ int pgtsim_walk(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last,
 {
 	if (va < pgtsim_va_start(&pgt->geo) || last < va)
 		return -EINVAL;
-	return pgtsim_walk_inline(pgt, va, last, visitor, arg);
+	if (visitor->no_pages && pgt->root->level == PGTSIM_PTE)
+		return 0;
+	return walk_table(pgt, pgt->root, pgt->root->level, va, last, visitor, arg);
 }

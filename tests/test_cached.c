@@ -967,7 +967,7 @@ static void overwriting_counts_as_before(void **state)
 		assert_int_equal(pgtsim_poke(&f[i].pgt, PGTSIM_PMD, VA, 0), 0);
 		f[i].tlb.counts.violations = 0;
 	}
-	assert_memory_equal(&f[0].tlb.counts, &f[1].tlb.counts, sizeof(f[0].tlb.counts));
+	assert_counts_equal(&f[0].tlb.counts, &f[1].tlb.counts);
 	fixture_drop(&f[0]);
 	fixture_drop(&f[1]);
 }

@@ -488,26 +488,32 @@ static size_t list_length(const struct pgtsim_table *list)
 	return length;
 }
 
-static void check_fresh_table(const struct pgtsim_memory *memory, struct pgtsim_table *table,
-			      size_t entries)
+static void check_fresh_entries(const struct pgtsim_memory *memory, struct pgtsim_table *table,
+				size_t entries)
 {
 	assert_ptr_equal(pgtsim_memory_table(memory, table->pa), table);
 	assert_int_equal((uintptr_t)table->entries % 64, 0);
 	assert_int_equal((uintptr_t)table % (sizeof(void *) == 8 ? 64 : 4), 0);
 	assert_int_equal(table->live, 0);
+	for (size_t i = 0; i < entries; i++)
+		assert_int_equal(table->entries[i], 0);
+}
+
+static void check_fresh_table(const struct pgtsim_memory *memory, struct pgtsim_table *table,
+			      size_t entries)
+{
+	check_fresh_entries(memory, table, entries);
 	assert_int_equal(table->first, entries);
 	assert_int_equal(table->level, 0);
 	assert_int_equal(table->region, 0);
 	assert_false(table->linked);
-	for (size_t i = 0; i < entries; i++)
-		assert_int_equal(table->entries[i], 0);
 }
 
 /* Leaves a table as pgtable and its observers might, but for `next`. */
 static void scribble(struct pgtsim_table *table, size_t bytes)
 {
 	memset(table->entries, 0xff, bytes);
-	table->live = table->first;
+	table->live = table->room;
 	table->first = 0;
 	table->level = 3;
 	table->region = 2;
@@ -628,7 +634,7 @@ static void make_upper(struct pgtsim_memory *memory, struct pgtsim_table *list, 
 				assert_null(list->children[i]);
 		}
 		pgtsim_table_write_out(list);
-		check_fresh_table(memory, list, memory->table_bytes / 8);
+		check_fresh_entries(memory, list, memory->table_bytes / 8);
 	}
 }
 
@@ -667,6 +673,54 @@ static void test_upper_tables(void **state)
 	}
 }
 
+/* One table taken at once, or as pgtsim_memory_take_tables() does it; *at_once counts the former. */
+static struct pgtsim_table *take_one(struct pgtsim_memory *memory, unsigned *at_once)
+{
+	struct pgtsim_table *table = at_once ? pgtsim_memory_take_table(memory) : NULL,
+			    **tail = &table;
+
+	if (table)
+		++*at_once;
+	else
+		pgtsim_memory_take_tables(memory, 1, &tail);
+	return table;
+}
+
+/* It makes no difference how single tables are taken, if they can be taken at once at all. */
+static void test_single_tables(void **state)
+{
+	struct pgtsim_memory *memory[2] = { make_one(0, 2 * CHUNK), make_one(0, 2 * CHUNK) };
+	struct pgtsim_table *held[2][97] = { { NULL } };
+	unsigned at_once = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 5000; i++) {
+		unsigned slot = i * i / 3 % 97;
+
+		for (unsigned k = 0; k < 2; k++) {
+			struct pgtsim_table **table = &held[k][slot];
+
+			if (i % 500 == 0)
+				pgtsim_memory_fail(memory[k], 1 + i / 500 % 3, false);
+			if (*table)
+				pgtsim_memory_free_table(memory[k], *table);
+			*table = *table ? NULL : take_one(memory[k], k ? &at_once : NULL);
+		}
+		assert_int_equal(!held[0][slot], !held[1][slot]);
+		if (held[0][slot])
+			check_fresh_entries(memory[1], held[1][slot], 512);
+		if (held[0][slot])
+			assert_int_equal(held[0][slot]->pa, held[1][slot]->pa);
+		assert_int_equal(pgtsim_memory_free_count(memory[0]),
+				 pgtsim_memory_free_count(memory[1]));
+	}
+	assert_in_range(at_once, 100, 4500);
+	pgtsim_memory_share(memory[1]);
+	assert_null(pgtsim_memory_take_table(memory[1]));
+	for (unsigned k = 0; k < 2; k++)
+		pgtsim_memory_free(&memory[k]);
+}
+
 /* Without host memory a table stays where it is, and has no notes. */
 static void test_no_memory_for_upper_tables(void **state)
 {
@@ -685,7 +739,7 @@ static void test_no_memory_for_upper_tables(void **state)
 	host_keeps_failing = false;
 	assert_ptr_equal(list->entries, entries);
 	assert_null(list->children);
-	check_fresh_table(memory, list, 512);
+	check_fresh_entries(memory, list, 512);
 	free_list(memory, list);
 	check_pools_whole(memory);
 	pgtsim_memory_free(&memory);
@@ -1601,6 +1655,7 @@ int main(void)
 		cmocka_unit_test(test_tables_fit_huge_pages),
 		cmocka_unit_test(test_upper_tables_grow),
 #endif
+		cmocka_unit_test(test_single_tables),
 		cmocka_unit_test(test_upper_tables),
 		cmocka_unit_test(test_no_memory_for_upper_tables),
 		cmocka_unit_test(test_scattered_tables),

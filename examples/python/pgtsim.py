@@ -48,7 +48,8 @@ class Geometry(c.Structure):
     _fields_ = [(name, u8) for name in (
         "page_shift levels va_bits pa_bits config_va_bits oa").split()] + [
         ("bits", u8 * 5), ("shift", u8 * 5), ("cont", u8 * 5), ("block", boolean * 5),
-        ("block_legal", boolean * 5), ("oa_keeps_49_48", boolean), ("last_index", c.c_uint32 * 5)]
+        ("block_legal", boolean * 5), ("oa_keeps_49_48", boolean), ("last_index", c.c_uint32 * 5),
+        ("pa_mask", u64)]
 
 
 class Layout(c.Structure):

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* links: what a table takes that comes or goes, whoever watches. */
+#ifndef PGTSIM_LINKS_H
+#define PGTSIM_LINKS_H
+
+#include "access.h"
+#include "runs.h"
+
+/* The side record of an empty table; an allocator of the caller's own may have left anything. */
+static inline void pgtsim_record_start(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+				       int level, enum pgtsim_region region)
+{
+	table->next = NULL;
+	table->live = 0;
+	table->linked = false;
+	table->told = pgtsim_is_private(pgt);
+	table->first = pgtsim_is_shared(pgt) ? 0 : pgtsim_entries(&pgt->geo, level);
+	table->level = (int8_t)level;
+	table->region = (uint8_t)region;
+	table->epoch = pgt->epoch;
+	table->constructed = false;
+	table->shift = pgt->geo.shift[pgtsim_slot(level)];
+}
+
+/* __create_pgd_mapping() calls the constructor of a table, vmemmap_p?d_populate() does not. */
+static inline bool pgtsim_constructs(const struct pgtsim_pgtable *pgt, enum pgtsim_region region)
+{
+	return pgt->policy->table_dtor != PGTSIM_TABLE_DTOR_NONE && region != PGTSIM_REGION_VMEMMAP;
+}
+
+/* Whether p?d_populate() makes the entry visible: not that of the root up to 6.1. */
+static inline bool pgtsim_sync_after_link(const struct pgtsim_pgtable *pgt,
+					  const struct pgtsim_table *table)
+{
+	return table != pgt->root || pgtsim_deferred_barriers(pgt);
+}
+
+/* A table beyond pa_bits is not where its entry says. */
+static inline bool pgtsim_is_addressed(const struct pgtsim_geometry *geo,
+				       const struct pgtsim_table *table)
+{
+	return !(table->pa >> geo->pa_bits);
+}
+
+#endif

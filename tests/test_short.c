@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/* Mappings of a few pages: what a straight line does to them is what walks and visitors do. */
+#include "fixture.h"
+
+#include <pgtsim/hotplug.h>
+
+enum { STEPS = 48, TABLES = 4 };
+
+/*
+ * One page table twice. Nobody watches the first; somebody who does nothing watches the second,
+ * for which nothing is short.
+ */
+struct twins {
+	struct fixture f[2];
+	struct pgtsim_observer watcher;
+	uint64_t page, span;       /* bytes: of a page, of a table of the last level */
+	uint64_t base[TABLES + 1]; /* of tables used; then one past the last */
+	uint32_t seed;
+};
+
+static void watch(struct pgtsim_observer *self, const struct pgtsim_event *event)
+{
+	(void)self;
+	(void)event;
+}
+
+static uint64_t pick(struct twins *t, uint64_t below)
+{
+	return random_next(&t->seed) % below;
+}
+
+/* A policy of no kernel, too: each of what a short range depends on in each way. */
+static void vary(struct twins *t, struct pgtsim_policy *policy)
+{
+	policy->free_tables = (uint8_t)pick(t, PGTSIM_FREE_KASAN_INVERTED + 1);
+	policy->table_dtor = (uint8_t)pick(t, PGTSIM_TABLE_DTOR_CALLED + 1);
+	policy->flush = (uint8_t)pick(t, PGTSIM_FLUSH_PER_PAGE_OF_BLOCK + 1);
+	policy->map_failure = (uint8_t)pick(t, 2);
+	policy->flush_rounds_out = pick(t, 2);
+}
+
+static void twins_init(struct twins *t, const struct pgtsim_policy *policy,
+		       const struct pgtsim_geometry *geo, uint32_t seed)
+{
+	struct pgtsim_policy own = *policy;
+	uint64_t start = pgtsim_va_start(geo), tables;
+
+	t->seed = seed;
+	if (seed % 2)
+		vary(t, &own);
+	for (unsigned i = 0; i < 2; i++) {
+		fixture_init(&t->f[i], &own, geo);
+		t->f[i].tlb.range_operations = seed % 3 == 0;
+	}
+	t->watcher.event = watch;
+	pgtsim_observe(&t->f[1].tlb, &t->watcher);
+	t->page = pgtsim_page_size(geo);
+	t->span = t->page * pgtsim_entries(geo, PGTSIM_PTE);
+	/* On both sides of the end of a pmd table, where there is one, or up to the last address. */
+	tables = (0 - start) / t->span;
+	for (unsigned i = 0; i <= TABLES; i++) {
+		uint64_t n = geo->levels > 2 ? pgtsim_entries(geo, PGTSIM_PMD) + i - 2 : i;
+
+		if (seed % 5 == 0 || tables < TABLES + n)
+			n = tables - TABLES + i;
+		t->base[i] = start + n * t->span;
+	}
+}
+
+static void twins_drop(struct twins *t)
+{
+	pgtsim_unobserve(&t->f[1].tlb, &t->watcher);
+	for (unsigned i = 0; i < 2; i++)
+		fixture_drop(&t->f[i]);
+}
+
+/* Some pages of a table, all of them, or some of the next one, too. */
+static uint64_t choose_range(struct twins *t, uint64_t *size)
+{
+	uint64_t entries = t->span / t->page, first = pick(t, entries < 12 ? entries : 12);
+	uint64_t va = t->base[pick(t, TABLES)] + first * t->page;
+
+	*size = (1 + pick(t, entries < 12 ? entries - first : 12)) * t->page;
+	if (!pick(t, 8)) {
+		va -= first * t->page;
+		*size = t->span;
+	} else if (!pick(t, 8)) {
+		*size = t->span - t->page;
+	}
+	if (*size - 1 > t->base[TABLES] - 1 - va)
+		*size = t->base[TABLES] - va;
+	return va;
+}
+
+static void map_both(struct twins *t)
+{
+	uint64_t size, va = choose_range(t, &size), delta = pick(t, 4) ? 0 : pick(t, 4) * t->page;
+	uint64_t part = pick(t, 4) ? 0 : pick(t, t->page);
+	struct pgtsim_map map = {
+		.va = va + part,
+		.pa = (va - t->base[0] + delta + part) & ((UINT64_C(1) << 40) - 1),
+		.size = size > part ? size - part : size,
+		.blocks = !pick(t, 3),
+		.cont = !pick(t, 6),
+		.region = (enum pgtsim_region)pick(t, PGTSIM_REGION_VMEMMAP + 1),
+	};
+	uint64_t fail = pick(t, 4) ? 0 : 1 + pick(t, 3);
+	bool every = pick(t, 2);
+	int ret[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct fixture *f = &t->f[i];
+
+		map.attrs = f->policy.prot[PGTSIM_PROT_TAGGED];
+		map.table_attrs = f->policy.linear_table;
+		pgtsim_memory_fail(f->memory, fail, every);
+		ret[i] = pgtsim_map(&f->pgt, &map);
+		if (every)
+			pgtsim_memory_fail(f->memory, 0, false);
+	}
+	assert_int_equal(ret[0], ret[1]);
+}
+
+static void unmap_both(struct twins *t)
+{
+	uint64_t size, va = choose_range(t, &size), part = pick(t, 6) ? 0 : pick(t, t->page);
+	uint64_t floor = pick(t, 3) ? 0 : t->base[pick(t, TABLES)];
+	uint64_t ceiling = pick(t, 3) ? 0 : t->base[1 + pick(t, TABLES)];
+
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(pgtsim_unmap_linear(&t->f[i].pgt, va + part,
+						     size > part ? size - part : size, floor,
+						     ceiling),
+				 0);
+}
+
+/* What only looks, or changes how a table is kept. */
+static void look(struct twins *t)
+{
+	uint64_t size, va = choose_range(t, &size);
+	struct pgtsim_translation at[2];
+	int ret[2];
+
+	for (unsigned i = 0; i < 2; i++)
+		ret[i] = pgtsim_translate(&t->f[i].pgt, va, &at[i]);
+	assert_int_equal(ret[0], ret[1]);
+	assert_int_equal(at[0].desc, at[1].desc);
+	assert_int_equal(at[0].pa, at[1].pa);
+	for (unsigned i = 0; i < at[0].steps; i++)
+		if (pick(t, 2) && at[0].step[i].level < PGTSIM_PTE)
+			pgtsim_memory_table(t->f[0].memory,
+					    pgtsim_desc_address(&t->f[0].pgt.geo,
+								at[0].step[i].level,
+								at[0].step[i].desc));
+}
+
+static void compare(const struct twins *t)
+{
+	struct snapshot a = snapshot_take(&t->f[0]), b = snapshot_take(&t->f[1]);
+
+	assert_true(snapshots_equal(&a, &b));
+	assert_int_equal(a.free_pages, b.free_pages);
+	snapshot_free(&a);
+	snapshot_free(&b);
+	assert_counts_equal(&t->f[0].tlb.counts, &t->f[1].tlb.counts);
+	assert_int_equal(t->f[0].tlb.violation_count, t->f[1].tlb.violation_count);
+}
+
+static void check_steps(const struct pgtsim_policy *policy, const struct pgtsim_geometry *geo,
+			uint32_t seed)
+{
+	struct twins t;
+
+	if (geo->levels == 1)
+		return;
+	twins_init(&t, policy, geo, seed);
+	for (unsigned i = 0; i < STEPS; i++) {
+		uint64_t what = pick(&t, 16);
+
+		if (what < 7)
+			map_both(&t);
+		else if (what < 14)
+			unmap_both(&t);
+		else
+			look(&t);
+		/* Late: from then on nothing is short. */
+		if (i == STEPS - 8 && seed % 4 == 0)
+			for (unsigned k = 0; k < 2; k++)
+				pgtsim_poke(&t.f[k].pgt, PGTSIM_PTE, t.base[1], 0x13);
+		compare(&t);
+	}
+	twins_drop(&t);
+}
+
+/* Whoever watches: the same tables, counters, errors and violations, and frames taken and freed. */
+static void straight_equals_walked(void **state)
+{
+	uint32_t seed = 1;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(all_profiles); i++) {
+		struct geometry_case geometries[MAX_GEOMETRIES];
+		struct pgtsim_policy policy = profile(all_profiles[i]);
+		size_t n = all_geometries(geometries, &policy);
+
+		for (size_t k = 0; k < 3 * n; k++)
+			check_steps(&policy, &geometries[k / 3].geo, seed++);
+	}
+}
+
+static uint64_t asked; /* tables */
+
+static uint64_t counting_alloc(void *ctx, uint64_t count, struct pgtsim_table ***tail)
+{
+	asked += count;
+	return pgtsim_memory_alloc_tables(ctx, count, tail);
+}
+
+/* An allocator of the caller's own is asked for each table, though a memory's finds them. */
+static void asks_for_each_table(void **state)
+{
+	const struct pgtsim_policy policy = profile("latest");
+	const struct pgtsim_geometry geo = linux_geometry(4, 48, 0, 48);
+	const uint64_t va = pgtsim_va_start(&geo);
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f, &policy, &geo);
+	f.pgt.ops.alloc = counting_alloc;
+	asked = 0;
+	assert_int_equal(map_linear(&f, va, 2 * GIB, 4096, false), 0);
+	assert_int_equal(asked, 3);
+	assert_int_equal(map_linear(&f, va + 2 * MIB, 2 * GIB, 4096, false), 0);
+	assert_int_equal(map_linear(&f, va + 3 * MIB, 2 * GIB, 4096, false), 0);
+	assert_int_equal(asked, 4);
+	fixture_drop(&f);
+}
+
+/* It is by its work that a short range can be told from others: none for what it does not touch. */
+static void short_ranges_are_short(void **state)
+{
+	const struct pgtsim_policy policy = profile("latest");
+	const struct pgtsim_geometry geo = linux_geometry(4, 48, 0, 48);
+	const uint64_t va = pgtsim_va_start(&geo) + GIB;
+	struct fixture f;
+	uint64_t before;
+
+	(void)state;
+	fixture_init(&f, &policy, &geo);
+	for (unsigned i = 0; i < 512; i++)
+		assert_int_equal(map_linear(&f, va + i * 2 * MIB, 2 * GIB, 4096, false), 0);
+	before = f.tlb.counts.work_entries;
+	for (unsigned i = 0; i < 511; i++)
+		assert_int_equal(pgtsim_unmap_linear(&f.pgt, va + i * 2 * MIB, 4096, 0, 0), 0);
+	assert_in_range(f.tlb.counts.work_entries - before, 1, 16 * 511);
+	fixture_drop(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(straight_equals_walked),
+		cmocka_unit_test(asks_for_each_table),
+		cmocka_unit_test(short_ranges_are_short),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
