@@ -213,12 +213,13 @@ static inline void pgtsim_access_fill(const struct pgtsim_pgtable *pgt, struct p
 		pgtsim_access_write_leaves(pgt, table, index, count, desc);
 		return;
 	}
+	if (!table->implied)
+		pgtsim_table_imply(pgt->ops.ctx, table);
 	if (!table->live || index < table->first)
 		table->first = index;
 	table->live += count;
 	table->base = base;
 	table->told = true;
-	table->implied = true;
 }
 
 /* Whether a table's record can tell what is left of it once these entries are cleared. */
@@ -236,11 +237,14 @@ static inline void pgtsim_access_clear(const struct pgtsim_pgtable *pgt, struct 
 {
 	bool whole = count == pgtsim_entries(&pgt->geo, table->level);
 
-	if (!table->children && (table->implied || (whole && pgtsim_may_imply(pgt, table))) &&
-	    pgtsim_tells_cleared(table, index, count, live))
-		table->told = table->implied = true;
-	else
+	if (table->children || !(table->implied || (whole && pgtsim_may_imply(pgt, table))) ||
+	    !pgtsim_tells_cleared(table, index, count, live)) {
 		pgtsim_access_write_zeros(pgt, table, index, count, live);
+	} else {
+		if (!table->implied)
+			pgtsim_table_imply(pgt->ops.ctx, table);
+		table->told = true;
+	}
 	pgtsim_record_cleared(pgt, table, index, count, live);
 }
 

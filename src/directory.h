@@ -15,7 +15,8 @@ enum {
 	REGION_CHUNKS = 1 << REGION_BITS,
 };
 
-/* Records of a chunk's frames; they stay once they are there. One that is no table has no entries. */
+/* Records of a chunk's frames; they stay once they are there. One that is no table has no entries, and
+ * no memory to take them from. */
 struct tables {
 	struct pgtsim_table record[CHUNK_FRAMES];
 };
@@ -61,6 +62,9 @@ uint64_t pgtsim_memory_alloc_op(void *memory, uint64_t count, struct pgtsim_tabl
 
 /* Writes the entries that the record of an implied table tells: someone is about to look. */
 void pgtsim_table_write_out(struct pgtsim_table *table);
+
+/* The record alone tells the entries from now on: a table of the last level gives up its memory. */
+void pgtsim_table_imply(struct pgtsim_memory *memory, struct pgtsim_table *table);
 
 /*
  * Gives a table of a simulated memory that is none of the last level, empty and not linked yet, host

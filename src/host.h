@@ -2,7 +2,8 @@
 /*
  * host: pools of host memory for tables, in pieces of one size. Pieces lie close together wherever
  * the frames of their tables are, and the last one given back is the first one used. Memory that
- * was taken from the host stays until pgtsim_host_free().
+ * was taken from the host stays until pgtsim_host_free(). What is promised and never taken is never
+ * touched: the host need not have memory for it.
  */
 #ifndef PGTSIM_HOST_H
 #define PGTSIM_HOST_H
@@ -22,6 +23,7 @@ struct host {
 	size_t slab_count;
 	uintptr_t *spare; /* pieces that nobody uses; room for all there are */
 	size_t spare_count, pieces;
+	size_t promised; /* of the spare ones: whoever has the promise is sure to get one */
 };
 
 /*
@@ -33,12 +35,19 @@ void pgtsim_host_grow(struct host *host, uint64_t count);
 /* Gives all memory back to the host, used or not. */
 void pgtsim_host_free(struct host *host);
 
+/* Pieces that are neither used nor promised. */
+static inline size_t pgtsim_host_free_pieces(const struct host *host)
+{
+	return host->spare_count - host->promised;
+}
+
 /* How many of `count` pieces are to be had now, where `need`, no less, are soon. */
 static inline unsigned pgtsim_host_ready(struct host *host, unsigned count, uint64_t need)
 {
-	if (host->spare_count < count)
+	if (pgtsim_host_free_pieces(host) < count)
 		pgtsim_host_grow(host, need);
-	return host->spare_count < count ? (unsigned)host->spare_count : count;
+	return pgtsim_host_free_pieces(host) < count ? (unsigned)pgtsim_host_free_pieces(host) :
+						       count;
 }
 
 /* A piece is known by its address, plus 1 if it may hold anything but zeros. */
@@ -57,10 +66,10 @@ static inline bool pgtsim_piece_is_dirty(uintptr_t piece)
 	return piece & 1;
 }
 
-/* Takes pieces that are ready; what it returns is theirs until the next call. */
-static inline const uintptr_t *pgtsim_host_pop(struct host *host, unsigned count)
+/* Takes a piece that is ready. */
+static inline uintptr_t pgtsim_host_pop(struct host *host)
 {
-	return &host->spare[host->spare_count -= count];
+	return host->spare[--host->spare_count];
 }
 
 /* Gives a piece back. */

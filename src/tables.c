@@ -19,8 +19,29 @@ static struct tables *get_tables(struct pgtsim_memory *memory, struct chunk *chu
 	struct tables **tables = &chunk->region->tables.chunk[chunk->index % REGION_CHUNKS];
 
 	if (!*tables && pgtsim_host_ready(host, 1, 1))
-		*tables = pgtsim_piece_at(*pgtsim_host_pop(host, 1));
+		*tables = pgtsim_piece_at(pgtsim_host_pop(host));
 	return *tables;
+}
+
+static void give_back_entries(struct pgtsim_memory *memory, const struct pgtsim_table *table)
+{
+	pgtsim_host_push(&memory->host[table->upper],
+			 pgtsim_piece(table->entries, table->implied || table->live));
+}
+
+/* Redeems the promise of host memory. Returns whether it may hold anything but zeros. */
+static bool take_entries(struct pgtsim_table *table)
+{
+	struct pgtsim_memory *memory = table->memory;
+	struct host *host = &memory->host[LAST];
+	uintptr_t piece;
+
+	pgtsim_memory_lock(memory);
+	host->promised--;
+	piece = pgtsim_host_pop(host);
+	pgtsim_memory_unlock(memory);
+	table->entries = pgtsim_piece_at(piece);
+	return pgtsim_piece_is_dirty(piece);
 }
 
 /* All of its memory, not only its entries: the next table there may be a larger one. */
@@ -33,33 +54,43 @@ void pgtsim_table_write_out(struct pgtsim_table *table)
 		return;
 	first = table->live ? table->first : 0;
 	end = first + table->live;
-	memset(table->entries, 0, first * sizeof(uint64_t));
+	if (table->upper || take_entries(table)) {
+		memset(table->entries, 0, first * sizeof(uint64_t));
+		memset(&table->entries[end], 0, (table->room - end) * sizeof(uint64_t));
+	}
 	for (uint64_t i = first; i < end; i++)
 		table->entries[i] = table->base + (i << table->shift);
-	memset(&table->entries[end], 0, (table->room - end) * sizeof(uint64_t));
 	table->implied = false;
 }
 
-static void set_entries(struct pgtsim_table *table, uintptr_t piece)
+void pgtsim_table_imply(struct pgtsim_memory *memory, struct pgtsim_table *table)
 {
-	table->entries = pgtsim_piece_at(piece);
-	table->implied = pgtsim_piece_is_dirty(piece);
-}
-
-static void give_back_entries(struct pgtsim_memory *memory, const struct pgtsim_table *table)
-{
-	pgtsim_host_push(&memory->host[table->upper],
-			 pgtsim_piece(table->entries, table->implied || table->live));
+	if (!table->upper) {
+		pgtsim_memory_lock(memory);
+		give_back_entries(memory, table);
+		memory->host[LAST].promised++;
+		pgtsim_memory_unlock(memory);
+		table->memory = memory;
+	}
+	table->implied = true;
 }
 
 void pgtsim_table_becomes_upper(struct pgtsim_memory *memory, struct pgtsim_table *table)
 {
 	struct host *host = &memory->host[UPPER];
 
+	if (table->upper)
+		return;
 	pgtsim_memory_lock(memory);
 	if (pgtsim_host_ready(host, 1, 1)) {
-		give_back_entries(memory, table);
-		set_entries(table, *pgtsim_host_pop(host, 1));
+		uintptr_t piece = pgtsim_host_pop(host);
+
+		if (table->implied)
+			memory->host[LAST].promised--;
+		else
+			give_back_entries(memory, table);
+		table->entries = pgtsim_piece_at(piece);
+		table->implied = pgtsim_piece_is_dirty(piece);
 		table->upper = true;
 	}
 	pgtsim_memory_unlock(memory);
@@ -73,7 +104,7 @@ static struct pgtsim_table **new_children(struct pgtsim_memory *memory)
 
 	pgtsim_memory_lock(memory);
 	if (pgtsim_host_ready(host, 1, 1))
-		piece = *pgtsim_host_pop(host, 1);
+		piece = pgtsim_host_pop(host);
 	pgtsim_memory_unlock(memory);
 	if (pgtsim_piece_is_dirty(piece))
 		memset(pgtsim_piece_at(piece), 0, memory->table_bytes);
@@ -96,11 +127,12 @@ void pgtsim_table_forget(struct pgtsim_memory *memory, struct pgtsim_table *tabl
 	table->children = NULL;
 }
 
-/* The record of a frame that becomes a table page. */
-static inline void start_record(const struct pgtsim_memory *memory, struct pgtsim_table *table,
-				uint64_t pa, uintptr_t piece)
+/* The record of a frame that becomes a table page: implied, and empty. */
+static inline void start_record(struct pgtsim_memory *memory, struct pgtsim_table *table,
+				uint64_t pa)
 {
-	set_entries(table, piece);
+	table->memory = memory;
+	table->implied = true;
 	table->upper = false;
 	table->room = (uint32_t)(memory->table_bytes / sizeof(uint64_t));
 	table->pa = pa;
@@ -117,13 +149,12 @@ static void link_tables(struct pgtsim_memory *memory, struct tables *tables,
 			const struct frames *run, struct pgtsim_table ***tail)
 {
 	struct pgtsim_table *table = &tables->record[run->start];
+	struct pgtsim_table *end = &tables->record[run->end];
 	uint64_t pa = pa_of(memory, run);
-	unsigned count = run->end - run->start;
-	const uintptr_t *piece = pgtsim_host_pop(&memory->host[LAST], count);
 
 	**tail = table;
-	for (unsigned i = 0; i < count; i++, table++) {
-		start_record(memory, table, pa, piece[i]);
+	for (; table < end; table++) {
+		start_record(memory, table, pa);
 		table->next = table + 1;
 		pa += UINT64_C(1) << memory->directory.page_shift;
 	}
@@ -134,19 +165,21 @@ static void link_tables(struct pgtsim_memory *memory, struct tables *tables,
 struct pgtsim_table *pgtsim_memory_take_table(struct pgtsim_memory *memory)
 {
 	const struct frames *open = &memory->open;
+	struct host *host = &memory->host[LAST];
 	struct tables *tables;
 	struct frames one;
 	struct pgtsim_table *table;
 
 	if (memory->shared || memory->fail_in || memory->loose || pgtsim_frames_none(open) ||
-	    !memory->host[LAST].spare_count)
+	    !pgtsim_host_free_pieces(host))
 		return NULL;
 	tables = open->chunk->region->tables.chunk[open->chunk->index % REGION_CHUNKS];
 	if (!tables)
 		return NULL;
 	one = pgtsim_frames_take(memory, 1, STATE_TABLE);
+	host->promised++;
 	table = &tables->record[one.start];
-	start_record(memory, table, pa_of(memory, &one), *pgtsim_host_pop(&memory->host[LAST], 1));
+	start_record(memory, table, pa_of(memory, &one));
 	table->next = NULL;
 	return table;
 }
@@ -164,6 +197,7 @@ static unsigned alloc_table_run(struct pgtsim_memory *memory, uint64_t count,
 	most = pgtsim_host_ready(&memory->host[LAST], most, count);
 	if (!most)
 		return 0;
+	memory->host[LAST].promised += most;
 	run = pgtsim_frames_take(memory, most, STATE_TABLE);
 	link_tables(memory, tables, &run, tail);
 	return most;
@@ -213,7 +247,10 @@ void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table 
 	if (!table->entries)
 		return;
 	pgtsim_memory_lock(memory);
-	give_back_entries(memory, table);
+	if (table->implied && !table->upper)
+		memory->host[LAST].promised--;
+	else
+		give_back_entries(memory, table);
 	if (table->children)
 		pgtsim_host_push(&memory->host[UPPER], pgtsim_piece(table->children, table->live));
 	table->children = NULL;

@@ -596,6 +596,8 @@ static void test_tables_fit_huge_pages(void **state)
 /* The pool that a table's entries are of, of those for entries. */
 static enum pool pool_of(const struct pgtsim_memory *memory, const struct pgtsim_table *table)
 {
+	if (table->implied && !table->upper)
+		return LAST;
 	for (unsigned pool = LAST; pool <= UPPER; pool++) {
 		const struct host *host = &memory->host[pool];
 
@@ -607,11 +609,13 @@ static enum pool pool_of(const struct pgtsim_memory *memory, const struct pgtsim
 	return POOLS;
 }
 
-/* No piece of a pool is in use. */
+/* No piece of a pool is in use, or promised. */
 static void check_pools_whole(const struct pgtsim_memory *memory)
 {
-	for (unsigned pool = LAST; pool <= UPPER; pool++)
+	for (unsigned pool = LAST; pool <= UPPER; pool++) {
 		assert_int_equal(memory->host[pool].spare_count, memory->host[pool].pieces);
+		assert_int_equal(memory->host[pool].promised, 0);
+	}
 }
 
 /* Makes each nth table of a list an upper one and notes a child in some; all of them are empty. */

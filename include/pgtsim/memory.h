@@ -47,15 +47,20 @@ struct pgtsim_ram {
 	uint64_t start, end;
 };
 
+struct pgtsim_memory; /* opaque; pgtsim_memory_new() */
+
 /*
  * The side record of a table page, and where its entries are in host memory.
  * Read only outside pgtable's table access. Of leaves that follow one another in a table that holds
- * nothing else this record tells all, and pgtable may leave it at that: what stands in the host
- * memory of an implied table is not valid. pgtsim_memory_table() writes the entries out. Whoever
+ * nothing else this record tells all, and pgtable may leave it at that: an implied table has no
+ * entries in host memory, or none that are valid. pgtsim_memory_table() writes them out. Whoever
  * writes entries in another way than by pgtsim_poke() is found by pgtsim_check(), not by walks.
  */
 struct pgtsim_table {
-	uint64_t *entries;         /* host memory, zeroed when the table is allocated */
+	union {
+		uint64_t *entries;            /* host memory, zeroed when the table is allocated … */
+		struct pgtsim_memory *memory; /* … or, implied and not `upper`: where it will be from */
+	};
 	uint64_t pa;               /* of the table, bytes */
 	struct pgtsim_table *next; /* in a list of tables not linked yet; owner: who holds the list */
 	uint32_t live;             /* entries that are not zero: pgtsim_table_live() */
@@ -73,8 +78,6 @@ struct pgtsim_table {
 	uint64_t base;
 	struct pgtsim_table **children; /* beside each entry the table it leads to, if known; or NULL */
 };
-
-struct pgtsim_memory; /* opaque; pgtsim_memory_new() */
 
 /*
  * Creates memory from ranges of RAM, in any order, not overlapping. table_bytes is the host
