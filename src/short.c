@@ -280,8 +280,8 @@ static inline void free_tables(struct pgtsim_pgtable *pgt, const struct way *way
 	counts->lines_touched += touched;
 }
 
-int pgtsim_short_unmap(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last, uint64_t floor,
-		       uint64_t ceiling)
+bool pgtsim_short_unmap(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last, uint64_t floor,
+			uint64_t ceiling)
 {
 	struct pgtsim_counts *counts = &pgt->tlb->counts;
 	unsigned count = (unsigned)((last - va) >> pgt->geo.page_shift) + 1;
@@ -289,7 +289,7 @@ int pgtsim_short_unmap(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last, u
 
 	if (!is_short(pgt, va, last) || !is_inside(pgt, va, last, floor, ceiling) ||
 	    !frees_tables(pgt->policy) || go_down(pgt, va, &way) < PTE_SLOT)
-		return PGTSIM_NOT_SHORT;
+		return false;
 	clear(pgt, way.table[PTE_SLOT], way.index[PTE_SLOT], count);
 	flush(pgt, va, last, count);
 	/* The kernel's check that pass 1 was there reads what that has cleared. */
@@ -297,5 +297,5 @@ int pgtsim_short_unmap(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last, u
 	counts->lines_touched += lines(way.index[PTE_SLOT], count);
 	counts->work_entries += 2 * pgt->geo.levels;
 	free_tables(pgt, &way);
-	return 0;
+	return true;
 }

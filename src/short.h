@@ -16,8 +16,8 @@ enum { PGTSIM_NOT_SHORT = 1 };
 int pgtsim_short_map(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map, uint64_t va,
 		     uint64_t last);
 
-/* pgtsim_unmap_range() and pgtsim_free_tables() of [va, last], checked. Or the same, or 0. */
-int pgtsim_short_unmap(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last, uint64_t floor,
-		       uint64_t ceiling);
+/* pgtsim_unmap_range() and pgtsim_free_tables() of [va, last], checked. Or false: the same. */
+bool pgtsim_short_unmap(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last, uint64_t floor,
+			uint64_t ceiling);
 
 #endif

@@ -2,6 +2,8 @@
 /* Tables whose entries only their records tell: nobody can see the difference. */
 #include "fixture.h"
 
+#include "frames.h"
+
 #include <pgtsim/teardown.h>
 
 enum { STEPS = 60, PAGES = 3 };
@@ -275,6 +277,53 @@ static void runs_need_no_memory(void **state)
 	assert_int_equal(map_linear(&f, va + 7 * 4096, 2 * GIB, 9 * 4096, false), 0);
 	assert_true(table->implied && table->first == 7 && table->live == 9);
 	clear_pages(&f, va, 8, 9, false, 7, 8);
+	fixture_drop(&f);
+}
+
+/* What tables of the last level have taken from the host, and what they may still take. */
+static void assert_pool(const struct fixture *f, size_t used, size_t promised)
+{
+	const struct host *host = &f->memory->host[LAST];
+
+	assert_int_equal(host->pieces - host->spare_count, used);
+	assert_int_equal(host->promised, promised);
+}
+
+/* An implied table has no host memory, but the promise of some; it gives up what it does not need. */
+static void memory_is_promised(void **state)
+{
+	struct pgtsim_unmap unmap = { 0 };
+	struct pgtsim_table *table;
+	struct fixture f;
+	uint64_t va = init_4k_48(&f);
+
+	(void)state;
+	assert_pool(&f, 0, 0);
+	assert_int_equal(map_linear(&f, va, 2 * GIB, 32 * MIB, false), 0);
+	assert_pool(&f, 0, 16);
+	table = last_table(&f, va);
+	pgtsim_memory_table(f.memory, table->pa);
+	assert_pool(&f, 1, 15);
+	unmap.start = va;
+	unmap.end = va + 4 * MIB;
+	assert_int_equal(pgtsim_unmap_range(&f.pgt, &unmap), 0);
+	assert_true(table->implied);
+	assert_pool(&f, 0, 16);
+	assert_int_equal(map_linear(&f, va + 4096, 2 * GIB, 4096, false), 0);
+	assert_int_equal(map_linear(&f, va, 2 * GIB, 4096, false), 0);
+	assert_false(table->implied);
+	assert_pool(&f, 1, 15);
+	for (unsigned i = 0; i < 512; i++)
+		assert_int_equal(!table->entries[i], i > 1);
+	unmap.end = va + 8192;
+	assert_int_equal(pgtsim_unmap_range(&f.pgt, &unmap), 0);
+	assert_pool(&f, 1, 15);
+	assert_int_equal(map_linear(&f, va + MIB, 2 * GIB, 4096, false), 0);
+	assert_pool(&f, 0, 16);
+	unmap.end = va + 32 * MIB;
+	assert_int_equal(pgtsim_unmap_range(&f.pgt, &unmap), 0);
+	assert_int_equal(pgtsim_free_tables(&f.pgt, va, va + 32 * MIB, 0, 0), 0);
+	assert_pool(&f, 0, 0);
 	fixture_drop(&f);
 }
 
@@ -630,6 +679,7 @@ int main(void)
 		cmocka_unit_test(implied_equals_written),
 		cmocka_unit_test(written_when_needed),
 		cmocka_unit_test(runs_need_no_memory),
+		cmocka_unit_test(memory_is_promised),
 		cmocka_unit_test(every_run_of_a_table),
 		cmocka_unit_test(upper_tables_are_apart),
 		cmocka_unit_test(memory_is_used_again),
