@@ -73,10 +73,7 @@ static inline unsigned lines(unsigned index, unsigned count)
 static inline uint64_t reserve(struct pgtsim_pgtable *pgt, uint64_t count,
 			       struct pgtsim_table **list)
 {
-	if (count == 1 && pgt->ops.alloc == pgtsim_memory_alloc_op)
-		*list = pgtsim_memory_take_table(pgt->ops.ctx);
-	else
-		*list = NULL;
+	*list = count == 1 ? pgtsim_memory_take_table(pgt->ops.ctx) : NULL;
 	return *list ? 1 : pgtsim_tables_reserve(pgt, count, list);
 }
 
@@ -137,11 +134,13 @@ int pgtsim_short_map(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map, u
 	unsigned index = index_at(geo, PTE_SLOT, va), slot;
 	unsigned count = (unsigned)((last - va) >> geo->page_shift) + 1;
 	bool is_block = map->blocks && count > geo->last_index[PTE_SLOT];
+	bool own_tables = pgt->ops.alloc != pgtsim_memory_alloc_op;
 	struct pgtsim_table *table;
 	struct way way;
 	uint64_t desc;
 
-	if (!is_short(pgt, va, last) || geo->oa != PGTSIM_OA_48 || map->cont || is_block)
+	if (!is_short(pgt, va, last) || geo->oa != PGTSIM_OA_48 || map->cont || is_block ||
+	    own_tables)
 		return PGTSIM_NOT_SHORT;
 	slot = go_down(pgt, va, &way);
 	table = way.table[slot];
