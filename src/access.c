@@ -78,6 +78,22 @@ IN_EACH unsigned equal_steps(const uint64_t *entries, unsigned count, uint64_t f
 	return i;
 }
 
+/* How many entries, in whole steps, are zero. */
+IN_EACH unsigned zero_steps(const uint64_t *entries, unsigned count)
+{
+	unsigned i = 0;
+
+	for (; i < count; i += STEP) {
+		entries8 any = { 0 };
+
+		for (unsigned j = 0; j < STEP; j += 8)
+			any |= LOAD8(&entries[i + j]);
+		if (ANY(any))
+			break;
+	}
+	return i;
+}
+
 /* How many entries, in whole steps, are no tables; those have both low bits set. */
 IN_EACH unsigned plain_steps(const uint64_t *entries, unsigned count)
 {
@@ -101,25 +117,31 @@ IN_EACH unsigned plain_steps(const uint64_t *entries, unsigned count)
 struct loops {
 	void (*fill)(uint64_t *entries, unsigned count, uint64_t first, uint64_t step);
 	unsigned (*equal)(const uint64_t *entries, unsigned count, uint64_t first, uint64_t step);
+	unsigned (*zero)(const uint64_t *entries, unsigned count);
 	unsigned (*plain)(const uint64_t *entries, unsigned count);
 };
 
-#define LOOPS(name, target)                                                               \
-	target static void fill_##name(uint64_t *entries, unsigned count, uint64_t first, \
-				       uint64_t step)                                     \
-	{                                                                                 \
-		fill_steps(entries, count, first, step);                                  \
-	}                                                                                 \
-	target static unsigned equal_##name(const uint64_t *entries, unsigned count,      \
-					    uint64_t first, uint64_t step)                \
-	{                                                                                 \
-		return equal_steps(entries, count, first, step);                          \
-	}                                                                                 \
-	target static unsigned plain_##name(const uint64_t *entries, unsigned count)      \
-	{                                                                                 \
-		return plain_steps(entries, count);                                       \
-	}                                                                                 \
-	static const struct loops loops_##name = { fill_##name, equal_##name, plain_##name }
+#define LOOPS(name, target)                                                                \
+	target static void fill_##name(uint64_t *entries, unsigned count, uint64_t first,  \
+				       uint64_t step)                                      \
+	{                                                                                  \
+		fill_steps(entries, count, first, step);                                   \
+	}                                                                                  \
+	target static unsigned equal_##name(const uint64_t *entries, unsigned count,       \
+					    uint64_t first, uint64_t step)                 \
+	{                                                                                  \
+		return equal_steps(entries, count, first, step);                           \
+	}                                                                                  \
+	target static unsigned zero_##name(const uint64_t *entries, unsigned count)        \
+	{                                                                                  \
+		return zero_steps(entries, count);                                         \
+	}                                                                                  \
+	target static unsigned plain_##name(const uint64_t *entries, unsigned count)       \
+	{                                                                                  \
+		return plain_steps(entries, count);                                        \
+	}                                                                                  \
+	static const struct loops loops_##name = { fill_##name, equal_##name, zero_##name, \
+						   plain_##name }
 
 LOOPS(any, );
 
@@ -158,6 +180,17 @@ static unsigned plain_equal(const uint64_t *entries, unsigned count, uint64_t fi
 	if (count >= STEP)
 		i = loops()->equal(entries, count - count % STEP, first, step);
 	while (i < count && entries[i] == first + i * step)
+		i++;
+	return i;
+}
+
+static unsigned plain_zeros(const uint64_t *entries, unsigned count)
+{
+	unsigned i = 0;
+
+	if (count >= STEP)
+		i = loops()->zero(entries, count - count % STEP);
+	while (i < count && !entries[i])
 		i++;
 	return i;
 }
@@ -277,7 +310,7 @@ unsigned pgtsim_access_zeros(const struct pgtsim_pgtable *pgt, const struct pgts
 		return i;
 	}
 	if (!table->implied)
-		return plain_equal(&table->entries[index], count, 0, 0);
+		return plain_zeros(&table->entries[index], count);
 	if (!pgtsim_told(table, index, count))
 		return count;
 	return index < table->first ? table->first - index : 0;

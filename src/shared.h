@@ -7,7 +7,6 @@
 #define PGTSIM_SHARED_H
 
 #include <assert.h>
-#include <sched.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -17,16 +16,14 @@
 
 static_assert(sizeof(AO_TS_t) <= sizeof(uintptr_t), "a lock fits into the word it is kept in");
 
-enum { PGTSIM_LOCK_SPINS = 100 }; /* before the thread that holds it gets the CPU */
+/* Takes a spin lock, zero when it is free. Not recursive. */
+void pgtsim_lock_shared(uintptr_t *lock);
 
-/* Takes a spin lock, zero when it is free, if there is anybody to share with. Not recursive. */
+/* The same if there is anybody to share with. */
 static inline void pgtsim_lock(bool shared, uintptr_t *lock)
 {
-	AO_TS_t *flag = (void *)lock;
-
-	for (unsigned spins = 0; shared && AO_test_and_set_acquire(flag) == AO_TS_SET; spins++)
-		if (spins >= PGTSIM_LOCK_SPINS)
-			sched_yield();
+	if (shared)
+		pgtsim_lock_shared(lock);
 }
 
 static inline void pgtsim_unlock(bool shared, uintptr_t *lock)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <pgtsim/tlb.h>
 
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -204,6 +205,16 @@ void pgtsim_unobserve(struct pgtsim_tlb *tlb, struct pgtsim_observer *observer)
 	if (*link)
 		*link = observer->next;
 	tlb->observed = tlb->observers;
+}
+
+void pgtsim_lock_shared(uintptr_t *lock)
+{
+	enum { SPINS = 100 }; /* before the thread that holds it gets the CPU */
+	AO_TS_t *flag = (void *)lock;
+
+	for (unsigned spins = 0; AO_test_and_set_acquire(flag) == AO_TS_SET; spins++)
+		if (spins >= SPINS)
+			sched_yield();
 }
 
 void pgtsim_count_carefully(struct pgtsim_tlb *tlb, uint64_t *counter, uint64_t n)
