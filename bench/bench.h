@@ -53,6 +53,9 @@ bool bench_counts_only(const struct bench *bench);
 
 double bench_now(void); /* ns */
 
+/* Fills the host's caches with something else. */
+void bench_evict(void);
+
 /* Ends the program unless it holds. */
 #define must(condition) bench_must(condition, #condition, __FILE__, __LINE__)
 void bench_must(bool holds, const char *what, const char *file, int line);

@@ -17,6 +17,17 @@ struct pgtsim_machine *bench_machine(bool blocks, bool cont, bool checker)
 	return machine;
 }
 
+void bench_evict(void)
+{
+	static unsigned char *other, value;
+	const size_t bytes = 64 * MIB;
+
+	if (!other)
+		other = malloc(bytes);
+	must(other);
+	memset(other, ++value, bytes);
+}
+
 void bench_must_be_empty(struct pgtsim_machine *machine)
 {
 	const struct pgtsim_counts *counts = &machine->tlb.counts;
