@@ -28,6 +28,19 @@ static inline bool pgtsim_constructs(const struct pgtsim_pgtable *pgt, enum pgts
 	return pgt->policy->table_dtor != PGTSIM_TABLE_DTOR_NONE && region != PGTSIM_REGION_VMEMMAP;
 }
 
+/* What its destructor adds to the event of a table that is freed; a violation if it is left out. */
+static inline unsigned pgtsim_destruct(const struct pgtsim_pgtable *pgt,
+				       const struct pgtsim_table *table, uint64_t va)
+{
+	if (!table->constructed)
+		return 0;
+	if (pgt->policy->table_dtor == PGTSIM_TABLE_DTOR_CALLED)
+		return PGTSIM_EACH_DTOR;
+	pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_TABLE_NOT_DESTROYED, va, table->level,
+			     "the table at PA 0x%llx", (unsigned long long)table->pa);
+	return 0;
+}
+
 /* Whether p?d_populate() makes the entry visible: not that of the root up to 6.1. */
 static inline bool pgtsim_sync_after_link(const struct pgtsim_pgtable *pgt,
 					  const struct pgtsim_table *table)

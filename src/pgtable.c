@@ -166,17 +166,6 @@ static inline void entry_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op,
 	}
 }
 
-static unsigned destruct(struct pgtsim_pgtable *pgt, const struct pgtsim_table *table, uint64_t va)
-{
-	if (!table->constructed)
-		return 0;
-	if (pgt->policy->table_dtor == PGTSIM_TABLE_DTOR_CALLED)
-		return PGTSIM_EACH_DTOR;
-	pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_TABLE_NOT_DESTROYED, va, table->level,
-			     "the table at PA 0x%llx", (unsigned long long)table->pa);
-	return 0;
-}
-
 void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 		       struct pgtsim_table **list, uint64_t attrs, enum pgtsim_region region)
 {
@@ -265,7 +254,7 @@ static void tell_below(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 
 static void free_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, uint64_t va)
 {
-	table_event(pgt, PGTSIM_OP_TABLE_FREE, table, va, destruct(pgt, table, va));
+	table_event(pgt, PGTSIM_OP_TABLE_FREE, table, va, pgtsim_destruct(pgt, table, va));
 	pgt->ops.free(pgt->ops.ctx, table);
 }
 

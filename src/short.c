@@ -208,17 +208,16 @@ static inline bool is_inside(const struct pgtsim_pgtable *pgt, uint64_t va, uint
 	return (va & ~mask) >= floor && (!ceiling || (last | mask) <= ceiling - 1);
 }
 
-/* Whether pass 2 frees what is empty and inside the bounds, and nothing is wrong with that. */
+/* Whether pass 2 frees what is empty and inside the bounds. */
 static inline bool frees_tables(const struct pgtsim_policy *policy)
 {
-	return (policy->free_tables == PGTSIM_FREE_FLOOR_CEILING ||
-		policy->free_tables == PGTSIM_FREE_SKIP_WHEN_REGIONS_OVERLAP) &&
-	       policy->table_dtor != PGTSIM_TABLE_DTOR_SKIPPED;
+	return policy->free_tables == PGTSIM_FREE_FLOOR_CEILING ||
+	       policy->free_tables == PGTSIM_FREE_SKIP_WHEN_REGIONS_OVERLAP;
 }
 
 /* pgtsim_table_unlink() of the table that the way's entry leads to. */
 static inline void unlink_table(struct pgtsim_pgtable *pgt, const struct way *way, unsigned slot,
-				struct pgtsim_table *child)
+				struct pgtsim_table *child, uint64_t va)
 {
 	struct pgtsim_counts *counts = &pgt->tlb->counts;
 	struct pgtsim_table *table = way->table[slot];
@@ -228,7 +227,7 @@ static inline void unlink_table(struct pgtsim_pgtable *pgt, const struct way *wa
 	pgtsim_plain_cleared(table, way->index[slot], 1, 1);
 	child->linked = false;
 	pgtsim_tlb_count(counts, PGTSIM_OP_TABLE_FREE, (int)slot, 1,
-			 child->constructed ? PGTSIM_EACH_DTOR : 0);
+			 pgtsim_destruct(pgt, child, va));
 	counts->tlbi_walk++;
 	counts->dsb += 2 + sync;
 	counts->dsb_ish++;
@@ -251,7 +250,7 @@ static inline unsigned first_live(const struct pgtsim_pgtable *pgt, struct pgtsi
  * Pass 2 up the way from the table of the last level: tables that are empty go, and the kernel scans
  * the others up to their first live entry. It has been through the last level's lines before.
  */
-static inline void free_tables(struct pgtsim_pgtable *pgt, const struct way *way)
+static inline void free_tables(struct pgtsim_pgtable *pgt, const struct way *way, uint64_t va)
 {
 	const struct pgtsim_geometry *geo = &pgt->geo;
 	struct pgtsim_counts *counts = &pgt->tlb->counts;
@@ -266,7 +265,7 @@ static inline void free_tables(struct pgtsim_pgtable *pgt, const struct way *way
 		reads += entries;
 		if (slot < PTE_SLOT)
 			touched += lines(0, entries);
-		unlink_table(pgt, way, --slot, table);
+		unlink_table(pgt, way, --slot, table, va);
 	}
 	for (; slot > root; table = way->table[--slot]) {
 		unsigned scanned = first_live(pgt, table, geo->last_index[slot]) + 1;
@@ -295,6 +294,6 @@ bool pgtsim_short_unmap(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last, 
 	counts->entries_read += count;
 	counts->lines_touched += lines(way.index[PTE_SLOT], count);
 	counts->work_entries += 2 * pgt->geo.levels;
-	free_tables(pgt, &way);
+	free_tables(pgt, &way, va);
 	return true;
 }
