@@ -208,16 +208,20 @@ static unsigned plain_no_tables(const uint64_t *entries, unsigned count)
 
 /* ---- all tables ---- */
 
-static void announce(const struct pgtsim_pgtable *pgt, const uint64_t *entry, bool write)
+/* A page table may get its hook late, when tables are implied: an entry is to be where it says. */
+static void announce(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
+		     unsigned index, bool write)
 {
-	if (pgt->access == PGTSIM_ACCESS_HOOKED && pgt->hook)
-		pgt->hook->before(pgt->hook, entry, write);
+	if (pgt->access != PGTSIM_ACCESS_HOOKED || !pgt->hook)
+		return;
+	pgtsim_table_write_out((struct pgtsim_table *)(uintptr_t)table);
+	pgt->hook->before(pgt->hook, &table->entries[index], write);
 }
 
 uint64_t pgtsim_access_read_carefully(const struct pgtsim_pgtable *pgt,
 				      const struct pgtsim_table *table, unsigned index)
 {
-	announce(pgt, &table->entries[index], false);
+	announce(pgt, table, index, false);
 	return table->implied ? pgtsim_access_plain(table, index) : load(&table->entries[index]);
 }
 
@@ -225,7 +229,7 @@ void pgtsim_access_write_carefully(const struct pgtsim_pgtable *pgt, struct pgts
 				   unsigned index, uint64_t desc)
 {
 	pgtsim_table_write_out(table);
-	announce(pgt, &table->entries[index], true);
+	announce(pgt, table, index, true);
 	if (table->children)
 		table->children[index] = NULL;
 	if (table->told)

@@ -244,6 +244,38 @@ static void written_when_needed(void **state)
 	fixture_drop(&f);
 }
 
+struct reader {
+	struct pgtsim_access_hook hook; /* first: the callback casts */
+	uint64_t last;
+};
+
+static void read_entry(struct pgtsim_access_hook *self, const uint64_t *entry, bool write)
+{
+	(void)write;
+	((struct reader *)(void *)self)->last = *entry;
+}
+
+/* Of a page table that gets a hook when it is in use the hook is told where entries are. */
+static void hooks_see_entries(void **state)
+{
+	struct reader reader = { .hook.before = read_entry };
+	struct pgtsim_translation t;
+	struct fixture f;
+	uint64_t va = init_4k_48(&f);
+
+	(void)state;
+	assert_int_equal(map_linear(&f, va + GIB, 2 * GIB, GIB, true), 0); /* upper tables, too */
+	assert_int_equal(map_linear(&f, va, 2 * GIB, 2 * MIB, false), 0);
+	assert_true(last_table(&f, va)->implied);
+	f.pgt.access = PGTSIM_ACCESS_HOOKED;
+	f.pgt.hook = &reader.hook;
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(pgtsim_translate(&f.pgt, va + i * (GIB + 2 * MIB), &t), 0);
+		assert_int_equal(reader.last, t.desc);
+	}
+	fixture_drop(&f);
+}
+
 /* Clears the pages [from, to) of a table, and expects what is left, implied or not. */
 static void clear_pages(struct fixture *f, uint64_t va, unsigned from, unsigned to, bool implied,
 			unsigned first, unsigned live)
@@ -678,6 +710,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(implied_equals_written),
 		cmocka_unit_test(written_when_needed),
+		cmocka_unit_test(hooks_see_entries),
 		cmocka_unit_test(runs_need_no_memory),
 		cmocka_unit_test(memory_is_promised),
 		cmocka_unit_test(every_run_of_a_table),
