@@ -57,8 +57,9 @@ static inline struct pgtsim_table *pgtsim_directory_find(const struct directory 
 /* The same to call by address: `find` of struct pgtsim_table_ops for a simulated memory. */
 struct pgtsim_table *pgtsim_directory_lookup(const void *memory, uint64_t pa);
 
-/* The same with pgtsim_memory_alloc_tables(). */
+/* The same with pgtsim_memory_alloc_tables() and pgtsim_memory_free_table(). */
 uint64_t pgtsim_memory_alloc_op(void *memory, uint64_t count, struct pgtsim_table ***tail);
+void pgtsim_memory_free_op(void *memory, struct pgtsim_table *table);
 
 /* Writes the entries that the record of an implied table tells: someone is about to look. */
 void pgtsim_table_write_out(struct pgtsim_table *table);

@@ -41,6 +41,14 @@ static inline unsigned pgtsim_destruct(const struct pgtsim_pgtable *pgt,
 	return 0;
 }
 
+/* Gives back a table: to a function of the caller's own with host memory, as that once came. */
+static inline void pgtsim_give_back(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table)
+{
+	if (pgt->ops.free != pgtsim_memory_free_op && pgt->ops.find == pgtsim_directory_lookup)
+		pgtsim_table_write_out(table);
+	pgt->ops.free(pgt->ops.ctx, table);
+}
+
 /* Whether p?d_populate() makes the entry visible: not that of the root up to 6.1. */
 static inline bool pgtsim_sync_after_link(const struct pgtsim_pgtable *pgt,
 					  const struct pgtsim_table *table)

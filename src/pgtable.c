@@ -13,7 +13,7 @@ uint64_t pgtsim_memory_alloc_op(void *ctx, uint64_t count, struct pgtsim_table *
 	return pgtsim_memory_alloc_tables(ctx, count, tail);
 }
 
-static void memory_free(void *ctx, struct pgtsim_table *table)
+void pgtsim_memory_free_op(void *ctx, struct pgtsim_table *table)
 {
 	pgtsim_memory_free_table(ctx, table);
 }
@@ -27,7 +27,7 @@ struct pgtsim_table_ops pgtsim_memory_table_ops(struct pgtsim_memory *memory)
 {
 	return (struct pgtsim_table_ops){
 		.alloc = pgtsim_memory_alloc_op,
-		.free = memory_free,
+		.free = pgtsim_memory_free_op,
 		.find = pgtsim_directory_lookup,
 		.ctx = memory,
 	};
@@ -99,7 +99,7 @@ static int give_back(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, struct 
 {
 	(void)run;
 	(void)arg;
-	pgt->ops.free(pgt->ops.ctx, child);
+	pgtsim_give_back(pgt, child);
 	return 0;
 }
 
@@ -113,7 +113,7 @@ void pgtsim_pgtable_fini(struct pgtsim_pgtable *pgt)
 	pgt->tlb->quiet = true;
 	pgtsim_walk(pgt, pgtsim_va_start(&pgt->geo), UINT64_MAX, &visitor, NULL);
 	pgt->tlb->quiet = quiet;
-	pgt->ops.free(pgt->ops.ctx, pgt->root);
+	pgtsim_give_back(pgt, pgt->root);
 	pgt->root = NULL;
 }
 
@@ -142,7 +142,7 @@ void pgtsim_tables_release(struct pgtsim_pgtable *pgt, struct pgtsim_table **lis
 		struct pgtsim_table *table = *list;
 
 		*list = table->next;
-		pgt->ops.free(pgt->ops.ctx, table);
+		pgtsim_give_back(pgt, table);
 	}
 }
 
@@ -255,7 +255,7 @@ static void tell_below(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 static void free_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, uint64_t va)
 {
 	table_event(pgt, PGTSIM_OP_TABLE_FREE, table, va, pgtsim_destruct(pgt, table, va));
-	pgt->ops.free(pgt->ops.ctx, table);
+	pgtsim_give_back(pgt, table);
 }
 
 void pgtsim_table_unlink(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,

@@ -234,7 +234,7 @@ static inline void unlink_table(struct pgtsim_pgtable *pgt, const struct way *wa
 	counts->isb += 1 + sync;
 	counts->work_entries++;
 	counts->lines_touched++;
-	pgt->ops.free(pgt->ops.ctx, child);
+	pgtsim_give_back(pgt, child);
 }
 
 /* pgtsim_runs_first() of a table that is not empty. */

@@ -4,6 +4,7 @@
 
 #include "frames.h"
 
+#include <pgtsim/hotplug.h>
 #include <pgtsim/teardown.h>
 
 enum { STEPS = 60, PAGES = 3 };
@@ -658,14 +659,16 @@ static void kept_tables_lead_nowhere(void **state)
 	memory_alloc = ops.alloc;
 	ops.alloc = keeping_alloc;
 	ops.free = keeping_free;
-	for (unsigned round = 0; round < 4; round++) {
+	for (unsigned round = 0; round < 6; round++) {
 		assert_int_equal(pgtsim_pgtable_init(&f.pgt, &geo, &f.policy, &f.tlb, ops,
-						     PGTSIM_ACCESS_PRIVATE),
+						     round % 3 ? PGTSIM_ACCESS_PRIVATE :
+								 PGTSIM_ACCESS_HOOKED),
 				 0);
 		assert_int_equal(pgtsim_translate(&f.pgt, va, &t), -EFAULT);
 		assert_int_equal(map_linear(&f, va + 4096, GIB, 4096, false), 0);
 		assert_int_equal(pgtsim_translate(&f.pgt, va, &t), -EFAULT);
-		assert_int_equal(map_linear(&f, va, GIB, 4096, false), 0);
+		if (round % 3 < 2)
+			assert_int_equal(map_linear(&f, va, GIB, 4096, false), 0);
 		pgtsim_pgtable_fini(&f.pgt);
 	}
 	fixture_drop(&f);
@@ -705,6 +708,34 @@ static void tables_out_of_reach(void **state)
 	assert_int_equal(ret[0], -EFAULT);
 }
 
+/* Who keeps tables gets them with host memory of their own, to write zeros to or whatever. */
+static void kept_tables_are_written(void **state)
+{
+	const struct pgtsim_policy policy = profile("latest");
+	const struct pgtsim_geometry geo = toy_geometry(3);
+	const uint64_t va = pgtsim_va_start(&geo);
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f, &policy, &geo);
+	f.pgt.ops.free = keeping_free;
+	assert_int_equal(map_linear(&f, va, GIB, 4096, false), 0);
+	assert_true(last_table(&f, va)->implied);
+	for (unsigned round = 0; round < 2; round++) {
+		kept = NULL;
+		if (round)
+			pgtsim_pgtable_fini(&f.pgt);
+		else
+			assert_int_equal(pgtsim_unmap_linear(&f.pgt, va, 4096, 0, 0), 0);
+		assert_non_null(kept);
+		for (struct pgtsim_table *table = kept; table; table = table->next)
+			assert_false(table->implied);
+		if (!round)
+			assert_int_equal(map_linear(&f, va, GIB, 8192, true), 0);
+	}
+	fixture_drop(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -720,6 +751,7 @@ int main(void)
 		cmocka_unit_test(mapped_through_two_entries),
 		cmocka_unit_test(own_alloc_is_called),
 		cmocka_unit_test(kept_tables_lead_nowhere),
+		cmocka_unit_test(kept_tables_are_written),
 		cmocka_unit_test(tables_out_of_reach),
 	};
 

@@ -42,7 +42,7 @@ extern "C" {
 /*
  * Where table pages come from. alloc, free and find work as pgtsim_memory_alloc_tables(),
  * pgtsim_memory_free_table() and pgtsim_memory_table() say, but that find need not write out what a
- * record tells; ctx is their first argument.
+ * record tells; ctx is their first argument. A caller's own free gets no implied table.
  */
 struct pgtsim_table_ops {
 	uint64_t (*alloc)(void *ctx, uint64_t count, struct pgtsim_table ***tail);
