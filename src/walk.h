@@ -37,11 +37,13 @@ static inline struct pgtsim_table *pgtsim_noted_child(const struct pgtsim_pgtabl
 {
 	struct pgtsim_table *child;
 
-	if (!table->children || !pgtsim_is_private(pgt) ||
-	    !pgtsim_desc_is_table(level, table->entries[index]))
+	if (!table->children || !pgtsim_is_private(pgt))
 		return NULL;
 	child = table->children[index];
-	return child && child->level == level + 1 ? child : NULL;
+	if (!child || child->level != level + 1)
+		return NULL;
+	/* Now, as only a table that is not implied notes anything: another may have no entries. */
+	return pgtsim_desc_is_table(level, table->entries[index]) ? child : NULL;
 }
 
 /*

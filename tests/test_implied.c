@@ -617,6 +617,46 @@ static void own_alloc_is_called(void **state)
 	fixture_drop(&f);
 }
 
+/* Maps a page while the host has no memory for upper tables: new ones stay where tables begin. */
+static void map_without_upper(struct fixture *f, uint64_t va)
+{
+	struct host *host = &f->memory->host[UPPER];
+	size_t piece = host->piece, spare = host->spare_count;
+
+	host->piece = SIZE_MAX / 4 + 1;
+	host->spare_count = 0;
+	assert_int_equal(map_linear(f, va, 2 * GIB, 4096, false), 0);
+	host->piece = piece;
+	host->spare_count = spare;
+}
+
+/* A table above the last level that has no memory of that kind may be implied, with notes of old. */
+static void upper_without_memory(void **state)
+{
+	struct pgtsim_translation t;
+	struct pgtsim_table *table;
+	struct fixture f;
+	uint64_t va = init_4k_48(&f), blocks = va + 400 * 2 * MIB;
+
+	(void)state;
+	map_without_upper(&f, va);
+	assert_int_equal(map_linear(&f, va + 2 * MIB, 2 * GIB, 4096, false), 0);
+	pgtsim_translate(&f.pgt, va, &t);
+	table = pgtsim_memory_table(f.memory,
+				    pgtsim_desc_address(&f.pgt.geo, PGTSIM_PUD, t.step[1].desc));
+	assert_true(!table->upper && table->children);
+	assert_int_equal(pgtsim_unmap_linear(&f.pgt, va, 4 * MIB, va, va + 4 * MIB), 0);
+	assert_int_equal(table->live, 0);
+	assert_int_equal(map_linear(&f, blocks, 2 * GIB, 4 * MIB, true), 0);
+	assert_true(table->implied && !table->upper && table->live == 2);
+	assert_int_equal(pgtsim_unmap_linear(&f.pgt, blocks, 2 * MIB, 0, 0), 0);
+	assert_int_equal(table->live, 1);
+	assert_int_equal(pgtsim_unmap_linear(&f.pgt, va, GIB, 0, 0), 0);
+	assert_int_equal(f.tlb.counts.tables_pmd, 0);
+	assert_pool(&f, 0, 0);
+	fixture_drop(&f);
+}
+
 /* An allocator that keeps tables for the next page table instead of giving them back. */
 static struct pgtsim_table *kept;
 
@@ -749,6 +789,7 @@ int main(void)
 		cmocka_unit_test(memory_is_used_again),
 		cmocka_unit_test(no_way_without_entry),
 		cmocka_unit_test(mapped_through_two_entries),
+		cmocka_unit_test(upper_without_memory),
 		cmocka_unit_test(own_alloc_is_called),
 		cmocka_unit_test(kept_tables_lead_nowhere),
 		cmocka_unit_test(kept_tables_are_written),
