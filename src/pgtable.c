@@ -63,13 +63,13 @@ static void start_record(const struct pgtsim_pgtable *pgt, struct pgtsim_table *
 			 enum pgtsim_region region)
 {
 	pgtsim_record_start(pgt, table, level, region);
+	if (pgt->ops.find == pgtsim_directory_lookup && table->children)
+		pgtsim_table_forget(pgt->ops.ctx, table);
 	if (!pgtsim_implies(pgt)) {
 		table->implied = false;
 		table->children = NULL;
 		return;
 	}
-	if (table->children)
-		pgtsim_table_forget(pgt->ops.ctx, table);
 	if (level < PGTSIM_PTE)
 		pgtsim_table_becomes_upper(pgt->ops.ctx, table);
 }

@@ -711,6 +711,14 @@ static void kept_tables_lead_nowhere(void **state)
 			assert_int_equal(map_linear(&f, va, GIB, 4096, false), 0);
 		pgtsim_pgtable_fini(&f.pgt);
 	}
+	while (kept) {
+		struct pgtsim_table *table = kept;
+
+		kept = table->next;
+		pgtsim_memory_free_table(f.memory, table);
+	}
+	for (unsigned pool = LAST; pool <= UPPER; pool++)
+		assert_int_equal(f.memory->host[pool].spare_count, f.memory->host[pool].pieces);
 	fixture_drop(&f);
 }
 
