@@ -237,11 +237,12 @@ static inline void unlink_table(struct pgtsim_pgtable *pgt, const struct way *wa
 	pgtsim_give_back(pgt, child);
 }
 
-/* pgtsim_runs_first() of a table that is not empty. */
+/* pgtsim_runs_first(). */
 static inline unsigned first_live(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
 				  unsigned last_index)
 {
-	if (table->told || (table->first <= last_index && table->entries[table->first]))
+	if (table->live && table->first <= last_index &&
+	    (table->told || table->entries[table->first]))
 		return table->first;
 	return pgtsim_runs_first(pgt, table);
 }
@@ -252,30 +253,21 @@ static inline unsigned first_live(const struct pgtsim_pgtable *pgt, struct pgtsi
  */
 static inline void free_tables(struct pgtsim_pgtable *pgt, const struct way *way, uint64_t va)
 {
-	const struct pgtsim_geometry *geo = &pgt->geo;
 	struct pgtsim_counts *counts = &pgt->tlb->counts;
-	struct pgtsim_table *table = way->table[PTE_SLOT];
-	unsigned slot = PTE_SLOT, root = root_slot(geo);
-	uint64_t reads = 0, touched = 0;
+	unsigned root = root_slot(&pgt->geo);
 
-	for (; slot > root && !table->live; table = way->table[slot]) {
-		unsigned entries = geo->last_index[slot] + 1;
+	for (unsigned slot = PTE_SLOT; slot > root; slot--) {
+		struct pgtsim_table *table = way->table[slot];
+		unsigned last_index = pgt->geo.last_index[slot];
+		unsigned first = first_live(pgt, table, last_index);
+		unsigned scanned = first <= last_index ? first + 1 : first;
 
-		table->first = entries;
-		reads += entries;
+		counts->entries_read += scanned;
 		if (slot < PTE_SLOT)
-			touched += lines(0, entries);
-		unlink_table(pgt, way, --slot, table, va);
+			counts->lines_touched += lines(0, scanned);
+		if (first > last_index)
+			unlink_table(pgt, way, slot - 1, table, va);
 	}
-	for (; slot > root; table = way->table[--slot]) {
-		unsigned scanned = first_live(pgt, table, geo->last_index[slot]) + 1;
-
-		reads += scanned;
-		if (slot < PTE_SLOT)
-			touched += lines(0, scanned);
-	}
-	counts->entries_read += reads;
-	counts->lines_touched += touched;
 }
 
 bool pgtsim_short_unmap(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last, uint64_t floor,

@@ -213,6 +213,47 @@ static void straight_equals_walked(void **state)
 	}
 }
 
+/* Maps a table's span and a page more, through two entries that lead to one table. */
+static void map_through_two(struct fixture *f, uint64_t va)
+{
+	struct pgtsim_translation at;
+	uint64_t pa;
+
+	assert_int_equal(map_linear(f, va, 2 * GIB, 4096, false), 0);
+	assert_int_equal(pgtsim_translate(&f->pgt, va, &at), 0);
+	pa = pgtsim_desc_address(&f->pgt.geo, PGTSIM_PMD, at.step[2].desc);
+	f->pgt.ops.free(f->pgt.ops.ctx, pgtsim_memory_table(f->memory, pa));
+	assert_int_equal(map_linear(f, va + 2 * MIB, 2 * GIB, 4096, false), 0);
+	assert_int_equal(pgtsim_translate(&f->pgt, va + 2 * MIB, &at), 0);
+	assert_int_equal(pgtsim_desc_address(&f->pgt.geo, PGTSIM_PMD, at.step[2].desc), pa);
+	assert_int_equal(pgtsim_unmap_linear(&f->pgt, va, 4096, va + 4096, 0), 0);
+	assert_int_equal(map_linear(f, va, 2 * GIB, 2 * MIB + 4096, false), 0);
+}
+
+/* A table that was freed under its entry and has come back is empty when its entries are zero. */
+static void empties_what_two_entries_lead_to(void **state)
+{
+	const struct pgtsim_policy policy = profile("latest");
+	const struct pgtsim_geometry geo = linux_geometry(4, 48, 0, 48);
+	const uint64_t va = pgtsim_va_start(&geo);
+	struct pgtsim_observer watcher = { .event = watch };
+	struct fixture f[2];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		fixture_init(&f[i], &policy, &geo);
+		if (i)
+			pgtsim_observe(&f[i].tlb, &watcher);
+		map_through_two(&f[i], va);
+		assert_int_equal(pgtsim_unmap_linear(&f[i].pgt, va, 2 * MIB, 0, 0), 0);
+	}
+	assert_counts_equal(&f[0].tlb.counts, &f[1].tlb.counts);
+	assert_int_equal(free_pages_of(&f[0]), free_pages_of(&f[1]));
+	pgtsim_unobserve(&f[1].tlb, &watcher);
+	for (unsigned i = 0; i < 2; i++)
+		fixture_drop(&f[i]);
+}
+
 static uint64_t asked; /* tables */
 
 static uint64_t counting_alloc(void *ctx, uint64_t count, struct pgtsim_table ***tail)
@@ -265,6 +306,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(straight_equals_walked),
+		cmocka_unit_test(empties_what_two_entries_lead_to),
 		cmocka_unit_test(asks_for_each_table),
 		cmocka_unit_test(short_ranges_are_short),
 	};
