@@ -262,8 +262,8 @@ void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table 
 }
 
 /*
- * Takes no lock: what it reads of a table was written before an entry that points there, and stays
- * as it is until that entry is gone.
+ * Finds it without a lock: what it reads of a table was written before an entry that points there,
+ * and stays as it is until that entry is gone.
  */
 struct pgtsim_table *pgtsim_memory_table(const struct pgtsim_memory *memory, uint64_t pa)
 {
