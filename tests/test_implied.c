@@ -256,7 +256,7 @@ static void read_entry(struct pgtsim_access_hook *self, const uint64_t *entry, b
 	((struct reader *)(void *)self)->last = *entry;
 }
 
-/* Of a page table that gets a hook when it is in use the hook is told where entries are. */
+/* A page table may get a hook when it is in use: that is told where entries are. */
 static void hooks_see_entries(void **state)
 {
 	struct reader reader = { .hook.before = read_entry };
@@ -274,6 +274,24 @@ static void hooks_see_entries(void **state)
 		assert_int_equal(pgtsim_translate(&f.pgt, va + i * (GIB + 2 * MIB), &t), 0);
 		assert_int_equal(reader.last, t.desc);
 	}
+	fixture_drop(&f);
+}
+
+/* So may one that threads are about to share: what they link stands beside what was implied. */
+static void threads_link_beside_blocks(void **state)
+{
+	struct pgtsim_translation t;
+	struct fixture f;
+	uint64_t va = init_4k_48(&f);
+
+	(void)state;
+	assert_int_equal(map_linear(&f, va + 2 * MIB, 2 * GIB, 8 * MIB, true), 0);
+	f.pgt.access = PGTSIM_ACCESS_SHARED;
+	assert_int_equal(map_linear(&f, va, 4 * GIB, 4096, false), 0);
+	assert_int_equal(pgtsim_translate(&f.pgt, va, &t), 0);
+	assert_int_equal(t.pa, 4 * GIB);
+	assert_int_equal(pgtsim_translate(&f.pgt, va + 8 * MIB, &t), 0);
+	assert_int_equal(t.pa, 2 * GIB + 6 * MIB);
 	fixture_drop(&f);
 }
 
@@ -790,6 +808,7 @@ int main(void)
 		cmocka_unit_test(implied_equals_written),
 		cmocka_unit_test(written_when_needed),
 		cmocka_unit_test(hooks_see_entries),
+		cmocka_unit_test(threads_link_beside_blocks),
 		cmocka_unit_test(runs_need_no_memory),
 		cmocka_unit_test(memory_is_promised),
 		cmocka_unit_test(every_run_of_a_table),

@@ -55,7 +55,7 @@ struct pgtsim_geometry {
 	bool block_legal[PGTSIM_MAX_LEVELS]; /* the architecture allows blocks here */
 	bool oa_keeps_49_48;               /* 64K/52: PA[49:48] in bits 49:48 too (Linux 6.12) */
 	uint32_t last_index[PGTSIM_MAX_LEVELS]; /* entries of a table of each level, less 1 */
-	uint64_t pa_mask;                  /* PA[pa_bits - 1:page_shift], all ones */
+	uint64_t pa_mask;                  /* derived: PA[pa_bits - 1:page_shift], all ones */
 };
 
 /* What to build a geometry of one's own from; 0 in a field means the default in brackets. */
