@@ -207,9 +207,12 @@ static void what_does_not_fit_is_dropped(void **state)
 	assert_int_equal(0x0000fffffffff000, pgtsim_desc_oa(&geo, UINT64_MAX));
 }
 
-/* Low bits that a block reserves are no part of its address. */
+/* Low bits that a block reserves are no part of its address, were they all there are. */
 static void blocks_have_aligned_addresses(void **state)
 {
+	const struct pgtsim_geometry_config wide = { .page_shift = 16,
+						     .levels = 4,
+						     .bits = { 2, 13, 13, 13 } };
 	struct pgtsim_geometry geo = linux_geometry(4096, 48, 0, 0);
 
 	(void)state;
@@ -217,6 +220,8 @@ static void blocks_have_aligned_addresses(void **state)
 	assert_int_equal(0x801ff000, pgtsim_desc_address(&geo, PGTSIM_PMD, 0x801ff703));
 	assert_int_equal(0x801ff000, pgtsim_desc_address(&geo, PGTSIM_PTE, 0x801ff703));
 	assert_int_equal(0, pgtsim_desc_address(&geo, PGTSIM_PTE, 0x801ff702));
+	assert_int_equal(0, pgtsim_geometry_custom(&geo, &wide));
+	assert_int_equal(0, pgtsim_desc_address(&geo, pgtsim_root_level(&geo), ~UINT64_C(2)));
 }
 
 static void leaf_round_trip(const struct pgtsim_geometry *geo, int level, uint64_t pa)

@@ -467,19 +467,44 @@ static void every_run_of_a_table(void **state)
 	pair_drop(&p);
 }
 
-/* Only tables above the last level are among those that are written, and so the host has memory. */
-static void upper_tables_are_apart(void **state)
+/* A root of pages is never implied, and pass 2 has nothing to do there. */
+static void root_of_pages(void **state)
 {
 	const struct pgtsim_policy policy = profile("latest");
-	const struct pgtsim_geometry geo = linux_geometry(4, 48, 0, 48);
-	const uint64_t va = pgtsim_va_start(&geo), end = RAM_START + 64 * 4096;
-	unsigned count[2] = { 0, 0 };
-	struct fixture f;
+	const struct pgtsim_geometry_config config = { .page_shift = 12,
+						       .levels = 1,
+						       .bits = { 3 } };
+	struct pgtsim_geometry geo;
+	struct pair p;
 
 	(void)state;
-	fixture_init(&f, &policy, &geo);
+	assert_int_equal(pgtsim_geometry_custom(&geo, &config), 0);
+	pair_init(&p, &policy, &geo, false);
+	for (unsigned i = 0; i < 500; i++) {
+		unsigned from = random_next(&p.seed) % TOY_ENTRIES;
+		unsigned to = from + 1 + random_next(&p.seed) % (TOY_ENTRIES - from);
+
+		operate(&p, random_next(&p.seed) % KINDS, from, to);
+		for (unsigned k = 0; k < 2 && i % 3 == 0; k++)
+			assert_int_equal(
+				pgtsim_unmap_linear(&p.f[k].pgt, p.start + from * p.page, 1, 0, 0),
+				0);
+		compare(&p);
+		assert_false(p.f[0].pgt.root->implied);
+	}
+	pair_drop(&p);
+}
+
+/* Maps a few pages or many, and counts the tables that there are then. */
+static void map_apart(uint64_t size, unsigned uppers, unsigned lasts)
+{
+	const uint64_t end = RAM_START + 64 * 4096;
+	unsigned count[2] = { 0, 0 };
+	struct fixture f;
+	uint64_t va = init_4k_48(&f);
+
 	assert_true(f.pgt.root->upper);
-	assert_int_equal(map_linear(&f, va, 2 * GIB, 64 * MIB, false), 0);
+	assert_int_equal(map_linear(&f, va, 2 * GIB, size, false), 0);
 	for (uint64_t pa = RAM_START; pa < end; pa += 4096) {
 		const struct pgtsim_table *table = f.pgt.ops.find(f.pgt.ops.ctx, pa);
 
@@ -489,9 +514,17 @@ static void upper_tables_are_apart(void **state)
 		assert_int_equal(table->upper, table->level < PGTSIM_PTE);
 		assert_int_equal(table->implied, !table->upper);
 	}
-	assert_int_equal(count[true], 3);
-	assert_int_equal(count[false], 32);
+	assert_int_equal(count[true], uppers);
+	assert_int_equal(count[false], lasts);
 	fixture_drop(&f);
+}
+
+/* Only tables above the last level are among those that are written, and so the host has memory. */
+static void upper_tables_are_apart(void **state)
+{
+	(void)state;
+	map_apart(4096, 3, 1);
+	map_apart(64 * MIB, 3, 32);
 }
 
 /* Memory that held an implied table, or one that was never cleared, is empty for the next one. */
@@ -525,42 +558,55 @@ static void memory_is_used_again(void **state)
 	fixture_drop(&f);
 }
 
+struct clearing {
+	int level;
+	bool whole; /* the entries beside it, too */
+};
+
 /* Clears a table entry as if it were a leaf, and leaves the table to nobody. */
 static int clear_entry(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 		       struct pgtsim_table *child, void *arg)
 {
+	const struct clearing *clearing = arg;
+
 	(void)child;
-	if (run->level != *(const int *)arg)
+	if (run->level != clearing->level)
 		return 0;
+	if (clearing->whole)
+		run->count = pgtsim_entries(&pgt->geo, run->level);
 	pgtsim_run_clear(pgt, run, pgtsim_run_live(pgt, run), 0);
 	return PGTSIM_WALK_SKIP;
+}
+
+static void check_no_way(const struct pgtsim_geometry *geo, struct clearing clearing)
+{
+	static const struct pgtsim_visitor visitor = { .table = clear_entry };
+	const struct pgtsim_policy policy = profile("latest");
+	uint64_t va = pgtsim_va_start(geo);
+	struct pgtsim_translation t;
+	struct fixture f;
+
+	fixture_init(&f, &policy, geo);
+	assert_int_equal(map_linear(&f, va, 2 * GIB, 4096, false), 0);
+	assert_int_equal(pgtsim_walk(&f.pgt, va, va, &visitor, &clearing), 0);
+	assert_int_equal(pgtsim_translate(&f.pgt, va, &t), -EFAULT);
+	assert_int_equal(t.level, clearing.level);
+	assert_int_equal(map_linear(&f, va, 4 * GIB, 4096, false), 0);
+	assert_int_equal(pgtsim_translate(&f.pgt, va, &t), 0);
+	assert_int_equal(t.pa, 4 * GIB);
+	fixture_drop(&f);
 }
 
 /* Whoever clears the entry of a table, the way to that table is forgotten. */
 static void no_way_without_entry(void **state)
 {
-	const struct pgtsim_policy policy = profile("latest");
-
 	(void)state;
 	for (unsigned levels = 2; levels <= PGTSIM_MAX_LEVELS; levels++) {
-		static const struct pgtsim_visitor visitor = { .table = clear_entry };
 		const struct pgtsim_geometry geo = toy_geometry(levels);
-		uint64_t va = pgtsim_va_start(&geo);
 
-		for (int level = pgtsim_root_level(&geo); level < PGTSIM_PTE; level++) {
-			struct pgtsim_translation t;
-			struct fixture f;
-
-			fixture_init(&f, &policy, &geo);
-			assert_int_equal(map_linear(&f, va, 2 * GIB, 4096, false), 0);
-			assert_int_equal(pgtsim_walk(&f.pgt, va, va, &visitor, &level), 0);
-			assert_int_equal(pgtsim_translate(&f.pgt, va, &t), -EFAULT);
-			assert_int_equal(t.level, level);
-			assert_int_equal(map_linear(&f, va, 4 * GIB, 4096, false), 0);
-			assert_int_equal(pgtsim_translate(&f.pgt, va, &t), 0);
-			assert_int_equal(t.pa, 4 * GIB);
-			fixture_drop(&f);
-		}
+		for (int level = pgtsim_root_level(&geo); level < PGTSIM_PTE; level++)
+			for (unsigned whole = 0; whole < 2; whole++)
+				check_no_way(&geo, (struct clearing){ level, whole });
 	}
 }
 
@@ -812,6 +858,7 @@ int main(void)
 		cmocka_unit_test(runs_need_no_memory),
 		cmocka_unit_test(memory_is_promised),
 		cmocka_unit_test(every_run_of_a_table),
+		cmocka_unit_test(root_of_pages),
 		cmocka_unit_test(upper_tables_are_apart),
 		cmocka_unit_test(memory_is_used_again),
 		cmocka_unit_test(no_way_without_entry),

@@ -749,6 +749,58 @@ static void test_no_memory_for_upper_tables(void **state)
 	pgtsim_memory_free(&memory);
 }
 
+static struct pgtsim_table *take_upper(struct pgtsim_memory *memory)
+{
+	struct pgtsim_table *table, **tail = &table;
+
+	assert_int_equal(pgtsim_memory_take_tables(memory, 1, &tail), 1);
+	pgtsim_table_becomes_upper(memory, table);
+	return table;
+}
+
+/* Memory that was dirty is still so once a table has had it that nobody wrote to. */
+static void test_dirty_memory_stays_dirty(void **state)
+{
+	struct pgtsim_memory *memory = make_one(0, CHUNK);
+	struct pgtsim_table *table = take_upper(memory);
+	const uint64_t *entries = table->entries;
+
+	(void)state;
+	pgtsim_table_write_out(table);
+	scribble(table, 4096);
+	pgtsim_memory_free_table(memory, table);
+	table = take_upper(memory);
+	assert_true(table->implied);
+	pgtsim_memory_free_table(memory, table);
+	table = take_upper(memory);
+	assert_ptr_equal(table->entries, entries);
+	pgtsim_table_write_out(table);
+	check_fresh_entries(memory, table, 512);
+	pgtsim_memory_free_table(memory, table);
+	check_pools_whole(memory);
+	pgtsim_memory_free(&memory);
+}
+
+/* Notes that were given up are not in those that come next. */
+static void test_notes_given_up(void **state)
+{
+	struct pgtsim_memory *memory = make_one(0, CHUNK);
+	struct pgtsim_table *table = take_upper(memory);
+	struct pgtsim_table **children;
+
+	(void)state;
+	pgtsim_table_note(memory, table, 7, table);
+	children = table->children;
+	pgtsim_table_forget(memory, table);
+	assert_null(table->children);
+	pgtsim_table_note(memory, table, 0, table);
+	assert_ptr_equal(table->children, children);
+	assert_null(children[7]);
+	pgtsim_memory_free_table(memory, table);
+	check_pools_whole(memory);
+	pgtsim_memory_free(&memory);
+}
+
 #ifdef __linux__
 /* A few upper tables take little at once, many have huge pages; others have those to themselves. */
 static void test_upper_tables_grow(void **state)
@@ -1662,6 +1714,8 @@ int main(void)
 		cmocka_unit_test(test_single_tables),
 		cmocka_unit_test(test_upper_tables),
 		cmocka_unit_test(test_no_memory_for_upper_tables),
+		cmocka_unit_test(test_dirty_memory_stays_dirty),
+		cmocka_unit_test(test_notes_given_up),
 		cmocka_unit_test(test_scattered_tables),
 		cmocka_unit_test(test_table_lists),
 		cmocka_unit_test(test_exhaustion),

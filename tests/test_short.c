@@ -92,13 +92,23 @@ static uint64_t choose_range(struct twins *t, uint64_t *size)
 	return va;
 }
 
+/* Mostly what follows from the address; or where descriptors of more than 48 bits have a seam. */
+static uint64_t choose_pa(struct twins *t, uint64_t va)
+{
+	uint64_t delta = pick(t, 4) ? 0 : pick(t, 4) * t->page;
+
+	if (!pick(t, 12))
+		return (UINT64_C(1) << (48 + 2 * pick(t, 2))) - pick(t, 4) * t->page;
+	return (va - t->base[0] + delta) & ((UINT64_C(1) << 40) - 1);
+}
+
 static void map_both(struct twins *t)
 {
-	uint64_t size, va = choose_range(t, &size), delta = pick(t, 4) ? 0 : pick(t, 4) * t->page;
+	uint64_t size, va = choose_range(t, &size), pa = choose_pa(t, va);
 	uint64_t part = pick(t, 4) ? 0 : pick(t, t->page);
 	struct pgtsim_map map = {
 		.va = va + part,
-		.pa = (va - t->base[0] + delta + part) & ((UINT64_C(1) << 40) - 1),
+		.pa = pa + part,
 		.size = size > part ? size - part : size,
 		.blocks = !pick(t, 3),
 		.cont = !pick(t, 6),
@@ -124,13 +134,13 @@ static void map_both(struct twins *t)
 static void unmap_both(struct twins *t)
 {
 	uint64_t size, va = choose_range(t, &size), part = pick(t, 6) ? 0 : pick(t, t->page);
+	uint64_t cut = part + (pick(t, 6) ? 0 : pick(t, t->page));
 	uint64_t floor = pick(t, 3) ? 0 : t->base[pick(t, TABLES)];
-	uint64_t ceiling = pick(t, 3) ? 0 : t->base[1 + pick(t, TABLES)];
+	uint64_t ceiling = pick(t, 3) ? 0 : t->base[1 + pick(t, TABLES)] - !pick(t, 6);
 
 	for (unsigned i = 0; i < 2; i++)
 		assert_int_equal(pgtsim_unmap_linear(&t->f[i].pgt, va + part,
-						     size > part ? size - part : size, floor,
-						     ceiling),
+						     size > cut ? size - cut : 1, floor, ceiling),
 				 0);
 }
 
@@ -152,6 +162,19 @@ static void look(struct twins *t)
 					    pgtsim_desc_address(&t->f[0].pgt.geo,
 								at[0].step[i].level,
 								at[0].step[i].desc));
+}
+
+/* From the first time that there is something to poke nothing is short. */
+static void poke_both(struct twins *t)
+{
+	static const uint64_t descs[] = { 0, 0x12, 0x701, 0x703 };
+	uint64_t size, va = choose_range(t, &size), desc = descs[pick(t, 4)];
+	bool page = desc == 0x703 || pick(t, 8);
+	int ret[2];
+
+	for (unsigned i = 0; i < 2; i++)
+		ret[i] = pgtsim_poke(&t->f[i].pgt, page ? PGTSIM_PTE : PGTSIM_PMD, va, desc);
+	assert_int_equal(ret[0], ret[1]);
 }
 
 static void compare(const struct twins *t)
@@ -183,10 +206,8 @@ static void check_steps(const struct pgtsim_policy *policy, const struct pgtsim_
 			unmap_both(&t);
 		else
 			look(&t);
-		/* Late: from then on nothing is short. */
-		if (i == STEPS - 8 && seed % 4 == 0)
-			for (unsigned k = 0; k < 2; k++)
-				pgtsim_poke(&t.f[k].pgt, PGTSIM_PTE, t.base[1], 0x13);
+		if (i > STEPS - 12 && seed % 4 == 0)
+			poke_both(&t);
 		/* Tables outlive what the policy was when they came. */
 		if (i == STEPS / 2 && seed % 3 == 1) {
 			vary(&t, &t.f[0].policy);
@@ -282,6 +303,65 @@ static void asks_for_each_table(void **state)
 	fixture_drop(&f);
 }
 
+static unsigned freed; /* tables */
+
+static void counting_free(void *ctx, struct pgtsim_table *table)
+{
+	assert_false(table->linked);
+	freed++;
+	pgtsim_memory_free_table(ctx, table);
+}
+
+/* A function of the caller's own gets each table back, once no entry leads there. */
+static void gives_back_each_table(void **state)
+{
+	const struct pgtsim_policy policy = profile("latest");
+	const struct pgtsim_geometry geo = linux_geometry(4, 48, 0, 48);
+	const uint64_t va = pgtsim_va_start(&geo);
+	struct pgtsim_table_ops ops;
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f, &policy, &geo);
+	ops = f.pgt.ops;
+	f.pgt.ops.free = counting_free;
+	freed = 0;
+	assert_int_equal(map_linear(&f, va, 2 * GIB, 4096, false), 0);
+	assert_int_equal(pgtsim_unmap_linear(&f.pgt, va, 4096, 0, 0), 0);
+	assert_int_equal(freed, 3);
+	f.pgt.ops = ops;
+	fixture_fini(&f);
+}
+
+static unsigned found; /* tables */
+
+static struct pgtsim_table *counting_find(const void *ctx, uint64_t pa)
+{
+	found++;
+	return pgtsim_memory_table(ctx, pa);
+}
+
+/* Nobody goes past a caller's own look-up of tables, not even where a memory has them. */
+static void looks_up_each_table(void **state)
+{
+	const struct pgtsim_policy policy = profile("latest");
+	const struct pgtsim_geometry geo = linux_geometry(4, 48, 0, 48);
+	const uint64_t va = pgtsim_va_start(&geo);
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f, &policy, &geo);
+	f.pgt.ops.find = counting_find;
+	assert_int_equal(map_linear(&f, va, 2 * GIB, 4096, false), 0);
+	found = 0;
+	assert_int_equal(map_linear(&f, va + 4096, 2 * GIB, 4096, false), 0);
+	assert_true(found >= 3);
+	found = 0;
+	assert_int_equal(pgtsim_unmap_linear(&f.pgt, va, 8192, 0, 0), 0);
+	assert_true(found >= 3);
+	fixture_fini(&f);
+}
+
 /* It is by its work that a short range can be told from others: none for what it does not touch. */
 static void short_ranges_are_short(void **state)
 {
@@ -308,6 +388,8 @@ int main(void)
 		cmocka_unit_test(straight_equals_walked),
 		cmocka_unit_test(empties_what_two_entries_lead_to),
 		cmocka_unit_test(asks_for_each_table),
+		cmocka_unit_test(gives_back_each_table),
+		cmocka_unit_test(looks_up_each_table),
 		cmocka_unit_test(short_ranges_are_short),
 	};
 
