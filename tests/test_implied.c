@@ -467,6 +467,32 @@ static void every_run_of_a_table(void **state)
 	pair_drop(&p);
 }
 
+/* Runs that are told are as long as those that are written, whatever they grow by. */
+static void runs_of_any_step(void **state)
+{
+	const struct pgtsim_policy policy = profile("latest");
+	const struct pgtsim_geometry geo = two_levels_of_eight();
+	struct pgtsim_table *table[2];
+	struct pair p;
+
+	(void)state;
+	pair_init(&p, &policy, &geo, false);
+	operate(&p, FILL, 2, 5);
+	for (unsigned i = 0; i < 2; i++)
+		table[i] = last_table(&p.f[i], p.start);
+	for (unsigned i = 0; i < TOY_ENTRIES * TOY_ENTRIES * 3; i++) {
+		unsigned index = i % TOY_ENTRIES, count = i / TOY_ENTRIES % TOY_ENTRIES + 1;
+		uint64_t step = i / (TOY_ENTRIES * TOY_ENTRIES) * p.page;
+
+		if (index + count <= TOY_ENTRIES)
+			assert_int_equal(
+				pgtsim_run_uniform(&p.f[0].pgt, table[0], index, count, step),
+				pgtsim_run_uniform(&p.f[1].pgt, table[1], index, count, step));
+	}
+	assert_true(table[0]->implied);
+	pair_drop(&p);
+}
+
 /* A root of pages is never implied, and pass 2 has nothing to do there. */
 static void root_of_pages(void **state)
 {
@@ -858,6 +884,7 @@ int main(void)
 		cmocka_unit_test(runs_need_no_memory),
 		cmocka_unit_test(memory_is_promised),
 		cmocka_unit_test(every_run_of_a_table),
+		cmocka_unit_test(runs_of_any_step),
 		cmocka_unit_test(root_of_pages),
 		cmocka_unit_test(upper_tables_are_apart),
 		cmocka_unit_test(memory_is_used_again),
