@@ -245,6 +245,22 @@ static void barriers(void **state)
 	}
 }
 
+/* Tables of the vmemmap have no constructor in any release, and so no destructor is due. */
+static void no_constructors(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(all_profiles); i++) {
+		struct machine m;
+
+		machine_init(&m, all_profiles[i]);
+		assert_int_equal(populate(&m, section_of(&m, 0), m.size, NULL), 0);
+		assert_int_equal(unpopulate(&m, section_of(&m, 0), m.size, NULL), 0);
+		assert_int_equal(m.f.tlb.counts.tables_constructed, 0);
+		assert_int_equal(m.f.tlb.counts.tables_destructed, 0);
+		fixture_drop(&m.f);
+	}
+}
+
 /* ---- the rows of the profile table ---- */
 
 struct profile_row {
@@ -930,6 +946,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(tables_kept_by_the_region),
 	cmocka_unit_test(descriptors),
 	cmocka_unit_test(barriers),
+	cmocka_unit_test(no_constructors),
 	cmocka_unit_test(less_than_a_section),
 	cmocka_unit_test(base_pages_on_request),
 	cmocka_unit_test(no_memory_for_a_block),
