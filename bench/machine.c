@@ -19,13 +19,15 @@ struct pgtsim_machine *bench_machine(bool blocks, bool cont, bool checker)
 
 void bench_evict(void)
 {
-	static unsigned char *other, value;
+	static volatile unsigned char *other;
 	const size_t bytes = 64 * MIB;
 
 	if (!other)
-		other = malloc(bytes);
+		other = calloc(bytes, 1);
 	must(other);
-	memset(other, ++value, bytes);
+	/* A memset of so much may go past the caches. */
+	for (size_t i = 0; i < bytes; i += 64)
+		other[i]++;
 }
 
 void bench_must_be_empty(struct pgtsim_machine *machine)
