@@ -60,17 +60,7 @@ const char *pgtsim_kind_name(enum pgtsim_kind kind)
 
 uint64_t pgtsim_desc_address(const struct pgtsim_geometry *geo, int level, uint64_t desc)
 {
-	switch (pgtsim_desc_kind(level, desc)) {
-	case PGTSIM_BLOCK:
-		return pgtsim_oa(geo, geo->shift[pgtsim_slot(level)], desc);
-	case PGTSIM_TABLE:
-	case PGTSIM_PAGE:
-		return pgtsim_oa(geo, geo->page_shift, desc);
-	case PGTSIM_NONE:
-	case PGTSIM_INVALID:
-		break;
-	}
-	return 0;
+	return pgtsim_address(geo, level, desc);
 }
 
 uint64_t pgtsim_desc_oa(const struct pgtsim_geometry *geo, uint64_t pa)

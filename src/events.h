@@ -138,13 +138,19 @@ static inline bool pgtsim_tlb_tells(const struct pgtsim_tlb *tlb)
 /* pgtsim_tlb_event() for an operation that is known where it is compiled. */
 static inline void pgtsim_events_tell(struct pgtsim_tlb *tlb, const struct pgtsim_event *event)
 {
+	/* Read before the compiler has to take them for changed. */
+	const enum pgtsim_op op = event->op;
+	const unsigned flags = event->flags;
+	const uint64_t count = event->count;
+	const int level = event->level;
+
 	if (pgtsim_tlb_tells(tlb)) {
 		pgtsim_tlb_event(tlb, event);
 		return;
 	}
 	if (tlb->cached)
 		pgtsim_cached_event(tlb->cached, event);
-	pgtsim_tlb_count(&tlb->counts, event->op, event->level, event->count, event->flags);
+	pgtsim_tlb_count(&tlb->counts, op, level, count, flags);
 }
 
 /* The marks of an operation's beginning and end, which count nothing. */
@@ -164,10 +170,13 @@ static inline void pgtsim_events_end(struct pgtsim_tlb *tlb, uint64_t va, uint64
 /* What a table that comes or goes takes, as in tlb.h, but where nobody watches. */
 static inline void pgtsim_events_publish(struct pgtsim_tlb *tlb)
 {
-	if (pgtsim_tlb_watched(tlb))
+	if (pgtsim_tlb_tells(tlb)) {
 		pgtsim_tlb_publish(tlb);
-	else
-		pgtsim_tlb_count(&tlb->counts, PGTSIM_OP_DSB_ISHST, PGTSIM_PTE, 1, 0);
+		return;
+	}
+	if (tlb->checked)
+		pgtsim_cached_barrier(tlb->cached, PGTSIM_OP_DSB_ISHST);
+	pgtsim_tlb_count(&tlb->counts, PGTSIM_OP_DSB_ISHST, PGTSIM_PTE, 1, 0);
 }
 
 static inline void pgtsim_events_sync(struct pgtsim_tlb *tlb)

@@ -38,6 +38,16 @@ static inline uint64_t pgtsim_oa(const struct pgtsim_geometry *geo, unsigned low
 	return pgtsim_wide_oa(&oa_layouts[geo->oa], low, desc);
 }
 
+/* pgtsim_desc_address() in line. */
+static inline uint64_t pgtsim_address(const struct pgtsim_geometry *geo, int level, uint64_t desc)
+{
+	bool is_block = !(desc & PGTSIM_DESC_TABLE);
+
+	if (!(desc & PGTSIM_DESC_VALID) || (is_block && level == PGTSIM_PTE))
+		return 0;
+	return pgtsim_oa(geo, is_block ? geo->shift[pgtsim_slot(level)] : geo->page_shift, desc);
+}
+
 /* The bits of a descriptor that hold an output address: pgtsim_desc_oa(). */
 static inline uint64_t pgtsim_oa_bits(const struct pgtsim_geometry *geo, uint64_t pa)
 {

@@ -89,7 +89,7 @@ static void store_singly(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 	if (event->op == PGTSIM_OP_CLEAR) {
 		if (!event->old_desc)
 			return;
-		event->pa = pgtsim_desc_address(&pgt->geo, run->level, event->old_desc);
+		event->pa = pgtsim_address(&pgt->geo, run->level, event->old_desc);
 	}
 	pgtsim_access_write(pgt, run->table, index, event->new_desc);
 	if (event->op == PGTSIM_OP_CLEAR)
@@ -174,7 +174,7 @@ static void clear_events(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 			known ? live :
 				pgtsim_access_uniform(pgt, table, index, end - index, event.step);
 		event.va = base + (index - run->index) * event.size;
-		event.pa = pgtsim_desc_address(&pgt->geo, run->level, event.old_desc);
+		event.pa = pgtsim_address(&pgt->geo, run->level, event.old_desc);
 		pgtsim_events_tell(pgt->tlb, &event);
 	}
 }

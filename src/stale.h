@@ -11,10 +11,10 @@
 /* Whether a walk can use an entry: what faults is never cached. */
 static inline bool cacheable(const struct pgtsim_cached *c, int level, uint64_t desc)
 {
-	enum pgtsim_kind kind = pgtsim_desc_kind(level, desc);
-
-	return kind == PGTSIM_TABLE || kind == PGTSIM_PAGE ||
-	       (kind == PGTSIM_BLOCK && c->geo->block_legal[pgtsim_slot(level)]);
+	if (!(desc & PGTSIM_DESC_VALID))
+		return false;
+	return desc & PGTSIM_DESC_TABLE ||
+	       (level < PGTSIM_PTE && c->geo->block_legal[pgtsim_slot(level)]);
 }
 
 /* Whether it is a leaf that may be cached as part of its contiguous group. */
