@@ -19,12 +19,17 @@
 #include "directory.h"
 #include "shared.h"
 
-/* Counts the 64-byte lines of a table that the modelled kernel touches for these entries. */
+/* The 64-byte lines of a table that the modelled kernel touches for these entries. */
+static inline unsigned pgtsim_lines(unsigned index, unsigned count)
+{
+	return (index + count - 1) / 8 - index / 8 + 1;
+}
+
+/* Counts them. */
 static inline void pgtsim_access_lines(const struct pgtsim_pgtable *pgt, unsigned index,
 				       unsigned count)
 {
-	pgtsim_count(pgt->tlb, &pgt->tlb->counts.lines_touched,
-		     (index + count - 1) / 8 - index / 8 + 1);
+	pgtsim_count(pgt->tlb, &pgt->tlb->counts.lines_touched, pgtsim_lines(index, count));
 }
 
 /* One access of a table that is not private. */

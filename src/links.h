@@ -49,6 +49,15 @@ static inline void pgtsim_give_back(const struct pgtsim_pgtable *pgt, struct pgt
 	pgt->ops.free(pgt->ops.ctx, table);
 }
 
+/* Whether entries of the root that [va, last] uses may hold something outside the bounds. */
+static inline bool pgtsim_shares_root(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last,
+				      uint64_t floor, uint64_t ceiling)
+{
+	uint64_t mask = pgtsim_entry_size(&pgt->geo, pgt->root->level) - 1;
+
+	return (va & ~mask) < floor || (ceiling && (last | mask) > ceiling - 1);
+}
+
 /* Whether p?d_populate() makes the entry visible: not that of the root up to 6.1. */
 static inline bool pgtsim_sync_after_link(const struct pgtsim_pgtable *pgt,
 					  const struct pgtsim_table *table)

@@ -17,12 +17,12 @@ struct way {
 
 static inline unsigned root_slot(const struct pgtsim_geometry *geo)
 {
-	return PGTSIM_MAX_LEVELS - geo->levels;
+	return pgtsim_slot(pgtsim_root_level(geo));
 }
 
 static inline unsigned index_at(const struct pgtsim_geometry *geo, unsigned slot, uint64_t va)
 {
-	return (unsigned)(va >> geo->shift[slot]) & geo->last_index[slot];
+	return pgtsim_index(geo, (int)slot - 1, va);
 }
 
 static inline bool is_short(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last)
@@ -59,12 +59,6 @@ static inline unsigned count_live(const struct pgtsim_pgtable *pgt,
 {
 	return table->told ? pgtsim_told(table, index, count) :
 			     pgtsim_access_live(pgt, table, index, count);
-}
-
-/* pgtsim_access_lines(). */
-static inline unsigned lines(unsigned index, unsigned count)
-{
-	return (index + count - 1) / 8 - index / 8 + 1;
 }
 
 /* ---- map ---- */
@@ -155,7 +149,7 @@ int pgtsim_short_map(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map, u
 	pgtsim_access_fill(pgt, table, index, count, desc);
 	pgtsim_tlb_count(counts, PGTSIM_OP_MAP, PGTSIM_PTE, count,
 			 pgtsim_deferred_barriers(pgt) ? 0 : PGTSIM_EACH_SYNC);
-	counts->lines_touched += lines(index, count);
+	counts->lines_touched += pgtsim_lines(index, count);
 	counts->work_entries += geo->levels + count;
 	return 0;
 }
@@ -175,7 +169,7 @@ static inline void clear(struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
 		pgtsim_tlb_count(counts, PGTSIM_OP_CLEAR, PGTSIM_PTE, live,
 				 flush ? PGTSIM_EACH_FLUSH : 0);
 	}
-	counts->lines_touched += lines(index, count);
+	counts->lines_touched += pgtsim_lines(index, count);
 	counts->work_entries += count;
 }
 
@@ -198,15 +192,6 @@ static inline void flush(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last,
 }
 
 /* ---- unmap: pass 2 ---- */
-
-/* Whether all tables on the way to [va, last] may go, up to those that the root leads to. */
-static inline bool is_inside(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last,
-			     uint64_t floor, uint64_t ceiling)
-{
-	uint64_t mask = pgtsim_entry_size(&pgt->geo, pgt->root->level) - 1;
-
-	return (va & ~mask) >= floor && (!ceiling || (last | mask) <= ceiling - 1);
-}
 
 /* Whether pass 2 frees what is empty and inside the bounds. */
 static inline bool frees_tables(const struct pgtsim_policy *policy)
@@ -241,8 +226,7 @@ static inline void unlink_table(struct pgtsim_pgtable *pgt, const struct way *wa
 static inline unsigned first_live(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
 				  unsigned last_index)
 {
-	if (table->live && table->first <= last_index &&
-	    (table->told || table->entries[table->first]))
+	if (table->live && table->first <= last_index && pgtsim_access_plain(table, table->first))
 		return table->first;
 	return pgtsim_runs_first(pgt, table);
 }
@@ -264,7 +248,7 @@ static inline void free_tables(struct pgtsim_pgtable *pgt, const struct way *way
 
 		counts->entries_read += scanned;
 		if (slot < PTE_SLOT)
-			counts->lines_touched += lines(0, scanned);
+			counts->lines_touched += pgtsim_lines(0, scanned);
 		if (first > last_index)
 			unlink_table(pgt, way, slot - 1, table, va);
 	}
@@ -277,14 +261,14 @@ bool pgtsim_short_unmap(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last, 
 	unsigned count = (unsigned)((last - va) >> pgt->geo.page_shift) + 1;
 	struct way way;
 
-	if (!is_short(pgt, va, last) || !is_inside(pgt, va, last, floor, ceiling) ||
+	if (!is_short(pgt, va, last) || pgtsim_shares_root(pgt, va, last, floor, ceiling) ||
 	    !frees_tables(pgt->policy) || go_down(pgt, va, &way) < PTE_SLOT)
 		return false;
 	clear(pgt, way.table[PTE_SLOT], way.index[PTE_SLOT], count);
 	flush(pgt, va, last, count);
 	/* The kernel's check that pass 1 was there reads what that has cleared. */
 	counts->entries_read += count;
-	counts->lines_touched += lines(way.index[PTE_SLOT], count);
+	counts->lines_touched += pgtsim_lines(way.index[PTE_SLOT], count);
 	counts->work_entries += 2 * pgt->geo.levels;
 	free_tables(pgt, &way, va);
 	return true;

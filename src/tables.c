@@ -12,11 +12,17 @@ enum { FREED = -128 }; /* the level of a table that is free: nothing leads there
 static_assert(sizeof(void *) != 8 || sizeof(struct pgtsim_table) == 64,
 	      "a record is one of the host's cache lines");
 
+/* Where a chunk's table pages are, once it has had any. */
+static inline struct tables **tables_of(const struct chunk *chunk)
+{
+	return &chunk->region->tables.chunk[chunk->index % REGION_CHUNKS];
+}
+
 /* The table pages of a chunk. NULL if the host has no memory. */
-static struct tables *get_tables(struct pgtsim_memory *memory, struct chunk *chunk)
+static struct tables *get_tables(struct pgtsim_memory *memory, const struct chunk *chunk)
 {
 	struct host *host = &memory->host[RECORDS];
-	struct tables **tables = &chunk->region->tables.chunk[chunk->index % REGION_CHUNKS];
+	struct tables **tables = tables_of(chunk);
 
 	if (!*tables && pgtsim_host_ready(host, 1, 1))
 		*tables = pgtsim_piece_at(pgtsim_host_pop(host));
@@ -173,7 +179,7 @@ struct pgtsim_table *pgtsim_memory_take_table(struct pgtsim_memory *memory)
 	if (memory->shared || memory->fail_in || memory->loose || pgtsim_frames_none(open) ||
 	    !pgtsim_host_free_pieces(host))
 		return NULL;
-	tables = open->chunk->region->tables.chunk[open->chunk->index % REGION_CHUNKS];
+	tables = *tables_of(open->chunk);
 	if (!tables)
 		return NULL;
 	one = pgtsim_frames_take(memory, 1, STATE_TABLE);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "links.h"
 #include "runs.h"
 
 static int check_range(const struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end)
@@ -484,16 +485,6 @@ static bool frees_tables(const struct pgtsim_pgtable *pgt, const struct bounds *
 	return bounds->frees;
 }
 
-/* Whether entries of the root that the range uses hold something outside the bounds. */
-static bool shares_root(const struct pgtsim_pgtable *pgt, uint64_t start, uint64_t last,
-			const struct bounds *bounds)
-{
-	uint64_t mask = pgtsim_entry_size(&pgt->geo, pgt->root->level) - 1;
-
-	return (start & ~mask) < bounds->floor ||
-	       (bounds->ceiling && (last | mask) > bounds->ceiling - 1);
-}
-
 static inline int free_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 			     struct pgtsim_table *child, void *arg)
 {
@@ -540,7 +531,7 @@ int pgtsim_free_tables(struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end,
 		return -EINVAL;
 	bounds.frees = pgt->policy->free_tables == PGTSIM_FREE_FLOOR_CEILING ||
 		       (pgt->policy->free_tables == PGTSIM_FREE_SKIP_WHEN_REGIONS_OVERLAP &&
-			!shares_root(pgt, start, end - 1, &bounds));
+			!pgtsim_shares_root(pgt, start, end - 1, floor, ceiling));
 	pgtsim_events_begin(pgt->tlb, PGTSIM_OP_BEGIN_PASS_2, start, end - 1);
 	pgtsim_walk(pgt, start, end - 1, &visitor, &bounds);
 	pgtsim_events_end(pgt->tlb, start, end - 1);

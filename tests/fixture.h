@@ -145,6 +145,16 @@ static inline void fixture_init(struct fixture *f, const struct pgtsim_policy *p
 	fixture_init_access(f, policy, geo, PGTSIM_ACCESS_PRIVATE);
 }
 
+/* A page table of 4K pages and 48 bits, as of the latest kernel. Returns its first address. */
+static inline uint64_t fixture_init_4k_48(struct fixture *f)
+{
+	const struct pgtsim_policy policy = profile("latest");
+	const struct pgtsim_geometry geo = linux_geometry(4, 48, 0, 48);
+
+	fixture_init(f, &policy, &geo);
+	return pgtsim_va_start(&geo);
+}
+
 /* For tests that leak or hold pages. */
 static inline void fixture_drop(struct fixture *f)
 {

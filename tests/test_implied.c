@@ -209,22 +209,12 @@ static struct pgtsim_table *last_table(const struct fixture *f, uint64_t va)
 								   t.step[t.steps - 2].desc));
 }
 
-/* A page table of 4K pages and 48 bits, as of the latest kernel. Returns its first address. */
-static uint64_t init_4k_48(struct fixture *f)
-{
-	const struct pgtsim_policy policy = profile("latest");
-	const struct pgtsim_geometry geo = linux_geometry(4, 48, 0, 48);
-
-	fixture_init(f, &policy, &geo);
-	return pgtsim_va_start(&geo);
-}
-
 /* A table that is mapped whole is implied until one entry changes or its memory is asked for. */
 static void written_when_needed(void **state)
 {
 	struct pgtsim_table *table;
 	struct fixture f;
-	uint64_t va = init_4k_48(&f);
+	uint64_t va = fixture_init_4k_48(&f);
 
 	(void)state;
 	assert_int_equal(map_linear(&f, va, 2 * GIB, 4 * MIB, false), 0);
@@ -262,7 +252,7 @@ static void hooks_see_entries(void **state)
 	struct reader reader = { .hook.before = read_entry };
 	struct pgtsim_translation t;
 	struct fixture f;
-	uint64_t va = init_4k_48(&f);
+	uint64_t va = fixture_init_4k_48(&f);
 
 	(void)state;
 	assert_int_equal(map_linear(&f, va + GIB, 2 * GIB, GIB, true), 0); /* upper tables, too */
@@ -282,7 +272,7 @@ static void threads_link_beside_blocks(void **state)
 {
 	struct pgtsim_translation t;
 	struct fixture f;
-	uint64_t va = init_4k_48(&f);
+	uint64_t va = fixture_init_4k_48(&f);
 
 	(void)state;
 	assert_int_equal(map_linear(&f, va + 2 * MIB, 2 * GIB, 8 * MIB, true), 0);
@@ -313,7 +303,7 @@ static void runs_need_no_memory(void **state)
 {
 	struct pgtsim_table *table;
 	struct fixture f;
-	uint64_t va = init_4k_48(&f);
+	uint64_t va = fixture_init_4k_48(&f);
 
 	(void)state;
 	assert_int_equal(map_linear(&f, va + 20 * 4096, 2 * GIB, 20 * 4096, false), 0);
@@ -346,7 +336,7 @@ static void memory_is_promised(void **state)
 	struct pgtsim_unmap unmap = { 0 };
 	struct pgtsim_table *table;
 	struct fixture f;
-	uint64_t va = init_4k_48(&f);
+	uint64_t va = fixture_init_4k_48(&f);
 
 	(void)state;
 	assert_pool(&f, 0, 0);
@@ -527,7 +517,7 @@ static void map_apart(uint64_t size, unsigned uppers, unsigned lasts)
 	const uint64_t end = RAM_START + 64 * 4096;
 	unsigned count[2] = { 0, 0 };
 	struct fixture f;
-	uint64_t va = init_4k_48(&f);
+	uint64_t va = fixture_init_4k_48(&f);
 
 	assert_true(f.pgt.root->upper);
 	assert_int_equal(map_linear(&f, va, 2 * GIB, size, false), 0);
@@ -557,7 +547,7 @@ static void upper_tables_are_apart(void **state)
 static void memory_is_used_again(void **state)
 {
 	struct fixture f;
-	uint64_t va = init_4k_48(&f);
+	uint64_t va = fixture_init_4k_48(&f);
 	struct pgtsim_table *list, **tail = &list;
 	struct pgtsim_unmap unmap = { .start = va, .end = va + 2 * MIB };
 
@@ -726,7 +716,7 @@ static void upper_without_memory(void **state)
 	struct pgtsim_translation t;
 	struct pgtsim_table *table;
 	struct fixture f;
-	uint64_t va = init_4k_48(&f), blocks = va + 400 * 2 * MIB;
+	uint64_t va = fixture_init_4k_48(&f), blocks = va + 400 * 2 * MIB;
 
 	(void)state;
 	map_without_upper(&f, va);

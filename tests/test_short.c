@@ -286,13 +286,10 @@ static uint64_t counting_alloc(void *ctx, uint64_t count, struct pgtsim_table **
 /* An allocator of the caller's own is asked for each table, though a memory's finds them. */
 static void asks_for_each_table(void **state)
 {
-	const struct pgtsim_policy policy = profile("latest");
-	const struct pgtsim_geometry geo = linux_geometry(4, 48, 0, 48);
-	const uint64_t va = pgtsim_va_start(&geo);
 	struct fixture f;
+	const uint64_t va = fixture_init_4k_48(&f);
 
 	(void)state;
-	fixture_init(&f, &policy, &geo);
 	f.pgt.ops.alloc = counting_alloc;
 	asked = 0;
 	assert_int_equal(map_linear(&f, va, 2 * GIB, 4096, false), 0);
@@ -315,14 +312,11 @@ static void counting_free(void *ctx, struct pgtsim_table *table)
 /* A function of the caller's own gets each table back, once no entry leads there. */
 static void gives_back_each_table(void **state)
 {
-	const struct pgtsim_policy policy = profile("latest");
-	const struct pgtsim_geometry geo = linux_geometry(4, 48, 0, 48);
-	const uint64_t va = pgtsim_va_start(&geo);
-	struct pgtsim_table_ops ops;
 	struct fixture f;
+	const uint64_t va = fixture_init_4k_48(&f);
+	struct pgtsim_table_ops ops;
 
 	(void)state;
-	fixture_init(&f, &policy, &geo);
 	ops = f.pgt.ops;
 	f.pgt.ops.free = counting_free;
 	freed = 0;
@@ -344,13 +338,10 @@ static struct pgtsim_table *counting_find(const void *ctx, uint64_t pa)
 /* Nobody goes past a caller's own look-up of tables, not even where a memory has them. */
 static void looks_up_each_table(void **state)
 {
-	const struct pgtsim_policy policy = profile("latest");
-	const struct pgtsim_geometry geo = linux_geometry(4, 48, 0, 48);
-	const uint64_t va = pgtsim_va_start(&geo);
 	struct fixture f;
+	const uint64_t va = fixture_init_4k_48(&f);
 
 	(void)state;
-	fixture_init(&f, &policy, &geo);
 	f.pgt.ops.find = counting_find;
 	assert_int_equal(map_linear(&f, va, 2 * GIB, 4096, false), 0);
 	found = 0;
@@ -365,14 +356,11 @@ static void looks_up_each_table(void **state)
 /* It is by its work that a short range can be told from others: none for what it does not touch. */
 static void short_ranges_are_short(void **state)
 {
-	const struct pgtsim_policy policy = profile("latest");
-	const struct pgtsim_geometry geo = linux_geometry(4, 48, 0, 48);
-	const uint64_t va = pgtsim_va_start(&geo) + GIB;
 	struct fixture f;
+	const uint64_t va = fixture_init_4k_48(&f) + GIB;
 	uint64_t before;
 
 	(void)state;
-	fixture_init(&f, &policy, &geo);
 	for (unsigned i = 0; i < 512; i++)
 		assert_int_equal(map_linear(&f, va + i * 2 * MIB, 2 * GIB, 4096, false), 0);
 	before = f.tlb.counts.work_entries;
