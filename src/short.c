@@ -226,7 +226,7 @@ static inline void unlink_table(struct pgtsim_pgtable *pgt, const struct way *wa
 static inline unsigned first_live(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
 				  unsigned last_index)
 {
-	if (table->live && table->first <= last_index && pgtsim_access_plain(table, table->first))
+	if (table->first <= last_index && pgtsim_access_plain(table, table->first))
 		return table->first;
 	return pgtsim_runs_first(pgt, table);
 }
