@@ -225,13 +225,21 @@ uint64_t pgtsim_access_read_carefully(const struct pgtsim_pgtable *pgt,
 	return table->implied ? pgtsim_access_plain(table, index) : load(&table->entries[index]);
 }
 
+static void unnote_shared(struct pgtsim_notes *notes, unsigned index)
+{
+	AO_int_store(&notes->count, UNCOUNTED);
+	notes->child[index] = NULL;
+}
+
 void pgtsim_access_write_carefully(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
 				   unsigned index, uint64_t desc)
 {
 	pgtsim_table_write_out(table);
 	announce(pgt, table, index, true);
-	if (table->children)
-		table->children[index] = NULL;
+	if (table->notes && pgtsim_is_shared(pgt))
+		unnote_shared(table->notes, index);
+	else
+		pgtsim_table_unnote(table, index);
 	if (table->told)
 		table->told = false;
 	store(&table->entries[index], desc);
@@ -270,8 +278,8 @@ void pgtsim_access_write_zeros(const struct pgtsim_pgtable *pgt, struct pgtsim_t
 			pgtsim_access_write_carefully(pgt, table, index + i, 0);
 		return;
 	}
-	for (unsigned i = index; table->children && i < index + count; i++)
-		table->children[i] = NULL;
+	for (unsigned i = index; table->notes && i < index + count; i++)
+		pgtsim_table_unnote(table, i);
 	pgtsim_table_write_out(table);
 	table->told = pgtsim_tells_cleared(table, index, count, live);
 	plain_fill(&table->entries[index], count, 0, 0);

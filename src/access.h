@@ -123,8 +123,7 @@ static inline void pgtsim_plain_write(struct pgtsim_table *table, unsigned index
 {
 	if (table->implied)
 		pgtsim_table_write_out(table);
-	if (table->children)
-		table->children[index] = NULL;
+	pgtsim_table_unnote(table, index);
 	table->told = false;
 	table->entries[index] = desc;
 }
@@ -242,7 +241,7 @@ static inline void pgtsim_access_clear(const struct pgtsim_pgtable *pgt, struct 
 {
 	bool whole = count == pgtsim_entries(&pgt->geo, table->level);
 
-	if (table->children || !(table->implied || (whole && pgtsim_may_imply(pgt, table))) ||
+	if (table->notes || !(table->implied || (whole && pgtsim_may_imply(pgt, table))) ||
 	    !pgtsim_tells_cleared(table, index, count, live)) {
 		pgtsim_access_write_zeros(pgt, table, index, count, live);
 	} else {

@@ -6,6 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+static inline unsigned pgtsim_lowest_bit(uint64_t word)
+{
+	return (unsigned)__builtin_ctzll(word);
+}
+
 /* The bits of word `w` that lie in [lo, hi). */
 static inline uint64_t pgtsim_bits_word(unsigned w, unsigned lo, unsigned hi)
 {
@@ -42,6 +47,22 @@ static inline bool pgtsim_bits_any(const uint64_t *bits, unsigned lo, unsigned h
 		if (bits[w] & pgtsim_bits_word(w, lo, hi))
 			return true;
 	return false;
+}
+
+static inline void pgtsim_bit_clear(uint64_t *bits, unsigned i)
+{
+	bits[i / 64] &= ~(UINT64_C(1) << i % 64);
+}
+
+/* The first bit from lo on that is set, below hi; hi: there is none. */
+static inline unsigned pgtsim_bits_first(const uint64_t *bits, unsigned lo, unsigned hi)
+{
+	uint64_t from = ~UINT64_C(0) << lo % 64;
+
+	for (unsigned w = lo / 64; w * 64 < hi; w++, from = ~UINT64_C(0))
+		if (bits[w] & from)
+			return w * 64 + pgtsim_lowest_bit(bits[w] & from);
+	return hi;
 }
 
 static inline bool pgtsim_bit(const uint64_t *bits, unsigned i)

@@ -8,17 +8,31 @@
 
 #include <pgtsim/memory.h>
 
+#include "bits.h"
+
 enum {
 	CHUNK_BITS = PGTSIM_MAX_ORDER,
 	CHUNK_FRAMES = 1 << CHUNK_BITS,
 	REGION_BITS = 12,
 	REGION_CHUNKS = 1 << REGION_BITS,
+	NOTED_ENTRIES = 8192, /* the most that a table with notes may have: those of 64K pages */
+	UNCOUNTED = 1 << 30,  /* threads that share a table clear single notes only */
 };
 
 /* Records of a chunk's frames; they stay once they are there. One that is no table has no entries, and
  * no memory to take them from. */
 struct tables {
 	struct pgtsim_table record[CHUNK_FRAMES];
+};
+
+/*
+ * Beside the entries of a table: where they lead. While as many are noted as are live, the first
+ * live one is the first noted one.
+ */
+struct pgtsim_notes {
+	unsigned count;                     /* noted; from UNCOUNTED on: not known */
+	uint64_t noted[NOTED_ENTRIES / 64]; /* a bit for each … */
+	struct pgtsim_table *child[];       /* … that is not NULL */
 };
 
 /* A region's chunks that have had a table. */
@@ -75,21 +89,40 @@ void pgtsim_table_imply(struct pgtsim_memory *memory, struct pgtsim_table *table
  */
 void pgtsim_table_becomes_upper(struct pgtsim_memory *memory, struct pgtsim_table *table);
 
-/* pgtsim_table_note() in a table that has no notes yet. */
-void pgtsim_table_note_first(struct pgtsim_memory *memory, struct pgtsim_table *table,
-			     unsigned index, struct pgtsim_table *child);
+/* Gives a table notes, empty ones. Returns false if it is too large, or the host has no memory. */
+bool pgtsim_table_take_notes(struct pgtsim_memory *memory, struct pgtsim_table *table);
 
 /*
- * Notes that an entry of a table leads to `child`, so that walks need not look it up. Whoever
- * changes the entry must clear the note. Without host memory for it nothing is noted.
+ * Notes that an entry of a table, not noted yet, leads to `child`, so that walks need not look it
+ * up. Whoever changes the entry must clear the note. It may be that nothing is noted.
  */
 static inline void pgtsim_table_note(struct pgtsim_memory *memory, struct pgtsim_table *table,
 				     unsigned index, struct pgtsim_table *child)
 {
-	if (table->children)
-		table->children[index] = child;
-	else
-		pgtsim_table_note_first(memory, table, index, child);
+	if (!table->notes && !pgtsim_table_take_notes(memory, table))
+		return;
+	table->notes->child[index] = child;
+	pgtsim_bit_set(table->notes->noted, index);
+	table->notes->count++;
+}
+
+/* Clears the note of an entry, if there is one. */
+static inline void pgtsim_table_unnote(struct pgtsim_table *table, unsigned index)
+{
+	struct pgtsim_notes *notes = table->notes;
+
+	if (!notes || !notes->child[index])
+		return;
+	notes->child[index] = NULL;
+	pgtsim_bit_clear(notes->noted, index);
+	notes->count--;
+}
+
+/* The table that an entry leads to, if that is noted. */
+static inline struct pgtsim_table *pgtsim_table_noted(const struct pgtsim_table *table,
+						      unsigned index)
+{
+	return table->notes ? table->notes->child[index] : NULL;
 }
 
 /* Gives up a table's notes: it begins anew, from an allocator that keeps tables for later. */

@@ -76,8 +76,8 @@ struct frames {
 	unsigned start, end;
 };
 
-/* Pools of host memory: for entries, numbered as the `upper` of their tables, and for records. */
-enum pool { LAST, UPPER, RECORDS, POOLS };
+/* Pools of host memory: for entries, numbered as the `upper` of their tables, and for what is known. */
+enum pool { LAST, UPPER, NOTES, RECORDS, POOLS };
 
 struct pgtsim_memory {
 	struct directory directory; /* first */

@@ -125,6 +125,12 @@ static bool sizes_ok(unsigned page_shift, size_t table_bytes)
 	       table_bytes % sizeof(uint64_t) == 0 && table_bytes <= (size_t)1 << page_shift;
 }
 
+/* Of a pool for so much: whole lines. */
+static size_t piece_bytes(size_t bytes)
+{
+	return (bytes + 63) & ~(size_t)63;
+}
+
 /*
  * Most tables of the last level are never written: what is made for them costs nothing before that,
  * and huge pages for a small need only when what the last of them wastes is at most 2 %. All else
@@ -133,10 +139,13 @@ static bool sizes_ok(unsigned page_shift, size_t table_bytes)
 static void set_pools(struct pgtsim_memory *memory)
 {
 	enum { MIB = 1 << 20 };
-	size_t piece = (memory->table_bytes + 63) & ~(size_t)63;
+	size_t piece = piece_bytes(memory->table_bytes);
+	size_t children = memory->table_bytes / sizeof(uint64_t) * sizeof(struct pgtsim_table *);
+	size_t notes = piece_bytes(sizeof(struct pgtsim_notes) + children);
 
 	memory->host[LAST] = (struct host){ piece, .few = 1, .many = 128 * MIB };
 	memory->host[UPPER] = (struct host){ piece, .few = 4 * MIB, .many = 4 * MIB };
+	memory->host[NOTES] = (struct host){ notes, .few = 4 * MIB, .many = 4 * MIB };
 	memory->host[RECORDS] =
 		(struct host){ sizeof(struct tables), .few = 4 * MIB, .many = 4 * MIB };
 }

@@ -63,11 +63,11 @@ static void start_record(const struct pgtsim_pgtable *pgt, struct pgtsim_table *
 			 enum pgtsim_region region)
 {
 	pgtsim_record_start(pgt, table, level, region);
-	if (pgt->ops.find == pgtsim_directory_lookup && table->children)
+	if (pgt->ops.find == pgtsim_directory_lookup && table->notes)
 		pgtsim_table_forget(pgt->ops.ctx, table);
 	if (!pgtsim_implies(pgt)) {
 		table->implied = false;
-		table->children = NULL;
+		table->notes = NULL;
 		return;
 	}
 	if (level < PGTSIM_PTE)

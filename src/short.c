@@ -43,9 +43,9 @@ static inline unsigned go_down(const struct pgtsim_pgtable *pgt, uint64_t va, st
 
 		way->table[slot] = table;
 		way->index[slot] = index;
-		if (slot == PTE_SLOT || !table->children)
+		if (slot == PTE_SLOT)
 			return slot;
-		child = table->children[index];
+		child = pgtsim_table_noted(table, index);
 		/* Who frees a table that is linked finds no way there any more. */
 		if (!child || child->level != (int)slot)
 			return slot;

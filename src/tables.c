@@ -102,35 +102,29 @@ void pgtsim_table_becomes_upper(struct pgtsim_memory *memory, struct pgtsim_tabl
 	pgtsim_memory_unlock(memory);
 }
 
-/* Host memory for notes beside a table's entries, all of them NULL. NULL if there is none. */
-static struct pgtsim_table **new_children(struct pgtsim_memory *memory)
+bool pgtsim_table_take_notes(struct pgtsim_memory *memory, struct pgtsim_table *table)
 {
-	struct host *host = &memory->host[UPPER];
+	struct host *host = &memory->host[NOTES];
 	uintptr_t piece = 0;
 
+	if (table->room > NOTED_ENTRIES)
+		return false;
 	pgtsim_memory_lock(memory);
 	if (pgtsim_host_ready(host, 1, 1))
 		piece = pgtsim_host_pop(host);
 	pgtsim_memory_unlock(memory);
+	table->notes = pgtsim_piece_at(piece);
 	if (pgtsim_piece_is_dirty(piece))
-		memset(pgtsim_piece_at(piece), 0, memory->table_bytes);
-	return pgtsim_piece_at(piece);
-}
-
-void pgtsim_table_note_first(struct pgtsim_memory *memory, struct pgtsim_table *table,
-			     unsigned index, struct pgtsim_table *child)
-{
-	table->children = new_children(memory);
-	if (table->children)
-		table->children[index] = child;
+		memset(table->notes, 0, host->piece);
+	return table->notes;
 }
 
 void pgtsim_table_forget(struct pgtsim_memory *memory, struct pgtsim_table *table)
 {
 	pgtsim_memory_lock(memory);
-	pgtsim_host_push(&memory->host[UPPER], pgtsim_piece(table->children, true));
+	pgtsim_host_push(&memory->host[NOTES], pgtsim_piece(table->notes, true));
 	pgtsim_memory_unlock(memory);
-	table->children = NULL;
+	table->notes = NULL;
 }
 
 /* The record of a frame that becomes a table page: implied, and empty. */
@@ -257,9 +251,10 @@ void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table 
 		memory->host[LAST].promised--;
 	else
 		give_back_entries(memory, table);
-	if (table->children)
-		pgtsim_host_push(&memory->host[UPPER], pgtsim_piece(table->children, table->live));
-	table->children = NULL;
+	if (table->notes)
+		pgtsim_host_push(&memory->host[NOTES],
+				 pgtsim_piece(table->notes, table->notes->count));
+	table->notes = NULL;
 	table->level = FREED;
 	table->entries = NULL;
 	pgtsim_frames_set(&frame, STATE_FREE);

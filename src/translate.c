@@ -125,11 +125,11 @@ static inline bool translate_plainly(const struct pgtsim_pgtable *pgt, uint64_t 
 	unsigned index = pgtsim_index(geo, level, va);
 	uint64_t desc, tables = 0;
 
-	while (level < PGTSIM_PTE && table->children && table->children[index]) {
+	while (level < PGTSIM_PTE && pgtsim_table_noted(table, index)) {
 		desc = table->entries[index];
 		*step++ = (struct pgtsim_step){ level++, index, desc };
 		tables |= desc;
-		table = table->children[index];
+		table = pgtsim_table_noted(table, index);
 		index = pgtsim_index(geo, level, va);
 	}
 	if (table->level != level)

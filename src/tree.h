@@ -7,18 +7,12 @@
 #ifndef PGTSIM_TREE_H
 #define PGTSIM_TREE_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "bits.h"
 
 /* Where a level starts, the root's being 0. */
 static inline unsigned pgtsim_tree_at(unsigned level)
 {
 	return level < 2 ? level : 65;
-}
-
-static inline unsigned pgtsim_lowest_bit(uint64_t word)
-{
-	return (unsigned)__builtin_ctzll(word);
 }
 
 static inline bool pgtsim_tree_test(const uint64_t *tree, unsigned depth, unsigned n)

@@ -37,9 +37,9 @@ static inline struct pgtsim_table *pgtsim_noted_child(const struct pgtsim_pgtabl
 {
 	struct pgtsim_table *child;
 
-	if (!table->children || !pgtsim_is_private(pgt))
+	if (!pgtsim_is_private(pgt))
 		return NULL;
-	child = table->children[index];
+	child = pgtsim_table_noted(table, index);
 	if (!child || child->level != level + 1)
 		return NULL;
 	/* Now, as only a table that is not implied notes anything: another may have no entries. */

@@ -724,7 +724,7 @@ static void upper_without_memory(void **state)
 	pgtsim_translate(&f.pgt, va, &t);
 	table = pgtsim_memory_table(f.memory,
 				    pgtsim_desc_address(&f.pgt.geo, PGTSIM_PUD, t.step[1].desc));
-	assert_true(!table->upper && table->children);
+	assert_true(!table->upper && table->notes);
 	assert_int_equal(pgtsim_unmap_linear(&f.pgt, va, 4 * MIB, va, va + 4 * MIB), 0);
 	assert_int_equal(table->live, 0);
 	assert_int_equal(map_linear(&f, blocks, 2 * GIB, 4 * MIB, true), 0);
@@ -797,7 +797,7 @@ static void kept_tables_lead_nowhere(void **state)
 		kept = table->next;
 		pgtsim_memory_free_table(f.memory, table);
 	}
-	for (unsigned pool = LAST; pool <= UPPER; pool++)
+	for (unsigned pool = LAST; pool < RECORDS; pool++)
 		assert_int_equal(f.memory->host[pool].spare_count, f.memory->host[pool].pieces);
 	fixture_drop(&f);
 }

@@ -598,7 +598,7 @@ static enum pool pool_of(const struct pgtsim_memory *memory, const struct pgtsim
 {
 	if (table->implied && !table->upper)
 		return LAST;
-	for (unsigned pool = LAST; pool <= UPPER; pool++) {
+	for (unsigned pool = LAST; pool < RECORDS; pool++) {
 		const struct host *host = &memory->host[pool];
 
 		for (size_t i = 0; i < host->slab_count; i++)
@@ -612,10 +612,25 @@ static enum pool pool_of(const struct pgtsim_memory *memory, const struct pgtsim
 /* No piece of a pool is in use, or promised. */
 static void check_pools_whole(const struct pgtsim_memory *memory)
 {
-	for (unsigned pool = LAST; pool <= UPPER; pool++) {
+	for (unsigned pool = LAST; pool < RECORDS; pool++) {
 		assert_int_equal(memory->host[pool].spare_count, memory->host[pool].pieces);
 		assert_int_equal(memory->host[pool].promised, 0);
 	}
+}
+
+/* Of a table, that its first entry is the only one noted; too large tables have no notes. */
+static void check_notes(const struct pgtsim_memory *memory, struct pgtsim_table *table)
+{
+	unsigned entries = (unsigned)(memory->table_bytes / 8);
+
+	assert_int_equal(!table->notes, entries > NOTED_ENTRIES);
+	if (!table->notes)
+		return;
+	assert_int_equal(table->notes->count, 1);
+	assert_int_equal(pgtsim_bits_first(table->notes->noted, 0, entries), 0);
+	assert_int_equal(pgtsim_bits_first(table->notes->noted, 1, entries), entries);
+	for (unsigned i = 0; i < entries; i++)
+		assert_ptr_equal(pgtsim_table_noted(table, i), i ? NULL : table);
 }
 
 /* Makes each nth table of a list an upper one and notes a child in some; all of them are empty. */
@@ -633,9 +648,7 @@ static void make_upper(struct pgtsim_memory *memory, struct pgtsim_table *list, 
 		}
 		if (n % (2 * nth) == 0) {
 			pgtsim_table_note(memory, list, 0, list);
-			assert_ptr_equal(list->children[0], list);
-			for (size_t i = 1; i < memory->table_bytes / 8; i++)
-				assert_null(list->children[i]);
+			check_notes(memory, list);
 		}
 		pgtsim_table_write_out(list);
 		check_fresh_entries(memory, list, memory->table_bytes / 8);
@@ -668,8 +681,8 @@ static void test_upper_tables(void **state)
 			for (struct pgtsim_table *at = list; at; at = at->next)
 				if (round)
 					scribble(at, rows[i].bytes);
-				else if (at->children)
-					pgtsim_table_note(memory, at, 0, NULL);
+				else
+					pgtsim_table_unnote(at, 0);
 			free_list(memory, list);
 			check_pools_whole(memory);
 		}
@@ -742,7 +755,7 @@ static void test_no_memory_for_upper_tables(void **state)
 	host_fail_in = 0;
 	host_keeps_failing = false;
 	assert_ptr_equal(list->entries, entries);
-	assert_null(list->children);
+	assert_null(list->notes);
 	check_fresh_entries(memory, list, 512);
 	free_list(memory, list);
 	check_pools_whole(memory);
@@ -786,16 +799,18 @@ static void test_notes_given_up(void **state)
 {
 	struct pgtsim_memory *memory = make_one(0, CHUNK);
 	struct pgtsim_table *table = take_upper(memory);
-	struct pgtsim_table **children;
+	const struct pgtsim_notes *notes;
 
 	(void)state;
 	pgtsim_table_note(memory, table, 7, table);
-	children = table->children;
+	notes = table->notes;
 	pgtsim_table_forget(memory, table);
-	assert_null(table->children);
+	assert_null(table->notes);
 	pgtsim_table_note(memory, table, 0, table);
-	assert_ptr_equal(table->children, children);
-	assert_null(children[7]);
+	assert_ptr_equal(table->notes, notes);
+	assert_null(notes->child[7]);
+	assert_int_equal(pgtsim_bits_first(notes->noted, 1, 512), 512);
+	assert_int_equal(notes->count, 1);
 	pgtsim_memory_free_table(memory, table);
 	check_pools_whole(memory);
 	pgtsim_memory_free(&memory);

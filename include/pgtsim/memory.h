@@ -76,7 +76,7 @@ struct pgtsim_table {
 	bool upper;                /* its host memory is of the pool for tables above the last level */
 	uint32_t room;             /* entries that there is host memory for */
 	uint64_t base;
-	struct pgtsim_table **children; /* beside each entry the table it leads to, if known; or NULL */
+	struct pgtsim_notes *notes; /* opaque: the tables that entries lead to, as far as known; or NULL */
 };
 
 /*
