@@ -118,14 +118,20 @@ static inline uint64_t pgtsim_access_read(const struct pgtsim_pgtable *pgt,
 	return pgtsim_access_read_carefully(pgt, table, index);
 }
 
-/* Writes an entry of a table of one thread. */
-static inline void pgtsim_plain_write(struct pgtsim_table *table, unsigned index, uint64_t desc)
+/* Writes an entry of a table of one thread that leads nowhere. */
+static inline void pgtsim_plain_store(struct pgtsim_table *table, unsigned index, uint64_t desc)
 {
 	if (table->implied)
 		pgtsim_table_write_out(table);
-	pgtsim_table_unnote(table, index);
 	table->told = false;
 	table->entries[index] = desc;
+}
+
+/* Writes any entry of a table of one thread. */
+static inline void pgtsim_plain_write(struct pgtsim_table *table, unsigned index, uint64_t desc)
+{
+	pgtsim_table_unnote(table, index);
+	pgtsim_plain_store(table, index, desc);
 }
 
 static inline void pgtsim_access_write(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
@@ -154,8 +160,7 @@ static inline bool pgtsim_access_install(const struct pgtsim_pgtable *pgt,
 static inline void pgtsim_plain_filled(struct pgtsim_table *table, unsigned index, unsigned live)
 {
 	table->live += live;
-	if (index < table->first)
-		table->first = index;
+	table->first = index < table->first ? index : table->first;
 }
 
 /* The same when they are cleared. */
@@ -163,8 +168,7 @@ static inline void pgtsim_plain_cleared(struct pgtsim_table *table, unsigned ind
 					unsigned live)
 {
 	table->live -= live;
-	if (index <= table->first && table->first < index + count)
-		table->first = index + count;
+	table->first = table->first - index < count ? index + count : table->first;
 }
 
 /* The same of any table. All that threads keep of one they share is `live`. */

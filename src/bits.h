@@ -54,14 +54,16 @@ static inline void pgtsim_bit_clear(uint64_t *bits, unsigned i)
 	bits[i / 64] &= ~(UINT64_C(1) << i % 64);
 }
 
-/* The first bit from lo on that is set, below hi; hi: there is none. */
+/* The first bit from lo on that is set, below hi; hi: there is none. There must be a word for hi. */
 static inline unsigned pgtsim_bits_first(const uint64_t *bits, unsigned lo, unsigned hi)
 {
-	uint64_t from = ~UINT64_C(0) << lo % 64;
+	uint64_t word = bits[lo / 64] >> lo % 64;
 
-	for (unsigned w = lo / 64; w * 64 < hi; w++, from = ~UINT64_C(0))
-		if (bits[w] & from)
-			return w * 64 + pgtsim_lowest_bit(bits[w] & from);
+	if (word)
+		return lo + pgtsim_lowest_bit(word);
+	for (unsigned w = lo / 64 + 1; w * 64 < hi; w++)
+		if (bits[w])
+			return w * 64 + pgtsim_lowest_bit(bits[w]);
 	return hi;
 }
 

@@ -23,6 +23,7 @@ enum {
  * no memory to take them from. */
 struct tables {
 	struct pgtsim_table record[CHUNK_FRAMES];
+	struct chunk *chunk;
 };
 
 /*
@@ -30,9 +31,9 @@ struct tables {
  * live one is the first noted one.
  */
 struct pgtsim_notes {
-	unsigned count;                     /* noted; from UNCOUNTED on: not known */
-	uint64_t noted[NOTED_ENTRIES / 64]; /* a bit for each … */
-	struct pgtsim_table *child[];       /* … that is not NULL */
+	unsigned count;                         /* noted; from UNCOUNTED on: not known */
+	uint64_t noted[NOTED_ENTRIES / 64 + 1]; /* a bit for each … */
+	struct pgtsim_table *child[];           /* … that is not NULL */
 };
 
 /* A region's chunks that have had a table. */
@@ -106,16 +107,27 @@ static inline void pgtsim_table_note(struct pgtsim_memory *memory, struct pgtsim
 	table->notes->count++;
 }
 
-/* Clears the note of an entry, if there is one. */
-static inline void pgtsim_table_unnote(struct pgtsim_table *table, unsigned index)
+/* Whether all that is live in a table is noted. */
+static inline bool pgtsim_all_noted(const struct pgtsim_table *table)
+{
+	return table->notes && table->notes->count == table->live;
+}
+
+/* Clears the note of an entry that has one. */
+static inline void pgtsim_table_clear_note(struct pgtsim_table *table, unsigned index)
 {
 	struct pgtsim_notes *notes = table->notes;
 
-	if (!notes || !notes->child[index])
-		return;
 	notes->child[index] = NULL;
 	pgtsim_bit_clear(notes->noted, index);
 	notes->count--;
+}
+
+/* The same if there is one. */
+static inline void pgtsim_table_unnote(struct pgtsim_table *table, unsigned index)
+{
+	if (table->notes && table->notes->child[index])
+		pgtsim_table_clear_note(table, index);
 }
 
 /* The table that an entry leads to, if that is noted. */

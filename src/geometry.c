@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "checks.h"
+
 #define LEVEL_BIT(level) (1u << ((level) + 1))
 
 /* Linux offers these sizes of VA (ARM64_VA_BITS in its Kconfig); the levels follow from them. */
@@ -241,20 +243,14 @@ int pgtsim_level_of_name(const struct pgtsim_geometry *geo, const char *name, in
 	return -EINVAL;
 }
 
-/* Whether size bytes, at least one, from start on end no later than the byte at `last`. */
-static int check_range(uint64_t start, uint64_t size, uint64_t last)
-{
-	return size != 0 && start <= last && size - 1 <= last - start ? 0 : -EINVAL;
-}
-
 int pgtsim_geometry_check_va(const struct pgtsim_geometry *geo, uint64_t va, uint64_t size)
 {
-	return va >= pgtsim_va_start(geo) ? check_range(va, size, UINT64_MAX) : -EINVAL;
+	return pgtsim_va_fits(geo, va, size) ? 0 : -EINVAL;
 }
 
 int pgtsim_geometry_check_pa(const struct pgtsim_geometry *geo, uint64_t pa, uint64_t size)
 {
-	return check_range(pa, size, (UINT64_C(1) << geo->pa_bits) - 1);
+	return pgtsim_pa_fits(geo, pa, size) ? 0 : -EINVAL;
 }
 
 /*

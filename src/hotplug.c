@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "checks.h"
 #include "online.h"
 #include "ranges.h"
 #include "sections.h"
@@ -104,25 +105,12 @@ struct coming {
 	uint64_t own_start, own_end; /* what of its memmap is not there yet: find_own_memmap() */
 };
 
-static int unmap_long(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last, uint64_t floor,
-		      uint64_t ceiling)
-{
-	const struct pgtsim_unmap unmap = { .start = va, .end = last + 1 };
-	int ret = pgtsim_unmap_range(pgt, &unmap);
-
-	return ret ? ret : pgtsim_free_tables(pgt, va, last + 1, floor, ceiling);
-}
-
 int pgtsim_unmap_linear(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size, uint64_t floor,
 			uint64_t ceiling)
 {
-	uint64_t last = va + (size - 1);
-
-	if (!size || last < va || va < pgtsim_va_start(&pgt->geo))
+	if (!pgtsim_va_fits(&pgt->geo, va, size))
 		return -EINVAL;
-	if (pgtsim_short_unmap(pgt, va, last, floor, ceiling))
-		return 0;
-	return unmap_long(pgt, va, last, floor, ceiling);
+	return pgtsim_unmap_and_free(pgt, va, va + (size - 1), floor, ceiling);
 }
 
 static void unmap_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)

@@ -8,13 +8,14 @@
 
 /* The side record of an empty table; an allocator of the caller's own may have left anything. */
 static inline void pgtsim_record_start(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-				       int level, enum pgtsim_region region)
+				       int level, enum pgtsim_region region,
+				       enum pgtsim_access access)
 {
 	table->next = NULL;
 	table->live = 0;
 	table->linked = false;
-	table->told = pgtsim_is_private(pgt);
-	table->first = pgtsim_is_shared(pgt) ? 0 : pgtsim_entries(&pgt->geo, level);
+	table->told = access == PGTSIM_ACCESS_PRIVATE;
+	table->first = access == PGTSIM_ACCESS_SHARED ? 0 : pgtsim_entries(&pgt->geo, level);
 	table->level = (int8_t)level;
 	table->region = (uint8_t)region;
 	table->epoch = pgt->epoch;

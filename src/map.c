@@ -265,16 +265,6 @@ static int map_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, struct 
 	return skips_table(pgt, arg, run) ? PGTSIM_WALK_SKIP : 0;
 }
 
-static int check_map(const struct pgtsim_geometry *geo, const struct pgtsim_map *map)
-{
-	if ((map->va ^ map->pa) & (pgtsim_page_size(geo) - 1))
-		return -EINVAL;
-	if (pgtsim_geometry_check_va(geo, map->va, map->size) ||
-	    pgtsim_geometry_check_pa(geo, map->pa, map->size))
-		return -EINVAL;
-	return 0;
-}
-
 /* First all that may fail, then all that may not. */
 struct map_visitors {
 	struct pgtsim_visitor prepare, commit;
@@ -296,8 +286,7 @@ static const struct map_visitors map_visitors_skipping = {
 	.commit = { .entries = map_entries, .table = map_table },
 };
 
-/* pgtsim_map() of [va, last], whole pages, checked. */
-static int map_range(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map, uint64_t va,
+int pgtsim_map_range(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map, uint64_t va,
 		     uint64_t last)
 {
 	bool skips = map->blocks && pgt->policy->block_over_table == PGTSIM_OVER_TABLE_SKIP;
@@ -328,16 +317,4 @@ static int map_range(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map, u
 		ret = pgtsim_walk(pgt, va, last, &visitors->commit, &m);
 	pgtsim_tables_release(pgt, &m.tables);
 	return ret;
-}
-
-int pgtsim_map(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map)
-{
-	uint64_t mask = pgtsim_page_size(&pgt->geo) - 1;
-	uint64_t va = map->va & ~mask, last = (map->va + map->size - 1) | mask;
-	int ret = check_map(&pgt->geo, map);
-
-	if (ret)
-		return ret;
-	ret = pgtsim_short_map(pgt, map, va, last);
-	return ret == PGTSIM_NOT_SHORT ? map_range(pgt, map, va, last) : ret;
 }

@@ -146,8 +146,8 @@ static void set_pools(struct pgtsim_memory *memory)
 	memory->host[LAST] = (struct host){ piece, .few = 1, .many = 128 * MIB };
 	memory->host[UPPER] = (struct host){ piece, .few = 4 * MIB, .many = 4 * MIB };
 	memory->host[NOTES] = (struct host){ notes, .few = 4 * MIB, .many = 4 * MIB };
-	memory->host[RECORDS] =
-		(struct host){ sizeof(struct tables), .few = 4 * MIB, .many = 4 * MIB };
+	memory->host[RECORDS] = (struct host){ piece_bytes(sizeof(struct tables)), .few = 4 * MIB,
+					       .many = 4 * MIB };
 }
 
 int pgtsim_memory_new(struct pgtsim_memory **out, unsigned page_shift, size_t table_bytes,

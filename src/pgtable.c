@@ -62,7 +62,7 @@ static inline void table_event(struct pgtsim_pgtable *pgt, enum pgtsim_op op,
 static void start_record(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table, int level,
 			 enum pgtsim_region region)
 {
-	pgtsim_record_start(pgt, table, level, region);
+	pgtsim_record_start(pgt, table, level, region, pgt->access);
 	if (pgt->ops.find == pgtsim_directory_lookup && table->notes)
 		pgtsim_table_forget(pgt->ops.ctx, table);
 	if (!pgtsim_implies(pgt)) {

@@ -113,14 +113,12 @@ static inline unsigned pgtsim_runs_first(const struct pgtsim_pgtable *pgt,
 		table->first = end;
 		return end;
 	}
-	if (table->first == end || !pgtsim_access_plain(table, table->first)) {
-		if (table->notes && table->notes->count == table->live) {
-			table->first = pgtsim_bits_first(table->notes->noted, table->first, end);
-		} else {
-			zeros = pgtsim_access_zeros(pgt, table, table->first, end - table->first);
-			pgtsim_count_work(pgt, zeros);
-			table->first += zeros;
-		}
+	if (pgtsim_all_noted(table)) {
+		table->first = pgtsim_bits_first(table->notes->noted, table->first, end);
+	} else if (table->first == end || !pgtsim_access_plain(table, table->first)) {
+		zeros = pgtsim_access_zeros(pgt, table, table->first, end - table->first);
+		pgtsim_count_work(pgt, zeros);
+		table->first += zeros;
 	}
 	pgtsim_count_work(pgt, 1);
 	return table->first;

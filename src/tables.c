@@ -19,13 +19,15 @@ static inline struct tables **tables_of(const struct chunk *chunk)
 }
 
 /* The table pages of a chunk. NULL if the host has no memory. */
-static struct tables *get_tables(struct pgtsim_memory *memory, const struct chunk *chunk)
+static struct tables *get_tables(struct pgtsim_memory *memory, struct chunk *chunk)
 {
 	struct host *host = &memory->host[RECORDS];
 	struct tables **tables = tables_of(chunk);
 
-	if (!*tables && pgtsim_host_ready(host, 1, 1))
+	if (!*tables && pgtsim_host_ready(host, 1, 1)) {
 		*tables = pgtsim_piece_at(pgtsim_host_pop(host));
+		(*tables)->chunk = chunk;
+	}
 	return *tables;
 }
 
@@ -238,15 +240,12 @@ uint64_t pgtsim_memory_alloc_tables(struct pgtsim_memory *memory, uint64_t count
 	return got;
 }
 
-void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table *table)
+static inline void put_table(struct pgtsim_memory *memory, struct pgtsim_table *table)
 {
-	uint64_t pfn = table->pa >> memory->directory.page_shift;
-	unsigned at = pfn % CHUNK_FRAMES;
-	struct frames frame = { pgtsim_chunk(memory, pfn >> CHUNK_BITS), at, at + 1 };
+	unsigned at = (table->pa >> memory->directory.page_shift) % CHUNK_FRAMES;
+	const struct tables *tables = (const void *)(table - at);
+	struct frames frame = { tables->chunk, at, at + 1 };
 
-	if (!table->entries)
-		return;
-	pgtsim_memory_lock(memory);
 	if (table->implied && !table->upper)
 		memory->host[LAST].promised--;
 	else
@@ -259,6 +258,19 @@ void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table 
 	table->entries = NULL;
 	pgtsim_frames_set(&frame, STATE_FREE);
 	pgtsim_frames_release(memory, &frame);
+}
+
+void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table *table)
+{
+	if (!table->entries)
+		return;
+	/* Apart, so that the one that mostly goes this way saves no registers. */
+	if (!memory->shared) {
+		put_table(memory, table);
+		return;
+	}
+	pgtsim_memory_lock(memory);
+	put_table(memory, table);
 	pgtsim_memory_unlock(memory);
 }
 
