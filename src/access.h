@@ -156,6 +156,15 @@ static inline bool pgtsim_access_install(const struct pgtsim_pgtable *pgt,
 	return true;
 }
 
+/* Clears an entry of a table of one thread that is noted: such a table is written out. */
+static inline void pgtsim_plain_unlink(struct pgtsim_table *table, unsigned index)
+{
+	pgtsim_table_clear_note(table, index);
+	table->told = false;
+	table->entries[index] = 0;
+	table->live--;
+}
+
 /* Keeps the record of a table of one thread when `live` of these entries, all zero, are written. */
 static inline void pgtsim_plain_filled(struct pgtsim_table *table, unsigned index, unsigned live)
 {

@@ -4,46 +4,7 @@
 
 #include "links.h"
 #include "short.h"
-
-/* What pgtsim_unmap_range() does to a run of the last level: mostly all that its table holds. */
-static inline void clear(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, unsigned index,
-			 unsigned count)
-{
-	struct pgtsim_counts *counts = &pgt->tlb->counts;
-	bool all = table->implied && index == table->first && count == table->live;
-	unsigned live = all ? count : count_live(pgt, table, index, count);
-
-	if (all)
-		table->live = 0;
-	else if (live)
-		pgtsim_access_clear(pgt, table, index, count, live);
-	if (live)
-		pgtsim_tlb_count(counts, PGTSIM_OP_CLEAR, PGTSIM_PTE, live,
-				 pgt->policy->flush == PGTSIM_FLUSH_PER_LEAF ? PGTSIM_EACH_FLUSH :
-									       0);
-	/* Twice: the kernel's check that this pass was there reads what it has cleared. */
-	counts->entries_read += count;
-	counts->lines_touched += 2 * pgtsim_lines(index, count);
-	counts->work_entries += count;
-}
-
-/* pgtsim_tlb_flush_range() after it: mostly of a few whole pages, one invalidate each. */
-static inline void flush(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last, unsigned count)
-{
-	struct pgtsim_counts *counts = &pgt->tlb->counts;
-	uint64_t parts = (va | (last + 1)) & (pgtsim_page_size(&pgt->geo) - 1);
-
-	if (pgt->policy->flush == PGTSIM_FLUSH_PER_LEAF)
-		return;
-	if (parts || pgt->tlb->range_operations || count > pgt->geo.last_index[PTE_SLOT]) {
-		pgtsim_tlb_flush_range(pgt->tlb, &pgt->geo, pgt->policy, va, last + 1);
-		return;
-	}
-	counts->tlbi_leaf += count;
-	counts->dsb += 2;
-	counts->dsb_ish++;
-	counts->isb++;
-}
+#include "tables.h"
 
 /* Whether pass 2 frees what is empty and inside the bounds. */
 static inline bool frees_tables(const struct pgtsim_policy *policy)
@@ -52,17 +13,36 @@ static inline bool frees_tables(const struct pgtsim_policy *policy)
 	       policy->free_tables == PGTSIM_FREE_SKIP_WHEN_REGIONS_OVERLAP;
 }
 
+/* ---- any run of the last level, and what is empty then ---- */
+
+/* What pgtsim_unmap_range() does to it, but for its flush. */
+static void clear(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, unsigned index,
+		  unsigned count)
+{
+	struct pgtsim_counts *counts = &pgt->tlb->counts;
+	bool flush = pgt->policy->flush == PGTSIM_FLUSH_PER_LEAF;
+	unsigned live = count_live(pgt, table, index, count);
+
+	if (live) {
+		pgtsim_access_clear(pgt, table, index, count, live);
+		pgtsim_tlb_count(counts, PGTSIM_OP_CLEAR, PGTSIM_PTE, live,
+				 flush ? PGTSIM_EACH_FLUSH : 0);
+	}
+	/* Twice: the kernel's check that this pass was there reads what it has cleared. */
+	counts->entries_read += count;
+	counts->lines_touched += 2 * pgtsim_lines(index, count);
+	counts->work_entries += count;
+}
+
 /* pgtsim_table_unlink() of the table that the way's entry leads to. */
-static inline void unlink_table(struct pgtsim_pgtable *pgt, const struct way *way, unsigned slot,
-				struct pgtsim_table *child, uint64_t va)
+static void unlink_table(struct pgtsim_pgtable *pgt, const struct way *way, unsigned slot,
+			 struct pgtsim_table *child, uint64_t va)
 {
 	struct pgtsim_counts *counts = &pgt->tlb->counts;
 	struct pgtsim_table *table = way->table[slot];
 	bool sync = pgtsim_sync_after_clear(pgt, table, (int)slot - 1);
 
-	pgtsim_table_clear_note(table, way->index[slot]);
-	pgtsim_plain_store(table, way->index[slot], 0);
-	table->live--;
+	pgtsim_plain_unlink(table, way->index[slot]);
 	child->linked = false;
 	pgtsim_tlb_count(counts, PGTSIM_OP_TABLE_FREE, (int)slot, 1,
 			 pgtsim_destruct(pgt, child, va));
@@ -75,43 +55,108 @@ static inline void unlink_table(struct pgtsim_pgtable *pgt, const struct way *wa
 	pgtsim_give_back(pgt, child);
 }
 
-/* pgtsim_runs_first() of a table that is not empty. */
-static inline unsigned first_live(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
-				  unsigned end)
-{
-	if (!pgtsim_all_noted(table))
-		return pgtsim_runs_first(pgt, table);
-	table->first = pgtsim_bits_first(table->notes->noted, table->first, end);
-	return table->first;
-}
-
-/* Pass 2 at a table on the way: one that is empty goes. Returns how many entries the kernel reads. */
-static inline unsigned free_or_scan(struct pgtsim_pgtable *pgt, const struct way *way,
-				    unsigned slot, uint64_t va)
-{
-	struct pgtsim_table *table = way->table[slot];
-	unsigned end = pgt->geo.last_index[slot] + 1;
-	unsigned first = table->live ? first_live(pgt, table, end) : end;
-
-	if (first < end)
-		return first + 1;
-	unlink_table(pgt, way, slot - 1, table, va);
-	return end;
-}
-
-/* Up the way. The kernel has been through the last level's lines before. */
-static inline void free_tables(struct pgtsim_pgtable *pgt, const struct way *way, uint64_t va)
+/*
+ * Pass 2 from a table on the way upwards: what is empty goes, and the kernel scans the others up to
+ * their first live entry. It has been through the last level's lines before.
+ */
+static __attribute__((noinline)) void free_tables(struct pgtsim_pgtable *pgt, const struct way *way,
+						  unsigned slot, uint64_t va)
 {
 	struct pgtsim_counts *counts = &pgt->tlb->counts;
 	unsigned root = root_slot(&pgt->geo);
 
-	counts->entries_read += free_or_scan(pgt, way, PTE_SLOT, va);
-	for (unsigned slot = PTE_SLOT - 1; slot > root; slot--) {
-		unsigned count = free_or_scan(pgt, way, slot, va);
+	for (; slot > root; slot--) {
+		struct pgtsim_table *table = way->table[slot];
+		unsigned end = pgt->geo.last_index[slot] + 1;
+		unsigned first = table->live ? pgtsim_runs_first(pgt, table) : end;
+		unsigned scanned = first < end ? first + 1 : end;
 
-		counts->entries_read += count;
-		counts->lines_touched += pgtsim_lines(0, count);
+		counts->entries_read += scanned;
+		if (slot < PTE_SLOT)
+			counts->lines_touched += pgtsim_lines(0, scanned);
+		if (first == end)
+			unlink_table(pgt, way, slot - 1, table, va);
 	}
+}
+
+/* ---- a run that is all its table holds ---- */
+
+/*
+ * Whether it is, and its table goes with it by no more than is done here: nothing is called that
+ * wants registers saved.
+ */
+static inline bool goes_whole(const struct pgtsim_pgtable *pgt, const struct way *way,
+			      unsigned count)
+{
+	const struct pgtsim_table *table = way->table[PTE_SLOT];
+
+	return table->first == way->index[PTE_SLOT] && table->live == count &&
+	       pgt->ops.free == pgtsim_memory_free_op &&
+	       pgtsim_table_goes_plainly(pgt->ops.ctx, table) &&
+	       (!table->constructed || pgt->policy->table_dtor == PGTSIM_TABLE_DTOR_CALLED);
+}
+
+/* Whether the flush after pass 1 is of a few whole pages, one invalidate each. */
+static inline bool flushes_pages(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last,
+				 unsigned count)
+{
+	uint64_t parts = (va | (last + 1)) & (pgtsim_page_size(&pgt->geo) - 1);
+
+	return pgt->policy->flush != PGTSIM_FLUSH_PER_LEAF && !parts &&
+	       !pgt->tlb->range_operations && count <= pgt->geo.last_index[PTE_SLOT];
+}
+
+/* clear(), the flush and free_tables() of the last level. */
+static inline void unmap_whole(struct pgtsim_pgtable *pgt, const struct way *way, unsigned count)
+{
+	struct pgtsim_counts *counts = &pgt->tlb->counts;
+	struct pgtsim_table *table = way->table[PTE_SLOT], *above = way->table[PTE_SLOT - 1];
+	bool sync = pgtsim_sync_after_clear(pgt, above, PGTSIM_PMD);
+
+	pgtsim_tlb_count(counts, PGTSIM_OP_CLEAR, PGTSIM_PTE, count, 0);
+	pgtsim_tlb_count(counts, PGTSIM_OP_TABLE_FREE, PGTSIM_PTE, 1,
+			 table->constructed ? PGTSIM_EACH_DTOR : 0);
+	counts->tlbi_leaf += count;
+	counts->tlbi_walk++;
+	counts->dsb += 4 + sync;
+	counts->dsb_ish += 2;
+	counts->isb += 2 + sync;
+	counts->entries_read += count + pgtsim_entries(&pgt->geo, PGTSIM_PTE);
+	counts->lines_touched += 2 * pgtsim_lines(way->index[PTE_SLOT], count) + 1;
+	counts->work_entries += count + 1;
+	pgtsim_plain_unlink(above, way->index[PTE_SLOT - 1]);
+	pgtsim_table_put(pgt->ops.ctx, table);
+}
+
+/* free_tables() of the tables above: mostly they stay. */
+static inline void free_upper(struct pgtsim_pgtable *pgt, const struct way *way, uint64_t va)
+{
+	struct pgtsim_counts *counts = &pgt->tlb->counts;
+	unsigned root = root_slot(&pgt->geo);
+
+	for (unsigned slot = PTE_SLOT - 1; slot > root; slot--) {
+		struct pgtsim_table *table = way->table[slot];
+
+		if (!table->live || !pgtsim_all_noted(table)) {
+			free_tables(pgt, way, slot, va);
+			return;
+		}
+		table->first = pgtsim_bits_first(table->notes->noted, table->first,
+						 pgt->geo.last_index[slot] + 1);
+		counts->entries_read += table->first + 1;
+		counts->lines_touched += pgtsim_lines(0, table->first + 1);
+	}
+}
+
+/* ---- both ---- */
+
+static __attribute__((noinline)) void unmap_part(struct pgtsim_pgtable *pgt, const struct way *way,
+						 uint64_t va, uint64_t last, unsigned count)
+{
+	clear(pgt, way->table[PTE_SLOT], way->index[PTE_SLOT], count);
+	if (pgt->policy->flush != PGTSIM_FLUSH_PER_LEAF)
+		pgtsim_tlb_flush_range(pgt->tlb, &pgt->geo, pgt->policy, va, last + 1);
+	free_tables(pgt, way, PTE_SLOT, va);
 }
 
 static int unmap_long(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last, uint64_t floor,
@@ -135,8 +180,11 @@ int pgtsim_unmap_and_free(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last
 		return unmap_long(pgt, va, last, floor, ceiling);
 	count = (unsigned)((last - va) >> pgt->geo.page_shift) + 1;
 	pgt->tlb->counts.work_entries += 2 * pgt->geo.levels;
-	clear(pgt, way.table[PTE_SLOT], way.index[PTE_SLOT], count);
-	flush(pgt, va, last, count);
-	free_tables(pgt, &way, va);
+	if (!goes_whole(pgt, &way, count) || !flushes_pages(pgt, va, last, count)) {
+		unmap_part(pgt, &way, va, last, count);
+		return 0;
+	}
+	unmap_whole(pgt, &way, count);
+	free_upper(pgt, &way, va);
 	return 0;
 }

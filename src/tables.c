@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* tables: the records of table pages, and where their entries are. A part of memory. */
-#include "directory.h"
+#include "tables.h"
 
 #include <assert.h>
 #include <string.h>
-
-#include "frames.h"
-
-enum { FREED = -128 }; /* the level of a table that is free: nothing leads there */
 
 static_assert(sizeof(void *) != 8 || sizeof(struct pgtsim_table) == 64,
 	      "a record is one of the host's cache lines");
@@ -240,12 +236,11 @@ uint64_t pgtsim_memory_alloc_tables(struct pgtsim_memory *memory, uint64_t count
 	return got;
 }
 
-static inline void put_table(struct pgtsim_memory *memory, struct pgtsim_table *table)
+void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table *table)
 {
-	unsigned at = (table->pa >> memory->directory.page_shift) % CHUNK_FRAMES;
-	const struct tables *tables = (const void *)(table - at);
-	struct frames frame = { tables->chunk, at, at + 1 };
-
+	if (!table->entries)
+		return;
+	pgtsim_memory_lock(memory);
 	if (table->implied && !table->upper)
 		memory->host[LAST].promised--;
 	else
@@ -254,23 +249,7 @@ static inline void put_table(struct pgtsim_memory *memory, struct pgtsim_table *
 		pgtsim_host_push(&memory->host[NOTES],
 				 pgtsim_piece(table->notes, table->notes->count));
 	table->notes = NULL;
-	table->level = FREED;
-	table->entries = NULL;
-	pgtsim_frames_set(&frame, STATE_FREE);
-	pgtsim_frames_release(memory, &frame);
-}
-
-void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table *table)
-{
-	if (!table->entries)
-		return;
-	/* Apart, so that the one that mostly goes this way saves no registers. */
-	if (!memory->shared) {
-		put_table(memory, table);
-		return;
-	}
-	pgtsim_memory_lock(memory);
-	put_table(memory, table);
+	pgtsim_table_free_page(memory, table);
 	pgtsim_memory_unlock(memory);
 }
 

@@ -285,6 +285,26 @@ static void threads_link_beside_blocks(void **state)
 	fixture_drop(&f);
 }
 
+/* Pass 2 reads the entries up to the first live one, whatever threads unlinked before. */
+static void scan_after_threads(void **state)
+{
+	struct fixture f;
+	uint64_t va = fixture_init_4k_48(&f), read;
+
+	(void)state;
+	for (unsigned i = 5; i < 8; i++)
+		assert_int_equal(map_linear(&f, va + i * 2 * MIB, 2 * GIB, 4096, false), 0);
+	f.pgt.access = PGTSIM_ACCESS_SHARED;
+	assert_int_equal(pgtsim_unmap_linear(&f.pgt, va + 10 * MIB, 4096, 0, 0), 0);
+	f.pgt.access = PGTSIM_ACCESS_PRIVATE;
+	assert_int_equal(map_linear(&f, va + 2 * MIB, 2 * GIB, 2 * MIB, true), 0);
+	read = f.tlb.counts.entries_read;
+	assert_int_equal(pgtsim_free_tables(&f.pgt, va, va + GIB, va, va + GIB), 0);
+	/* Of each table of pages all and the first one again, of the one above up to the block. */
+	assert_int_equal(f.tlb.counts.entries_read - read, 2 * (512 + 1) + 2);
+	fixture_drop(&f);
+}
+
 /* Clears the pages [from, to) of a table, and expects what is left, implied or not. */
 static void clear_pages(struct fixture *f, uint64_t va, unsigned from, unsigned to, bool implied,
 			unsigned first, unsigned live)
@@ -871,6 +891,7 @@ int main(void)
 		cmocka_unit_test(written_when_needed),
 		cmocka_unit_test(hooks_see_entries),
 		cmocka_unit_test(threads_link_beside_blocks),
+		cmocka_unit_test(scan_after_threads),
 		cmocka_unit_test(runs_need_no_memory),
 		cmocka_unit_test(memory_is_promised),
 		cmocka_unit_test(every_run_of_a_table),
