@@ -156,6 +156,15 @@ static inline bool pgtsim_access_install(const struct pgtsim_pgtable *pgt,
 	return true;
 }
 
+/* Links a table at an entry that is zero of a table of one thread that is written out. */
+static inline void pgtsim_plain_link(struct pgtsim_table *table, unsigned index, uint64_t desc)
+{
+	table->told = false;
+	table->entries[index] = desc;
+	table->live++;
+	table->first = index < table->first ? index : table->first;
+}
+
 /* Clears an entry of a table of one thread that is noted: such a table is written out. */
 static inline void pgtsim_plain_unlink(struct pgtsim_table *table, unsigned index)
 {

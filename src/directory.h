@@ -93,6 +93,17 @@ void pgtsim_table_becomes_upper(struct pgtsim_memory *memory, struct pgtsim_tabl
 /* Gives a table notes, empty ones. Returns false if it is too large, or the host has no memory. */
 bool pgtsim_table_take_notes(struct pgtsim_memory *memory, struct pgtsim_table *table);
 
+/* pgtsim_table_note() in a table that has notes. */
+static inline void pgtsim_table_add_note(struct pgtsim_table *table, unsigned index,
+					 struct pgtsim_table *child)
+{
+	struct pgtsim_notes *notes = table->notes;
+
+	notes->child[index] = child;
+	pgtsim_bit_set(notes->noted, index);
+	notes->count++;
+}
+
 /*
  * Notes that an entry of a table, not noted yet, leads to `child`, so that walks need not look it
  * up. Whoever changes the entry must clear the note. It may be that nothing is noted.
@@ -100,11 +111,8 @@ bool pgtsim_table_take_notes(struct pgtsim_memory *memory, struct pgtsim_table *
 static inline void pgtsim_table_note(struct pgtsim_memory *memory, struct pgtsim_table *table,
 				     unsigned index, struct pgtsim_table *child)
 {
-	if (!table->notes && !pgtsim_table_take_notes(memory, table))
-		return;
-	table->notes->child[index] = child;
-	pgtsim_bit_set(table->notes->noted, index);
-	table->notes->count++;
+	if (table->notes || pgtsim_table_take_notes(memory, table))
+		pgtsim_table_add_note(table, index, child);
 }
 
 /* Whether all that is live in a table is noted. */
@@ -146,8 +154,5 @@ void pgtsim_table_forget(struct pgtsim_memory *memory, struct pgtsim_table *tabl
  */
 uint64_t pgtsim_memory_take_tables(struct pgtsim_memory *memory, uint64_t count,
 				   struct pgtsim_table ***tail);
-
-/* The same for one, where nothing stands between it and its memory; NULL: it must be called. */
-struct pgtsim_table *pgtsim_memory_take_table(struct pgtsim_memory *memory);
 
 #endif

@@ -7,39 +7,76 @@
 #include "checks.h"
 #include "links.h"
 #include "short.h"
+#include "tables.h"
+
+/* What pgtsim_table_link() does for the table that comes, and counts. */
+static inline void start_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, int level,
+			       const struct pgtsim_map *map)
+{
+	struct pgtsim_counts *counts = &pgt->tlb->counts;
+
+	pgtsim_record_start(pgt, table, level, map->region, PGTSIM_ACCESS_PRIVATE);
+	table->constructed = pgtsim_constructs(pgt, map->region);
+	table->linked = true;
+	pgtsim_tlb_count(counts, PGTSIM_OP_TABLE_ALLOC, level, 1,
+			 table->constructed ? PGTSIM_EACH_CTOR : 0);
+	counts->dsb += map->region != PGTSIM_REGION_VMEMMAP;
+	counts->work_entries++;
+	counts->lines_touched++;
+}
+
+static inline void count_sync(struct pgtsim_pgtable *pgt, const struct pgtsim_table *above)
+{
+	bool sync = pgtsim_sync_after_link(pgt, above);
+
+	pgt->tlb->counts.dsb += sync;
+	pgt->tlb->counts.isb += sync;
+}
+
+/* Whether a map of these pages of one table is nothing but that. */
+static inline bool is_short(const struct pgtsim_pgtable *pgt, const struct pgtsim_map *map,
+			    unsigned count)
+{
+	bool is_block = map->blocks && count > pgt->geo.last_index[PTE_SLOT];
+
+	return is_straight(pgt) && pgt->geo.oa == PGTSIM_OA_48 && !map->cont && !is_block &&
+	       pgt->ops.alloc == pgtsim_memory_alloc_op;
+}
+
+static inline void count_pages(struct pgtsim_pgtable *pgt, unsigned index, unsigned count)
+{
+	struct pgtsim_counts *counts = &pgt->tlb->counts;
+
+	pgtsim_tlb_count(counts, PGTSIM_OP_MAP, PGTSIM_PTE, count,
+			 pgtsim_deferred_barriers(pgt) ? 0 : PGTSIM_EACH_SYNC);
+	counts->lines_touched += pgtsim_lines(index, count);
+	counts->work_entries += pgt->geo.levels + count;
+}
+
+/* ---- any pages of a table, and tables that are missing ---- */
 
 /* pgtsim_tables_reserve(). */
 static inline uint64_t reserve(struct pgtsim_pgtable *pgt, uint64_t count,
 			       struct pgtsim_table **list)
 {
-	*list = count == 1 ? pgtsim_memory_take_table(pgt->ops.ctx) : NULL;
+	*list = count == 1 ? pgtsim_table_take(pgt->ops.ctx) : NULL;
 	return *list ? 1 : pgtsim_tables_reserve(pgt, count, list);
 }
 
 /* pgtsim_table_link() of one that the memory has just handed out. */
-static inline void link_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, int level,
-			      unsigned index, struct pgtsim_table *child,
-			      const struct pgtsim_map *map)
+static void link_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *above, unsigned slot,
+		       unsigned index, struct pgtsim_table *table, const struct pgtsim_map *map)
 {
-	struct pgtsim_counts *counts = &pgt->tlb->counts;
-	uint64_t desc = pgtsim_table_desc(&pgt->geo, child->pa, map->table_attrs);
-	bool sync = pgtsim_sync_after_link(pgt, table);
+	uint64_t desc = pgtsim_table_desc(&pgt->geo, table->pa, map->table_attrs);
 
-	pgtsim_record_start(pgt, child, level + 1, map->region, PGTSIM_ACCESS_PRIVATE);
-	if (level + 1 < PGTSIM_PTE)
-		pgtsim_table_becomes_upper(pgt->ops.ctx, child);
-	child->constructed = pgtsim_constructs(pgt, map->region);
-	child->linked = true;
-	pgtsim_plain_store(table, index, desc);
-	if (pgtsim_is_addressed(&pgt->geo, child))
-		pgtsim_table_note(pgt->ops.ctx, table, index, child);
-	pgtsim_plain_filled(table, index, 1);
-	pgtsim_tlb_count(counts, PGTSIM_OP_TABLE_ALLOC, level + 1, 1,
-			 child->constructed ? PGTSIM_EACH_CTOR : 0);
-	counts->dsb += (map->region != PGTSIM_REGION_VMEMMAP) + sync;
-	counts->isb += sync;
-	counts->work_entries++;
-	counts->lines_touched++;
+	start_table(pgt, table, (int)slot, map);
+	if (slot < PGTSIM_PTE)
+		pgtsim_table_becomes_upper(pgt->ops.ctx, table);
+	pgtsim_plain_store(above, index, desc);
+	if (pgtsim_is_addressed(&pgt->geo, table))
+		pgtsim_table_note(pgt->ops.ctx, above, index, table);
+	pgtsim_plain_filled(above, index, 1);
+	count_sync(pgt, above);
 }
 
 /* Links all tables that are missing on the way. Returns the last one; NULL: not all were had. */
@@ -58,39 +95,16 @@ static struct pgtsim_table *link_tables(struct pgtsim_pgtable *pgt, const struct
 		struct pgtsim_table *child = list;
 
 		list = child->next;
-		link_table(pgt, table, (int)slot - 1, index, child, map);
+		link_table(pgt, table, slot, index, child, map);
 		table = child;
 		index = index_at(&pgt->geo, ++slot, map->va);
 	}
 	return slot == PTE_SLOT ? table : NULL;
 }
 
-/* pgtsim_access_fill(): mostly of a table that has nothing yet. */
-static inline void fill(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, unsigned index,
-			unsigned count, uint64_t desc)
-{
-	if (table->live || !table->implied) {
-		pgtsim_access_fill(pgt, table, index, count, desc);
-		return;
-	}
-	table->first = index;
-	table->live = count;
-	table->base = desc - ((uint64_t)index << table->shift);
-}
-
-/* Whether a map of these pages of one table is nothing but that. */
-static inline bool is_short(const struct pgtsim_pgtable *pgt, const struct pgtsim_map *map,
-			    unsigned count)
-{
-	bool is_block = map->blocks && count > pgt->geo.last_index[PTE_SLOT];
-
-	return is_straight(pgt) && pgt->geo.oa == PGTSIM_OA_48 && !map->cont && !is_block &&
-	       pgt->ops.alloc == pgtsim_memory_alloc_op;
-}
-
 /* Whether nothing is mapped yet where the way ends. */
-static inline bool is_free(const struct pgtsim_pgtable *pgt, const struct way *way, unsigned slot,
-			   unsigned count)
+static bool is_free(const struct pgtsim_pgtable *pgt, const struct way *way, unsigned slot,
+		    unsigned count)
 {
 	const struct pgtsim_table *table = way->table[slot];
 	unsigned index = way->index[slot];
@@ -99,41 +113,78 @@ static inline bool is_free(const struct pgtsim_pgtable *pgt, const struct way *w
 				  !pgtsim_access_plain(table, index);
 }
 
-/* pgtsim_map_range() of pages of one table. */
-static inline int map_pages(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map, uint64_t va,
-			    uint64_t last)
+static __attribute__((noinline)) int map_part(struct pgtsim_pgtable *pgt,
+					      const struct pgtsim_map *map, const struct way *way,
+					      unsigned slot, unsigned count)
 {
-	const struct pgtsim_geometry *geo = &pgt->geo;
-	struct pgtsim_counts *counts = &pgt->tlb->counts;
-	unsigned index = index_at(geo, PTE_SLOT, va);
-	unsigned count = (unsigned)((last - va) >> geo->page_shift) + 1;
-	struct pgtsim_table *table;
-	struct way way;
-	unsigned slot = go_down(pgt, va, &way);
+	unsigned index = index_at(&pgt->geo, PTE_SLOT, map->va);
+	uint64_t desc = pgtsim_leaf(&pgt->geo, PGTSIM_PTE, map->pa, map->attrs);
+	struct pgtsim_table *table = way->table[slot];
 
-	if (!is_short(pgt, map, count) || !is_free(pgt, &way, slot, count))
-		return pgtsim_map_range(pgt, map, va, last);
-	table = slot == PTE_SLOT ? way.table[slot] : link_tables(pgt, &way, slot, map);
+	if (slot < PTE_SLOT)
+		table = link_tables(pgt, way, slot, map);
 	if (!table)
 		return -ENOMEM;
-	fill(pgt, table, index, count, pgtsim_leaf(geo, PGTSIM_PTE, map->pa, map->attrs));
-	pgtsim_tlb_count(counts, PGTSIM_OP_MAP, PGTSIM_PTE, count,
-			 pgtsim_deferred_barriers(pgt) ? 0 : PGTSIM_EACH_SYNC);
-	counts->lines_touched += pgtsim_lines(index, count);
-	counts->work_entries += geo->levels + count;
+	pgtsim_access_fill(pgt, table, index, count, desc);
+	count_pages(pgt, index, count);
 	return 0;
 }
+
+/* ---- a new table of pages ---- */
+
+/*
+ * The same if that is all that is missing, and nothing is called that wants registers saved. Returns
+ * false, and nothing was done, if it is not.
+ */
+static inline bool map_whole(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map,
+			     const struct way *way, unsigned slot, unsigned count)
+{
+	unsigned index = index_at(&pgt->geo, PTE_SLOT, map->va);
+	uint64_t desc = pgtsim_leaf(&pgt->geo, PGTSIM_PTE, map->pa, map->attrs);
+	struct pgtsim_table *above = way->table[slot], *table;
+
+	/* All that is live is noted: what is not noted is zero. */
+	if (slot != PTE_SLOT - 1 || !above->live || !pgtsim_all_noted(above) ||
+	    pgtsim_table_noted(above, way->index[slot]))
+		return false;
+	table = pgtsim_table_take(pgt->ops.ctx);
+	if (!table)
+		return false;
+	start_table(pgt, table, PGTSIM_PTE, map);
+	pgtsim_plain_link(above, way->index[slot],
+			  pgtsim_table_desc(&pgt->geo, table->pa, map->table_attrs));
+	if (pgtsim_is_addressed(&pgt->geo, table))
+		pgtsim_table_add_note(above, way->index[slot], table);
+	count_sync(pgt, above);
+	table->first = index;
+	table->live = count;
+	table->base = desc - ((uint64_t)index << table->shift);
+	count_pages(pgt, index, count);
+	return true;
+}
+
+/* ---- both ---- */
 
 int pgtsim_map(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map)
 {
 	const struct pgtsim_geometry *geo = &pgt->geo;
 	uint64_t mask = pgtsim_page_size(geo) - 1;
 	uint64_t va = map->va & ~mask, last = (map->va + map->size - 1) | mask;
+	unsigned slot, count;
+	struct way way;
 
 	if ((map->va ^ map->pa) & mask || !pgtsim_va_fits(geo, map->va, map->size) ||
 	    !pgtsim_pa_fits(geo, map->pa, map->size))
 		return -EINVAL;
 	if (!is_below_a_table(pgt, va, last))
 		return pgtsim_map_range(pgt, map, va, last);
-	return map_pages(pgt, map, va, last);
+	slot = go_down(pgt, va, &way);
+	count = (unsigned)((last - va) >> geo->page_shift) + 1;
+	if (!is_short(pgt, map, count))
+		return pgtsim_map_range(pgt, map, va, last);
+	if (map_whole(pgt, map, &way, slot, count))
+		return 0;
+	if (!is_free(pgt, &way, slot, count))
+		return pgtsim_map_range(pgt, map, va, last);
+	return map_part(pgt, map, &way, slot, count);
 }

@@ -8,12 +8,6 @@
 static_assert(sizeof(void *) != 8 || sizeof(struct pgtsim_table) == 64,
 	      "a record is one of the host's cache lines");
 
-/* Where a chunk's table pages are, once it has had any. */
-static inline struct tables **tables_of(const struct chunk *chunk)
-{
-	return &chunk->region->tables.chunk[chunk->index % REGION_CHUNKS];
-}
-
 /* The table pages of a chunk. NULL if the host has no memory. */
 static struct tables *get_tables(struct pgtsim_memory *memory, struct chunk *chunk)
 {
@@ -125,23 +119,6 @@ void pgtsim_table_forget(struct pgtsim_memory *memory, struct pgtsim_table *tabl
 	table->notes = NULL;
 }
 
-/* The record of a frame that becomes a table page: implied, and empty. */
-static inline void start_record(struct pgtsim_memory *memory, struct pgtsim_table *table,
-				uint64_t pa)
-{
-	table->memory = memory;
-	table->implied = true;
-	table->upper = false;
-	table->room = (uint32_t)(memory->table_bytes / sizeof(uint64_t));
-	table->pa = pa;
-	table->live = 0;
-}
-
-static inline uint64_t pa_of(const struct pgtsim_memory *memory, const struct frames *run)
-{
-	return pgtsim_frame_pfn(run->chunk, run->start) << memory->directory.page_shift;
-}
-
 /* Initialises the records of one run and appends them to the list. */
 static void link_tables(struct pgtsim_memory *memory, struct tables *tables,
 			const struct frames *run, struct pgtsim_table ***tail)
@@ -158,28 +135,6 @@ static void link_tables(struct pgtsim_memory *memory, struct tables *tables,
 	}
 	table[-1].next = NULL;
 	*tail = &table[-1].next;
-}
-
-struct pgtsim_table *pgtsim_memory_take_table(struct pgtsim_memory *memory)
-{
-	const struct frames *open = &memory->open;
-	struct host *host = &memory->host[LAST];
-	struct tables *tables;
-	struct frames one;
-	struct pgtsim_table *table;
-
-	if (memory->shared || memory->fail_in || memory->loose || pgtsim_frames_none(open) ||
-	    !pgtsim_host_free_pieces(host))
-		return NULL;
-	tables = *tables_of(open->chunk);
-	if (!tables)
-		return NULL;
-	one = pgtsim_frames_take(memory, 1, STATE_TABLE);
-	host->promised++;
-	table = &tables->record[one.start];
-	start_record(memory, table, pa_of(memory, &one));
-	table->next = NULL;
-	return table;
 }
 
 /* Allocates tables that follow one another. Returns how many; 0: the next one failed. */

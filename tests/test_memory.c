@@ -693,8 +693,7 @@ static void test_upper_tables(void **state)
 /* One table taken at once, or as pgtsim_memory_take_tables() does it; *at_once counts the former. */
 static struct pgtsim_table *take_one(struct pgtsim_memory *memory, unsigned *at_once)
 {
-	struct pgtsim_table *table = at_once ? pgtsim_memory_take_table(memory) : NULL,
-			    **tail = &table;
+	struct pgtsim_table *table = at_once ? pgtsim_table_take(memory) : NULL, **tail = &table;
 
 	if (table)
 		++*at_once;
@@ -733,7 +732,7 @@ static void test_single_tables(void **state)
 	}
 	assert_in_range(at_once, 100, 4500);
 	pgtsim_memory_share(memory[1]);
-	assert_null(pgtsim_memory_take_table(memory[1]));
+	assert_null(pgtsim_table_take(memory[1]));
 	for (unsigned k = 0; k < 2; k++)
 		pgtsim_memory_free(&memory[k]);
 }

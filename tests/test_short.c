@@ -4,7 +4,7 @@
 
 #include <pgtsim/hotplug.h>
 
-enum { STEPS = 48, TABLES = 4 };
+enum { STEPS = 48, TABLES = 4, RECENT = 4 };
 
 /*
  * One page table twice. Nobody watches the first; somebody who does nothing watches the second,
@@ -15,6 +15,10 @@ struct twins {
 	struct pgtsim_observer watcher;
 	uint64_t page, span;       /* bytes: of a page, of a table of the last level */
 	uint64_t base[TABLES + 1]; /* of tables used; then one past the last */
+	struct {
+		uint64_t va, size;
+	} mapped[RECENT]; /* the last ranges, whole pages */
+	unsigned maps;
 	uint32_t seed;
 };
 
@@ -46,6 +50,7 @@ static void twins_init(struct twins *t, const struct pgtsim_policy *policy,
 	uint64_t start = pgtsim_va_start(geo), tables;
 
 	t->seed = seed;
+	t->maps = 0;
 	if (seed % 2)
 		vary(t, &own);
 	for (unsigned i = 0; i < 2; i++) {
@@ -118,6 +123,8 @@ static void map_both(struct twins *t)
 	bool every = pick(t, 2);
 	int ret[2];
 
+	t->mapped[t->maps % RECENT].va = va;
+	t->mapped[t->maps++ % RECENT].size = size;
 	for (unsigned i = 0; i < 2; i++) {
 		struct fixture *f = &t->f[i];
 
@@ -131,9 +138,20 @@ static void map_both(struct twins *t)
 	assert_int_equal(ret[0], ret[1]);
 }
 
+/* What a map brought, or whatever. */
+static uint64_t choose_mapped(struct twins *t, uint64_t *size)
+{
+	unsigned at = (unsigned)pick(t, RECENT);
+
+	if (at >= t->maps || pick(t, 3) == 0)
+		return choose_range(t, size);
+	*size = t->mapped[at].size;
+	return t->mapped[at].va;
+}
+
 static void unmap_both(struct twins *t)
 {
-	uint64_t size, va = choose_range(t, &size), part = pick(t, 6) ? 0 : pick(t, t->page);
+	uint64_t size, va = choose_mapped(t, &size), part = pick(t, 6) ? 0 : pick(t, t->page);
 	uint64_t cut = part + (pick(t, 6) ? 0 : pick(t, t->page));
 	uint64_t floor = pick(t, 3) ? 0 : t->base[pick(t, TABLES)];
 	uint64_t ceiling = pick(t, 3) ? 0 : t->base[1 + pick(t, TABLES)] - !pick(t, 6);
