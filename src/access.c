@@ -248,6 +248,8 @@ void pgtsim_access_write_carefully(const struct pgtsim_pgtable *pgt, struct pgts
 bool pgtsim_access_install_first(struct pgtsim_table *table, unsigned index, uint64_t desc)
 {
 	pgtsim_table_write_out(table);
+	if (table->told)
+		table->told = false;
 	return install(&table->entries[index], desc);
 }
 

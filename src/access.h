@@ -189,11 +189,16 @@ static inline void pgtsim_plain_cleared(struct pgtsim_table *table, unsigned ind
 	table->first = table->first - index < count ? index + count : table->first;
 }
 
-/* The same of any table. All that threads keep of one they share is `live`. */
+/*
+ * The same of any table. All that threads keep of one they share is `live`; `first` is 0, but where
+ * one that was private is now shared.
+ */
 static inline void pgtsim_record_filled(const struct pgtsim_pgtable *pgt,
 					struct pgtsim_table *table, unsigned index, unsigned live)
 {
 	if (pgtsim_is_shared(pgt)) {
+		if (table->first)
+			table->first = 0;
 		AO_int_fetch_and_add_release(&table->live, live);
 		return;
 	}

@@ -278,11 +278,36 @@ static void threads_link_beside_blocks(void **state)
 	assert_int_equal(map_linear(&f, va + 2 * MIB, 2 * GIB, 8 * MIB, true), 0);
 	f.pgt.access = PGTSIM_ACCESS_SHARED;
 	assert_int_equal(map_linear(&f, va, 4 * GIB, 4096, false), 0);
-	assert_int_equal(pgtsim_translate(&f.pgt, va, &t), 0);
-	assert_int_equal(t.pa, 4 * GIB);
-	assert_int_equal(pgtsim_translate(&f.pgt, va + 8 * MIB, &t), 0);
-	assert_int_equal(t.pa, 2 * GIB + 6 * MIB);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(pgtsim_translate(&f.pgt, va, &t), 0);
+		assert_int_equal(t.pa, 4 * GIB);
+		assert_int_equal(pgtsim_translate(&f.pgt, va + 8 * MIB, &t), 0);
+		assert_int_equal(t.pa, 2 * GIB + 6 * MIB);
+		assert_int_equal(pgtsim_translate(&f.pgt, va + 10 * MIB, &t), -EFAULT);
+		f.pgt.access = PGTSIM_ACCESS_PRIVATE;
+	}
 	fixture_drop(&f);
+}
+
+/* What threads wrote below the first live entry is live when that is cleared. */
+static void threads_fill_before_what_was_first(void **state)
+{
+	struct pgtsim_translation t;
+	struct fixture f;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t va = fixture_init_4k_48(&f), size = i ? 2 * MIB : 4096;
+
+		assert_int_equal(map_linear(&f, va + 5 * size, 2 * GIB, size, i), 0);
+		f.pgt.access = PGTSIM_ACCESS_SHARED;
+		assert_int_equal(map_linear(&f, va + 2 * size, 4 * GIB, 4096, false), 0);
+		f.pgt.access = PGTSIM_ACCESS_PRIVATE;
+		assert_int_equal(pgtsim_unmap_linear(&f.pgt, va + 5 * size, size, 0, 0), 0);
+		assert_int_equal(pgtsim_translate(&f.pgt, va + 2 * size, &t), 0);
+		assert_int_equal(t.pa, 4 * GIB);
+		fixture_drop(&f);
+	}
 }
 
 /* Pass 2 reads the entries up to the first live one, whatever threads unlinked before. */
@@ -829,31 +854,61 @@ static void tables_out_of_reach(void **state)
 	const struct pgtsim_geometry_config config = {
 		.page_shift = 12, .levels = 3, .bits = { 9, 9, 9 }, .pa_bits = 40
 	};
-	const struct pgtsim_ram ram = { 2 * TIB, 2 * TIB + GIB };
+	/* The first tables are in reach, then one is not. */
+	const struct pgtsim_ram ram[] = { { GIB, GIB + 3 * 4096 }, { 2 * TIB, 2 * TIB + GIB } };
 	struct pgtsim_geometry geo;
-	int ret[2];
 
 	(void)state;
 	assert_int_equal(pgtsim_geometry_custom(&geo, &config), 0);
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 4; i++) {
+		bool some = i / 2;
+		uint64_t va = pgtsim_va_start(&geo) + some * 2 * MIB;
 		struct pgtsim_translation t;
 		struct fixture f;
 
 		fixture_init(&f, &policy, &geo);
 		pgtsim_pgtable_fini(&f.pgt);
 		pgtsim_memory_free(&f.memory);
-		assert_int_equal(pgtsim_memory_new(&f.memory, 12, 4096, &ram, 1), 0);
+		assert_int_equal(pgtsim_memory_new(&f.memory, 12, 4096, &ram[!some], 1 + some), 0);
 		assert_int_equal(
 			pgtsim_pgtable_init(&f.pgt, &geo, &f.policy, &f.tlb,
 					    pgtsim_memory_table_ops(f.memory),
-					    i ? PGTSIM_ACCESS_HOOKED : PGTSIM_ACCESS_PRIVATE),
+					    i % 2 ? PGTSIM_ACCESS_HOOKED : PGTSIM_ACCESS_PRIVATE),
 			0);
-		map_linear(&f, pgtsim_va_start(&geo), 2 * GIB, 4096, false);
-		ret[i] = pgtsim_translate(&f.pgt, pgtsim_va_start(&geo), &t);
+		if (some)
+			assert_int_equal(map_linear(&f, va - 2 * MIB, 2 * GIB, 4096, false), 0);
+		map_linear(&f, va, 2 * GIB, 4096, false);
+		assert_int_equal(pgtsim_translate(&f.pgt, va, &t), -EFAULT);
+		assert_int_equal(pgtsim_unmap_linear(&f.pgt, va, 4096, 0, 0), 0);
+		assert_int_equal(f.tlb.counts.leaves_cleared, 0);
 		fixture_drop(&f);
 	}
-	assert_int_equal(ret[0], ret[1]);
-	assert_int_equal(ret[0], -EFAULT);
+}
+
+/* A table of pages may have the host memory that it had as an upper table, and gives that back. */
+static void pages_in_upper_memory(void **state)
+{
+	struct pgtsim_table **tail = &kept;
+	struct fixture f;
+	const uint64_t va = fixture_init_4k_48(&f);
+	const struct host *upper = &f.memory->host[UPPER];
+	size_t spare;
+
+	(void)state;
+	assert_int_equal(map_linear(&f, va, GIB, 4096, false), 0);
+	spare = upper->spare_count;
+	assert_int_equal(pgtsim_memory_take_tables(f.memory, 1, &tail), 1);
+	pgtsim_table_becomes_upper(f.memory, kept);
+	pgtsim_table_write_out(kept);
+	memory_alloc = f.pgt.ops.alloc;
+	f.pgt.ops.alloc = keeping_alloc;
+	assert_int_equal(map_linear(&f, va + 2 * MIB, GIB, 4096, false), 0);
+	assert_true(last_table(&f, va + 2 * MIB)->implied && last_table(&f, va + 2 * MIB)->upper);
+	assert_int_equal(upper->spare_count, spare - 1);
+	for (unsigned i = 2; i-- > 0;)
+		assert_int_equal(pgtsim_unmap_linear(&f.pgt, va + i * 2 * MIB, 4096, 0, 0), 0);
+	assert_pool(&f, 0, 0);
+	fixture_drop(&f);
 }
 
 /* Who keeps tables gets them with host memory of their own, to write zeros to or whatever. */
@@ -891,6 +946,7 @@ int main(void)
 		cmocka_unit_test(written_when_needed),
 		cmocka_unit_test(hooks_see_entries),
 		cmocka_unit_test(threads_link_beside_blocks),
+		cmocka_unit_test(threads_fill_before_what_was_first),
 		cmocka_unit_test(scan_after_threads),
 		cmocka_unit_test(runs_need_no_memory),
 		cmocka_unit_test(memory_is_promised),
@@ -906,6 +962,7 @@ int main(void)
 		cmocka_unit_test(kept_tables_lead_nowhere),
 		cmocka_unit_test(kept_tables_are_written),
 		cmocka_unit_test(tables_out_of_reach),
+		cmocka_unit_test(pages_in_upper_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
