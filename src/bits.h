@@ -54,7 +54,7 @@ static inline void pgtsim_bit_clear(uint64_t *bits, unsigned i)
 	bits[i / 64] &= ~(UINT64_C(1) << i % 64);
 }
 
-/* The first bit from lo on that is set, below hi; hi: there is none. There must be a word for hi. */
+/* The first bit set from lo on, below hi; hi: there is none. There must be a word for hi. */
 static inline unsigned pgtsim_bits_first(const uint64_t *bits, unsigned lo, unsigned hi)
 {
 	uint64_t word = bits[lo / 64] >> lo % 64;

@@ -16,11 +16,13 @@ enum {
 	REGION_BITS = 12,
 	REGION_CHUNKS = 1 << REGION_BITS,
 	NOTED_ENTRIES = 8192, /* the most that a table with notes may have: those of 64K pages */
-	UNCOUNTED = 1 << 30,  /* threads that share a table clear single notes only */
+	UNCOUNTED = 1 << 30,  /* a count: threads share the table and keep none */
 };
 
-/* Records of a chunk's frames; they stay once they are there. One that is no table has no entries, and
- * no memory to take them from. */
+/*
+ * Records of a chunk's frames; they stay once they are there. One that is no table has no entries,
+ * and no memory to take them from.
+ */
 struct tables {
 	struct pgtsim_table record[CHUNK_FRAMES];
 	struct chunk *chunk;

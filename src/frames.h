@@ -76,7 +76,7 @@ struct frames {
 	unsigned start, end;
 };
 
-/* Pools of host memory: for entries, numbered as the `upper` of their tables, and for what is known. */
+/* Pools of host memory: for entries, numbered as `upper` of their tables, and for what is known. */
 enum pool { LAST, UPPER, NOTES, RECORDS, POOLS };
 
 struct pgtsim_memory {

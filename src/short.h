@@ -10,7 +10,7 @@
 
 #include "runs.h"
 
-/* Levels are told by their slot here, as they index arrays: that of a table below one is slot + 1. */
+/* Levels are told by their slot, as they index arrays: that of a table below one is slot + 1. */
 enum { PTE_SLOT = PGTSIM_PTE + 1 };
 
 /* The entries that translate a short range, from the root down as far as tables are noted. */

@@ -133,8 +133,8 @@ static __attribute__((noinline)) int map_part(struct pgtsim_pgtable *pgt,
 /* ---- a new table of pages ---- */
 
 /*
- * The same if that is all that is missing, and nothing is called that wants registers saved. Returns
- * false, and nothing was done, if it is not.
+ * The same if no more is missing, and nothing need be called that wants registers saved. Returns
+ * false, and nothing was done, if that is not so.
  */
 static inline bool map_whole(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map,
 			     const struct way *way, unsigned slot, unsigned count)
@@ -144,7 +144,7 @@ static inline bool map_whole(struct pgtsim_pgtable *pgt, const struct pgtsim_map
 	struct pgtsim_table *above = way->table[slot], *table;
 
 	/* All that is live is noted: what is not noted is zero. */
-	if (slot != PTE_SLOT - 1 || !above->live || !pgtsim_all_noted(above) ||
+	if (slot != PTE_SLOT - 1 || !pgtsim_all_noted(above) ||
 	    pgtsim_table_noted(above, way->index[slot]))
 		return false;
 	table = pgtsim_table_take(pgt->ops.ctx);

@@ -31,10 +31,7 @@ static inline uint64_t pa_of(const struct pgtsim_memory *memory, const struct fr
 	return pgtsim_frame_pfn(run->chunk, run->start) << memory->directory.page_shift;
 }
 
-/*
- * pgtsim_memory_take_tables() for one, where nothing stands between it and its memory. NULL: it must
- * be called.
- */
+/* pgtsim_memory_take_tables() for one, if nothing is in its way. NULL: it must be called. */
 static inline struct pgtsim_table *pgtsim_table_take(struct pgtsim_memory *memory)
 {
 	const struct frames *open = &memory->open;
@@ -70,7 +67,7 @@ static inline void pgtsim_table_free_page(struct pgtsim_memory *memory, struct p
 	pgtsim_frames_release(memory, &frame);
 }
 
-/* Whether pgtsim_memory_free_table() takes no more than pgtsim_table_put(): memory is promised only. */
+/* Whether it is known what freeing a table takes: its memory is promised only. */
 static inline bool pgtsim_table_goes_plainly(const struct pgtsim_memory *memory,
 					     const struct pgtsim_table *table)
 {

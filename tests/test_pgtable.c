@@ -612,20 +612,24 @@ static void broken_table_entries(void **state)
 	fixture_fini(&f);
 }
 
-/* A table that was freed under its entry is a fault to translations and maps. */
+/* A table freed under its entry is a fault to translations and maps, whoever has its page. */
 static void entries_of_freed_tables(void **state)
 {
 	(void)state;
-	for (int level = PGTSIM_PMD; level >= PGTSIM_PUD; level--) {
+	for (unsigned i = 0; i < 4; i++) {
+		int level = i < 2 ? PGTSIM_PMD : PGTSIM_PUD;
 		struct pgtsim_translation t;
 		struct fixture f;
-		uint64_t pa;
+		uint64_t pa, pfn;
 
 		init_4k(&f, "latest");
+		assert_int_equal(map_linear(&f, VA + 2 * MIB, GIB, 4096, false), 0);
 		assert_int_equal(map_linear(&f, VA, GIB, 4096, false), 0);
 		assert_int_equal(pgtsim_translate(&f.pgt, VA, &t), 0);
 		pa = pgtsim_desc_address(&f.pgt.geo, level, t.step[level - f.pgt.root->level].desc);
 		pgtsim_memory_free_table(f.memory, pgtsim_memory_table(f.memory, pa));
+		for (unsigned page = 0; page < i % 2 * 4; page++)
+			assert_int_equal(pgtsim_memory_alloc(f.memory, 0, &pfn), 0);
 		assert_int_equal(pgtsim_translate(&f.pgt, VA, &t), -EFAULT);
 		assert_int_equal(t.fault, PGTSIM_FAULT_EXTERNAL);
 		assert_int_equal(t.level, level);

@@ -151,8 +151,8 @@ static uint64_t choose_mapped(struct twins *t, uint64_t *size)
 
 static void unmap_both(struct twins *t)
 {
-	uint64_t size, va = choose_mapped(t, &size), part = pick(t, 6) ? 0 : pick(t, t->page);
-	uint64_t cut = part + (pick(t, 6) ? 0 : pick(t, t->page));
+	uint64_t size, va = choose_mapped(t, &size), part = pick(t, 3) ? 0 : pick(t, t->page);
+	uint64_t cut = part + (pick(t, 3) ? 0 : pick(t, t->page));
 	uint64_t floor = pick(t, 3) ? 0 : t->base[pick(t, TABLES)];
 	uint64_t ceiling = pick(t, 3) ? 0 : t->base[1 + pick(t, TABLES)] - !pick(t, 6);
 
