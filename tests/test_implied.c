@@ -875,8 +875,10 @@ static void tables_out_of_reach(void **state)
 					    pgtsim_memory_table_ops(f.memory),
 					    i % 2 ? PGTSIM_ACCESS_HOOKED : PGTSIM_ACCESS_PRIVATE),
 			0);
-		if (some)
+		if (some) {
 			assert_int_equal(map_linear(&f, va - 2 * MIB, 2 * GIB, 4096, false), 0);
+			map_linear(&f, va + GIB, 2 * GIB, 4096, false);
+		}
 		map_linear(&f, va, 2 * GIB, 4096, false);
 		assert_int_equal(pgtsim_translate(&f.pgt, va, &t), -EFAULT);
 		assert_int_equal(pgtsim_unmap_linear(&f.pgt, va, 4096, 0, 0), 0);

@@ -616,8 +616,8 @@ static void broken_table_entries(void **state)
 static void entries_of_freed_tables(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < 4; i++) {
-		int level = i < 2 ? PGTSIM_PMD : PGTSIM_PUD;
+	for (unsigned i = 0; i < 12; i++) {
+		int level = i % 2 ? PGTSIM_PMD : PGTSIM_PUD;
 		struct pgtsim_translation t;
 		struct fixture f;
 		uint64_t pa, pfn;
@@ -628,7 +628,7 @@ static void entries_of_freed_tables(void **state)
 		assert_int_equal(pgtsim_translate(&f.pgt, VA, &t), 0);
 		pa = pgtsim_desc_address(&f.pgt.geo, level, t.step[level - f.pgt.root->level].desc);
 		pgtsim_memory_free_table(f.memory, pgtsim_memory_table(f.memory, pa));
-		for (unsigned page = 0; page < i % 2 * 4; page++)
+		for (unsigned page = 0; page < i / 2; page++)
 			assert_int_equal(pgtsim_memory_alloc(f.memory, 0, &pfn), 0);
 		assert_int_equal(pgtsim_translate(&f.pgt, VA, &t), -EFAULT);
 		assert_int_equal(t.fault, PGTSIM_FAULT_EXTERNAL);
