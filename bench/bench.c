@@ -108,8 +108,7 @@ const char *bench_size(uint64_t bytes)
 
 /* ---- the memset ---- */
 
-/* Memory as the tables have it: in huge pages, if there are any. */
-static void *new_buffer(size_t bytes)
+void *bench_buffer(size_t bytes)
 {
 	size_t huge = (size_t)2 << 20;
 	void *buffer = aligned_alloc(huge, (bytes + huge - 1) & ~(huge - 1));
@@ -129,7 +128,7 @@ static void take_memset(struct bench *bench)
 		return;
 	if (bench->room < bench->bytes) {
 		free(bench->buffer);
-		bench->buffer = new_buffer((size_t)bench->bytes);
+		bench->buffer = bench_buffer((size_t)bench->bytes);
 		bench->room = (size_t)bench->bytes;
 	}
 	began = bench_now();

@@ -53,7 +53,10 @@ bool bench_counts_only(const struct bench *bench);
 
 double bench_now(void); /* ns */
 
-/* Fills the host's caches with something else. */
+/* Memory as tables have it: in huge pages, if there are any, and not new to the host. */
+void *bench_buffer(size_t bytes);
+
+/* Fills the host's caches with something else; its TLB keeps most of what it has. */
 void bench_evict(void);
 
 /* Ends the program unless it holds. */

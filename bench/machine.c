@@ -23,7 +23,7 @@ void bench_evict(void)
 	const size_t bytes = 64 * MIB;
 
 	if (!other)
-		other = calloc(bytes, 1);
+		other = bench_buffer(bytes);
 	must(other);
 	/* A memset of so much may go past the caches. */
 	for (size_t i = 0; i < bytes; i += 64)
