@@ -33,7 +33,7 @@ struct tables {
  * live one is the first noted one.
  */
 struct pgtsim_notes {
-	unsigned count;                         /* noted; from UNCOUNTED on: not known */
+	unsigned count;                         /* noted; UNCOUNTED or about it: not known */
 	uint64_t noted[NOTED_ENTRIES / 64 + 1]; /* a bit for each … */
 	struct pgtsim_table *child[];           /* … that is not NULL */
 };
@@ -85,10 +85,10 @@ void pgtsim_table_write_out(struct pgtsim_table *table);
 void pgtsim_table_imply(struct pgtsim_memory *memory, struct pgtsim_table *table);
 
 /*
- * Gives a table of a simulated memory that is none of the last level, empty and not linked yet, host
- * memory among others of its kind. Those of the last level are mostly implied: then nothing is
- * written to their part of host memory, and the host need not have it. Without host memory for it
- * the table stays where it is.
+ * Gives a table of a simulated memory that is none of the last level, empty and not linked yet,
+ * host memory among others of its kind. Those of the last level are mostly implied: then nothing
+ * is written to their part of host memory, and the host need not have it. Without host memory for
+ * it the table stays where it is.
  */
 void pgtsim_table_becomes_upper(struct pgtsim_memory *memory, struct pgtsim_table *table);
 

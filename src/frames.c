@@ -287,6 +287,7 @@ int pgtsim_frames_open(struct pgtsim_memory *memory)
 	take_block(memory, &block);
 	memory->open =
 		(struct frames){ block.chunk, block.frame, block.frame + (1u << block.order) };
+	memory->opened = block.frame;
 	return 0;
 }
 

@@ -95,10 +95,11 @@ struct pgtsim_memory {
 	 * open: what is left of a block that single pages are taken of, from its start on, one after
 	 * the other. It was the lowest of the smallest order, and while no other frame is freed that
 	 * is what halving it again and again comes to: what remains are the smallest blocks there
-	 * are, the smaller ones first.
+	 * are, the smaller ones first. The pages taken last go back to it.
 	 */
 	struct chunk *loose;
 	struct frames open;
+	unsigned opened;       /* where it began */
 	uint64_t fail_in;      /* 1: the next allocation fails, 2: the one after it …; 0: none */
 	uint64_t fail_again;   /* what fail_in becomes then */
 	size_t frontier_range; /* whole chunks not touched are at the frontier or above */
@@ -197,10 +198,24 @@ static inline void pgtsim_frames_loosen(struct pgtsim_memory *memory, const stru
 	memory->loose = chunk;
 }
 
+/*
+ * Whether frames are those that were taken last of the open block: free again, they make it what it
+ * was before, as it is the free frames alone that tell which free blocks there are.
+ */
+static inline bool pgtsim_frames_are_last(const struct pgtsim_memory *memory,
+					  const struct frames *frames)
+{
+	return frames->end == memory->open.start && frames->start >= memory->opened &&
+	       frames->chunk == memory->open.chunk;
+}
+
 /* Frees frames, at least one and none of them free; their state is for the caller to set. */
 static inline void pgtsim_frames_release(struct pgtsim_memory *memory, const struct frames *frames)
 {
-	pgtsim_frames_loosen(memory, frames);
+	if (pgtsim_frames_are_last(memory, frames))
+		memory->open.start = frames->start;
+	else
+		pgtsim_frames_loosen(memory, frames);
 	frames->chunk->free_count += frames->end - frames->start;
 	memory->free_count += frames->end - frames->start;
 }
