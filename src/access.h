@@ -118,20 +118,14 @@ static inline uint64_t pgtsim_access_read(const struct pgtsim_pgtable *pgt,
 	return pgtsim_access_read_carefully(pgt, table, index);
 }
 
-/* Writes an entry of a table of one thread that leads nowhere. */
-static inline void pgtsim_plain_store(struct pgtsim_table *table, unsigned index, uint64_t desc)
+/* Writes an entry of a table of one thread. */
+static inline void pgtsim_plain_write(struct pgtsim_table *table, unsigned index, uint64_t desc)
 {
 	if (table->implied)
 		pgtsim_table_write_out(table);
+	pgtsim_table_unnote(table, index);
 	table->told = false;
 	table->entries[index] = desc;
-}
-
-/* Writes any entry of a table of one thread. */
-static inline void pgtsim_plain_write(struct pgtsim_table *table, unsigned index, uint64_t desc)
-{
-	pgtsim_table_unnote(table, index);
-	pgtsim_plain_store(table, index, desc);
 }
 
 static inline void pgtsim_access_write(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
@@ -154,24 +148,6 @@ static inline bool pgtsim_access_install(const struct pgtsim_pgtable *pgt,
 		return pgtsim_access_install_first(table, index, desc);
 	pgtsim_access_write(pgt, table, index, desc);
 	return true;
-}
-
-/* Links a table at an entry that is zero of a table of one thread that is written out. */
-static inline void pgtsim_plain_link(struct pgtsim_table *table, unsigned index, uint64_t desc)
-{
-	table->told = false;
-	table->entries[index] = desc;
-	table->live++;
-	table->first = index < table->first ? index : table->first;
-}
-
-/* Clears an entry of a table of one thread that is noted: such a table is written out. */
-static inline void pgtsim_plain_unlink(struct pgtsim_table *table, unsigned index)
-{
-	pgtsim_table_clear_note(table, index);
-	table->told = false;
-	table->entries[index] = 0;
-	table->live--;
 }
 
 /* Keeps the record of a table of one thread when `live` of these entries, all zero, are written. */
@@ -214,6 +190,23 @@ static inline void pgtsim_record_cleared(const struct pgtsim_pgtable *pgt,
 		return;
 	}
 	pgtsim_plain_cleared(table, index, count, live);
+}
+
+/* Links a table at an entry that is zero of a table of one thread that is written out. */
+static inline void pgtsim_plain_link(struct pgtsim_table *table, unsigned index, uint64_t desc)
+{
+	table->told = false;
+	table->entries[index] = desc;
+	pgtsim_plain_filled(table, index, 1);
+}
+
+/* Clears an entry of a table of one thread that is noted: such a table is written out. */
+static inline void pgtsim_plain_unlink(struct pgtsim_table *table, unsigned index)
+{
+	pgtsim_table_clear_note(table, index);
+	table->told = false;
+	table->entries[index] = 0;
+	table->live--;
 }
 
 /* Whether a table may be implied. */

@@ -59,6 +59,13 @@ static inline bool pgtsim_shares_root(const struct pgtsim_pgtable *pgt, uint64_t
 	return (va & ~mask) < floor || (ceiling && (last | mask) > ceiling - 1);
 }
 
+/* Pages that the kernel's loop over a pte table visits: one for every page size from va on. */
+static inline unsigned pgtsim_pte_steps(const struct pgtsim_pgtable *pgt, uint64_t va,
+					uint64_t last)
+{
+	return (unsigned)(((last - va) >> pgt->geo.page_shift) + 1);
+}
+
 /* Whether p?d_populate() makes the entry visible: not that of the root up to 6.1. */
 static inline bool pgtsim_sync_after_link(const struct pgtsim_pgtable *pgt,
 					  const struct pgtsim_table *table)

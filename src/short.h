@@ -74,12 +74,4 @@ static inline unsigned go_down(const struct pgtsim_pgtable *pgt, uint64_t va, st
 	}
 }
 
-/* pgtsim_runs_live(). */
-static inline unsigned count_live(const struct pgtsim_pgtable *pgt,
-				  const struct pgtsim_table *table, unsigned index, unsigned count)
-{
-	return table->told ? pgtsim_told(table, index, count) :
-			     pgtsim_access_live(pgt, table, index, count);
-}
-
 #endif

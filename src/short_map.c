@@ -9,30 +9,6 @@
 #include "short.h"
 #include "tables.h"
 
-/* What pgtsim_table_link() does for the table that comes, and counts. */
-static inline void start_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, int level,
-			       const struct pgtsim_map *map)
-{
-	struct pgtsim_counts *counts = &pgt->tlb->counts;
-
-	pgtsim_record_start(pgt, table, level, map->region, PGTSIM_ACCESS_PRIVATE);
-	table->constructed = pgtsim_constructs(pgt, map->region);
-	table->linked = true;
-	pgtsim_tlb_count(counts, PGTSIM_OP_TABLE_ALLOC, level, 1,
-			 table->constructed ? PGTSIM_EACH_CTOR : 0);
-	counts->dsb += map->region != PGTSIM_REGION_VMEMMAP;
-	counts->work_entries++;
-	counts->lines_touched++;
-}
-
-static inline void count_sync(struct pgtsim_pgtable *pgt, const struct pgtsim_table *above)
-{
-	bool sync = pgtsim_sync_after_link(pgt, above);
-
-	pgt->tlb->counts.dsb += sync;
-	pgt->tlb->counts.isb += sync;
-}
-
 /* Whether a map of these pages of one table is nothing but that. */
 static inline bool is_short(const struct pgtsim_pgtable *pgt, const struct pgtsim_map *map,
 			    unsigned count)
@@ -55,62 +31,38 @@ static inline void count_pages(struct pgtsim_pgtable *pgt, unsigned index, unsig
 
 /* ---- any pages of a table, and tables that are missing ---- */
 
-/* pgtsim_tables_reserve(). */
-static inline uint64_t reserve(struct pgtsim_pgtable *pgt, uint64_t count,
-			       struct pgtsim_table **list)
-{
-	*list = count == 1 ? pgtsim_table_take(pgt->ops.ctx) : NULL;
-	return *list ? 1 : pgtsim_tables_reserve(pgt, count, list);
-}
-
-/* pgtsim_table_link() of one that the memory has just handed out. */
-static void link_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *above, unsigned slot,
-		       unsigned index, struct pgtsim_table *table, const struct pgtsim_map *map)
-{
-	uint64_t desc = pgtsim_table_desc(&pgt->geo, table->pa, map->table_attrs);
-
-	start_table(pgt, table, (int)slot, map);
-	if (slot < PGTSIM_PTE)
-		pgtsim_table_becomes_upper(pgt->ops.ctx, table);
-	pgtsim_plain_store(above, index, desc);
-	if (pgtsim_is_addressed(&pgt->geo, table))
-		pgtsim_table_note(pgt->ops.ctx, above, index, table);
-	pgtsim_plain_filled(above, index, 1);
-	count_sync(pgt, above);
-}
-
 /* Links all tables that are missing on the way. Returns the last one; NULL: not all were had. */
 static struct pgtsim_table *link_tables(struct pgtsim_pgtable *pgt, const struct way *way,
 					unsigned slot, const struct pgtsim_map *map)
 {
-	struct pgtsim_table *table = way->table[slot], *list;
-	uint64_t needed = PTE_SLOT - slot, got = reserve(pgt, needed, &list);
-	unsigned index = way->index[slot];
+	struct pgtsim_table *table = way->table[slot], *list = NULL;
+	uint64_t needed = PTE_SLOT - slot, got = pgtsim_tables_reserve(pgt, needed, &list);
 
 	if (got < needed && pgt->policy->map_failure == PGTSIM_ROLLBACK) {
 		pgtsim_tables_release(pgt, &list);
 		return NULL;
 	}
-	while (list) {
+	for (; list; slot++) {
 		struct pgtsim_table *child = list;
+		struct pgtsim_run run;
 
-		list = child->next;
-		link_table(pgt, table, slot, index, child, map);
+		pgtsim_set_run(&pgt->geo, &run, table, (int)slot - 1, map->va, map->va);
+		pgtsim_table_link(pgt, &run, &list, map->table_attrs, map->region);
 		table = child;
-		index = index_at(&pgt->geo, ++slot, map->va);
 	}
 	return slot == PTE_SLOT ? table : NULL;
 }
 
 /* Whether nothing is mapped yet where the way ends. */
 static bool is_free(const struct pgtsim_pgtable *pgt, const struct way *way, unsigned slot,
-		    unsigned count)
+		    uint64_t va, uint64_t last)
 {
-	const struct pgtsim_table *table = way->table[slot];
-	unsigned index = way->index[slot];
+	struct pgtsim_run run;
 
-	return slot == PTE_SLOT ? !count_live(pgt, table, index, count) :
-				  !pgtsim_access_plain(table, index);
+	if (slot < PTE_SLOT)
+		return !pgtsim_access_plain(way->table[slot], way->index[slot]);
+	pgtsim_set_run(&pgt->geo, &run, way->table[slot], PGTSIM_PTE, va, last);
+	return !pgtsim_runs_live(pgt, &run);
 }
 
 static __attribute__((noinline)) int map_part(struct pgtsim_pgtable *pgt,
@@ -132,8 +84,30 @@ static __attribute__((noinline)) int map_part(struct pgtsim_pgtable *pgt,
 
 /* ---- a new table of pages ---- */
 
+/* pgtsim_table_link() of one that the memory has just handed out, at an entry that is zero. */
+static inline void link_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *above,
+			      unsigned index, struct pgtsim_table *table,
+			      const struct pgtsim_map *map)
+{
+	struct pgtsim_counts *counts = &pgt->tlb->counts;
+	bool sync = pgtsim_sync_after_link(pgt, above);
+
+	pgtsim_record_start(pgt, table, PGTSIM_PTE, map->region, PGTSIM_ACCESS_PRIVATE);
+	table->constructed = pgtsim_constructs(pgt, map->region);
+	table->linked = true;
+	pgtsim_plain_link(above, index, pgtsim_table_desc(&pgt->geo, table->pa, map->table_attrs));
+	if (pgtsim_is_addressed(&pgt->geo, table))
+		pgtsim_table_add_note(above, index, table);
+	pgtsim_tlb_count(counts, PGTSIM_OP_TABLE_ALLOC, PGTSIM_PTE, 1,
+			 table->constructed ? PGTSIM_EACH_CTOR : 0);
+	counts->dsb += (map->region != PGTSIM_REGION_VMEMMAP) + sync;
+	counts->isb += sync;
+	counts->work_entries++;
+	counts->lines_touched++;
+}
+
 /*
- * The same if no more is missing, and nothing need be called that wants registers saved. Returns
+ * map_part() if no more is missing, and nothing need be called that wants registers saved. Returns
  * false, and nothing was done, if that is not so.
  */
 static inline bool map_whole(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map,
@@ -150,12 +124,7 @@ static inline bool map_whole(struct pgtsim_pgtable *pgt, const struct pgtsim_map
 	table = pgtsim_table_take(pgt->ops.ctx);
 	if (!table)
 		return false;
-	start_table(pgt, table, PGTSIM_PTE, map);
-	pgtsim_plain_link(above, way->index[slot],
-			  pgtsim_table_desc(&pgt->geo, table->pa, map->table_attrs));
-	if (pgtsim_is_addressed(&pgt->geo, table))
-		pgtsim_table_add_note(above, way->index[slot], table);
-	count_sync(pgt, above);
+	link_table(pgt, above, way->index[slot], table, map);
 	table->first = index;
 	table->live = count;
 	table->base = desc - ((uint64_t)index << table->shift);
@@ -179,12 +148,12 @@ int pgtsim_map(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map)
 	if (!is_below_a_table(pgt, va, last))
 		return pgtsim_map_range(pgt, map, va, last);
 	slot = go_down(pgt, va, &way);
-	count = (unsigned)((last - va) >> geo->page_shift) + 1;
+	count = pgtsim_pte_steps(pgt, va, last);
 	if (!is_short(pgt, map, count))
 		return pgtsim_map_range(pgt, map, va, last);
 	if (map_whole(pgt, map, &way, slot, count))
 		return 0;
-	if (!is_free(pgt, &way, slot, count))
+	if (!is_free(pgt, &way, slot, va, last))
 		return pgtsim_map_range(pgt, map, va, last);
 	return map_part(pgt, map, &way, slot, count);
 }

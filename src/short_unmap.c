@@ -15,44 +15,18 @@ static inline bool frees_tables(const struct pgtsim_policy *policy)
 
 /* ---- any run of the last level, and what is empty then ---- */
 
-/* What pgtsim_unmap_range() does to it, but for its flush. */
-static void clear(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, unsigned index,
+/* Pass 1, and the kernel's check in pass 2 that it was there, which reads what it has cleared. */
+static void clear(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, uint64_t va,
 		  unsigned count)
 {
-	struct pgtsim_counts *counts = &pgt->tlb->counts;
 	bool flush = pgt->policy->flush == PGTSIM_FLUSH_PER_LEAF;
-	unsigned live = count_live(pgt, table, index, count);
+	struct pgtsim_run run;
 
-	if (live) {
-		pgtsim_access_clear(pgt, table, index, count, live);
-		pgtsim_tlb_count(counts, PGTSIM_OP_CLEAR, PGTSIM_PTE, live,
-				 flush ? PGTSIM_EACH_FLUSH : 0);
-	}
-	/* Twice: the kernel's check that this pass was there reads what it has cleared. */
-	counts->entries_read += count;
-	counts->lines_touched += 2 * pgtsim_lines(index, count);
-	counts->work_entries += count;
-}
-
-/* pgtsim_table_unlink() of the table that the way's entry leads to. */
-static void unlink_table(struct pgtsim_pgtable *pgt, const struct way *way, unsigned slot,
-			 struct pgtsim_table *child, uint64_t va)
-{
-	struct pgtsim_counts *counts = &pgt->tlb->counts;
-	struct pgtsim_table *table = way->table[slot];
-	bool sync = pgtsim_sync_after_clear(pgt, table, (int)slot - 1);
-
-	pgtsim_plain_unlink(table, way->index[slot]);
-	child->linked = false;
-	pgtsim_tlb_count(counts, PGTSIM_OP_TABLE_FREE, (int)slot, 1,
-			 pgtsim_destruct(pgt, child, va));
-	counts->tlbi_walk++;
-	counts->dsb += 2 + sync;
-	counts->dsb_ish++;
-	counts->isb += 1 + sync;
-	counts->work_entries++;
-	counts->lines_touched++;
-	pgtsim_give_back(pgt, child);
+	pgtsim_set_run(&pgt->geo, &run, table, PGTSIM_PTE, va, va);
+	run.count = count;
+	pgtsim_runs_clear(pgt, &run, pgtsim_runs_live(pgt, &run), flush ? PGTSIM_EACH_FLUSH : 0);
+	pgt->tlb->counts.entries_read += count;
+	pgt->tlb->counts.lines_touched += 2 * pgtsim_lines(run.index, count);
 }
 
 /*
@@ -70,12 +44,16 @@ static __attribute__((noinline)) void free_tables(struct pgtsim_pgtable *pgt, co
 		unsigned end = pgt->geo.last_index[slot] + 1;
 		unsigned first = table->live ? pgtsim_runs_first(pgt, table) : end;
 		unsigned scanned = first < end ? first + 1 : end;
+		struct pgtsim_run run;
 
 		counts->entries_read += scanned;
 		if (slot < PTE_SLOT)
 			counts->lines_touched += pgtsim_lines(0, scanned);
-		if (first == end)
-			unlink_table(pgt, way, slot - 1, table, va);
+		if (first == end) {
+			pgtsim_set_run(&pgt->geo, &run, way->table[slot - 1], (int)slot - 2, va,
+				       va);
+			pgtsim_table_unlink(pgt, &run, table);
+		}
 	}
 }
 
@@ -153,7 +131,7 @@ static inline void free_upper(struct pgtsim_pgtable *pgt, const struct way *way,
 static __attribute__((noinline)) void unmap_part(struct pgtsim_pgtable *pgt, const struct way *way,
 						 uint64_t va, uint64_t last, unsigned count)
 {
-	clear(pgt, way->table[PTE_SLOT], way->index[PTE_SLOT], count);
+	clear(pgt, way->table[PTE_SLOT], va, count);
 	if (pgt->policy->flush != PGTSIM_FLUSH_PER_LEAF)
 		pgtsim_tlb_flush_range(pgt->tlb, &pgt->geo, pgt->policy, va, last + 1);
 	free_tables(pgt, way, PTE_SLOT, va);
@@ -178,7 +156,7 @@ int pgtsim_unmap_and_free(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last
 	    !is_straight(pgt) || pgtsim_shares_root(pgt, va, last, floor, ceiling) ||
 	    !frees_tables(pgt->policy))
 		return unmap_long(pgt, va, last, floor, ceiling);
-	count = (unsigned)((last - va) >> pgt->geo.page_shift) + 1;
+	count = pgtsim_pte_steps(pgt, va, last);
 	pgt->tlb->counts.work_entries += 2 * pgt->geo.levels;
 	if (!goes_whole(pgt, &way, count) || !flushes_pages(pgt, va, last, count)) {
 		unmap_part(pgt, &way, va, last, count);

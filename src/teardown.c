@@ -13,12 +13,6 @@ static int check_range(const struct pgtsim_pgtable *pgt, uint64_t start, uint64_
 	return 0;
 }
 
-/* Pages that the kernel's loop over a pte table visits: one for every page size from va on. */
-static unsigned pte_steps(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last)
-{
-	return (unsigned)(((last - va) >> pgt->geo.page_shift) + 1);
-}
-
 /* The entries [index, index + count) of a run, whole. */
 static struct pgtsim_run sub_run(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 				 unsigned index, unsigned count)
@@ -374,7 +368,7 @@ static void unmap_one_by_one(struct pgtsim_pgtable *pgt, const struct pgtsim_run
 static inline int unmap_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
 {
 	if (run->level == PGTSIM_PTE)
-		run->count = pte_steps(pgt, run->va, run->last);
+		run->count = pgtsim_pte_steps(pgt, run->va, run->last);
 	pgtsim_access_lines(pgt, run->index, run->count);
 	if (pgt->poked || (pgt->access != PGTSIM_ACCESS_PRIVATE && run->level < PGTSIM_PTE))
 		unmap_one_by_one(pgt, run, arg);
@@ -437,7 +431,7 @@ static void check_ptes(struct pgtsim_pgtable *pgt, const struct pgtsim_run *pare
 		.table = table,
 		.level = PGTSIM_PTE,
 		.index = pgtsim_index(&pgt->geo, PGTSIM_PTE, parent->va),
-		.count = pte_steps(pgt, parent->va, parent->last),
+		.count = pgtsim_pte_steps(pgt, parent->va, parent->last),
 		.va = parent->va,
 		.last = parent->last,
 	};
