@@ -396,7 +396,7 @@ static void test_wrong_frees(void **state)
 /* How to make allocations for the tests of failure injection. */
 enum way { SINGLES, BLOCKS, RUNS, TABLES, SINGLE_TABLES, WAYS };
 
-/* Makes up to `count` allocations; writes '.' for each and 'X' for one that failed. */
+/* Makes up to `count` allocations; writes '.' for each and '!' for one that failed. */
 static size_t attempt(struct pgtsim_memory *memory, enum way way, size_t count, char *out)
 {
 	struct pgtsim_table *list, **tail = &list;
@@ -416,7 +416,7 @@ static size_t attempt(struct pgtsim_memory *memory, enum way way, size_t count, 
 		asked = (size_t)got;
 	memset(out, '.', (size_t)got);
 	if ((size_t)got < asked)
-		out[got++] = 'X';
+		out[got++] = '!';
 	return (size_t)got;
 }
 
@@ -429,10 +429,10 @@ static void test_failure_injection(void **state)
 		const char *pattern;
 	} rows[] = {
 		{ 0, false, "............" },         { 0, true, "............" },
-		{ 1, false, "X..........." },         { 1, true, "XXXXXXXXXXXX" },
-		{ 2, false, ".X.........." },         { 2, true, ".X.X.X.X.X.X" },
-		{ 5, false, "....X......." },         { 5, true, "....X....X.." },
-		{ 12, true, "...........X" },         { 13, true, "............" },
+		{ 1, false, "!..........." },         { 1, true, "!!!!!!!!!!!!" },
+		{ 2, false, ".!.........." },         { 2, true, ".!.!.!.!.!.!" },
+		{ 5, false, "....!......." },         { 5, true, "....!....!.." },
+		{ 12, true, "...........!" },         { 13, true, "............" },
 		{ UINT64_MAX, true, "............" },
 	};
 

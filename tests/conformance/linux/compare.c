@@ -171,7 +171,7 @@ bool kc_compare_counters(struct kc_sides *s)
 	const struct kc_sums *k = &s->sums;
 	const struct {
 		const char *name;
-		uint64_t kernel, library;
+		uint64_t kernel, ours;
 	} rows[] = {
 		{ "dsb", k->dsb, c->dsb },
 		{ "isb", k->isb, c->isb },
@@ -190,9 +190,9 @@ bool kc_compare_counters(struct kc_sides *s)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (rows[i].kernel != rows[i].library)
+		if (rows[i].kernel != rows[i].ours)
 			return kc_differ(s, "%s: kernel %" PRIu64 ", library %" PRIu64,
-					 rows[i].name, rows[i].kernel, rows[i].library);
+					 rows[i].name, rows[i].kernel, rows[i].ours);
 	return true;
 }
 

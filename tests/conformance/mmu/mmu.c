@@ -129,7 +129,7 @@ struct mismatch {
 	const struct round *round;
 	uint64_t va;
 	enum guest_question question;
-	struct answer library, mmu;
+	struct answer ours, mmu;
 };
 
 static void show_mismatch(const struct mismatch *m, const struct pgtsim_translation *t)
@@ -143,7 +143,7 @@ static void show_mismatch(const struct mismatch *m, const struct pgtsim_translat
 		       step->desc, pgtsim_kind_name(pgtsim_desc_kind(step->level, step->desc)));
 	}
 	printf("  the library: ");
-	answer_print(&m->library);
+	answer_print(&m->ours);
 	printf("\n  the MMU:     ");
 	answer_print(&m->mmu);
 	printf("\n");
@@ -185,10 +185,10 @@ static void compare_va(const struct round *round, uint64_t va, const struct gues
 
 	(void)pgtsim_translate(&round->model.pgt, va, &t);
 	for (; m.question < GUEST_QUESTIONS; m.question++) {
-		m.library = ask_library(&m, &t);
+		m.ours = ask_library(&m, &t);
 		m.mmu = answer_of_mmu(answer, m.question);
 		tally->answers += m.mmu.kind != ANSWER_NOT_TRIED;
-		if (good && !answer_equal(&m.library, &m.mmu)) {
+		if (good && !answer_equal(&m.ours, &m.mmu)) {
 			good = false;
 			show_once(&m, &t, tally);
 		}
