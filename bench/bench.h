@@ -56,7 +56,7 @@ double bench_now(void); /* ns */
 /* Memory as tables have it: in huge pages, if there are any, and not new to the host. */
 void *bench_buffer(size_t bytes);
 
-/* Fills the host's caches with something else; its TLB keeps most of what it has. */
+/* Fills the host's caches with something else. */
 void bench_evict(void);
 
 /* Ends the program unless it holds. */
