@@ -17,8 +17,8 @@ extern "C" {
 /* Units: base is a PFN, all others are pages. */
 struct pgtsim_altmap {
 	uint64_t base;    /* first frame of the device's memory */
-	uint64_t reserve; /* pages at its start that are somebody else's */
-	uint64_t free;    /* pages behind those that may be handed out */
+	uint64_t reserve; /* pages at its start that are never handed out */
+	uint64_t free;    /* pages after those that may be handed out */
 	uint64_t align;   /* pages lost to alignment */
 	uint64_t alloc;   /* pages handed out */
 };
@@ -43,7 +43,7 @@ PGTSIM_API uint64_t pgtsim_altmap_alloc_run(struct pgtsim_altmap *altmap, uint64
  */
 PGTSIM_API bool pgtsim_altmap_lost_padding(const struct pgtsim_altmap *altmap, uint64_t pages);
 
-/* Whether it ever could have handed out [pfn, pfn + pages). */
+/* Whether [pfn, pfn + pages) lies in the part that may be handed out. */
 PGTSIM_API bool pgtsim_altmap_holds(const struct pgtsim_altmap *altmap, uint64_t pfn,
 				    uint64_t pages);
 

@@ -19,4 +19,15 @@
 #endif
 #endif
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The version of the library that the program runs with: compare it with PGTSIM_VERSION. */
+PGTSIM_API const char *pgtsim_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
 #endif

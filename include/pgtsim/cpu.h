@@ -9,15 +9,17 @@
  * one that a seeded sequence picks. It goes only by that, or by an invalidate:
  *   by VA, last level     leaves that contain the VA
  *   by VA, all levels     these, and walk-cache entries for the VA
- *   range                 leaves that contain an address of the range
+ *   range, last level     leaves that contain an address of the range
+ *   range, all levels     these, and walk-cache entries for such an address
  *   all                   everything
+ * A local invalidate is for the CPU that its event names, the others are for all. A level hint that
+ * is not the entry's invalidates nothing. With LPA2 a range begins at the multiple of 64K before it.
  * A contiguous group is one entry of the group's size, computed from the member that was walked:
  * an access to any member brings all of them in, one invalidate by VA throws all of them out.
  * Where entries of different sizes translate an address the smallest is used. Faults are not
  * cached; barriers change nothing: stores are seen, and invalidates complete, at once.
  *
- * The CPUs look in, as trace and dump do: an observer of the machine's events. They belong to the
- * thread that uses the machine.
+ * The CPUs are an observer of the machine's events. They belong to the thread that uses it.
  */
 #ifndef PGTSIM_CPU_H
 #define PGTSIM_CPU_H
@@ -60,7 +62,7 @@ struct pgtsim_cpus; /* opaque */
  * Creates CPUs with nothing cached, which watch the events of pgt from now on. Equal seeds and
  * events give equal results. pgt stays the caller's and must live longer.
  * Returns 0 with them in *out, freed by pgtsim_cpus_free(); -EINVAL (count 0 or above
- * PGTSIM_CPUS_MAX; a page table that threads share) or -ENOMEM.
+ * PGTSIM_CPUS_MAX; a page table that threads share) or -ENOBUFS.
  */
 PGTSIM_API int pgtsim_cpus_new(struct pgtsim_cpus **out, struct pgtsim_pgtable *pgt, unsigned count,
 			       uint64_t seed);
@@ -69,7 +71,7 @@ PGTSIM_API int pgtsim_cpus_new(struct pgtsim_cpus **out, struct pgtsim_pgtable *
 PGTSIM_API void pgtsim_cpus_free(struct pgtsim_cpus **cpus);
 
 /*
- * CPU number `cpu`, from 0, accesses va. A stale hit is noted as a violation each time.
+ * CPU number `cpu`, from 0, accesses va. Each stale hit is reported as a violation.
  * Returns 0, whatever the outcome, or -EINVAL (no such CPU, va outside the region).
  */
 PGTSIM_API int pgtsim_cpu_access(struct pgtsim_cpus *cpus, unsigned cpu, uint64_t va,

@@ -72,14 +72,14 @@ PGTSIM_API uint64_t pgtsim_desc_address(const struct pgtsim_geometry *geo, int l
 					uint64_t desc);
 
 /*
- * The bits that hold this output address. pa must be aligned to the page and fit in pa_bits;
- * what does not fit is dropped. Models __phys_to_pte_val().
+ * The bits of a descriptor that hold this output address. pa is aligned to the page and fits in
+ * pa_bits; other bits are dropped. Models __phys_to_pte_val().
  */
 PGTSIM_API uint64_t pgtsim_desc_oa(const struct pgtsim_geometry *geo, uint64_t pa);
 
 /*
- * A leaf of this level: `attrs` are the attribute bits, bits 1:0 are set here (a page at level
- * 3, else a block). With LPA2 SH is left out: the address has its place.
+ * A leaf of this level, with the attribute bits `attrs`. Sets bits 1:0: a page at level 3, else a
+ * block. With LPA2 the bits of SH are left out, because the address has their place.
  */
 PGTSIM_API uint64_t pgtsim_desc_leaf(const struct pgtsim_geometry *geo, int level, uint64_t pa,
 				     uint64_t attrs);
@@ -93,18 +93,25 @@ PGTSIM_API void pgtsim_desc_decode(const struct pgtsim_geometry *geo, int level,
 				   struct pgtsim_desc *out);
 
 /*
- * Puts it together again: for a table, block or page, decode then encode gives the descriptor
- * back if no unnamed bit was set. Anything else has no fields and becomes 0.
+ * Puts a descriptor together. A table, block or page that was taken apart comes back the same if
+ * no bit was set that has no field. Other kinds have no fields and become 0.
  */
 PGTSIM_API uint64_t pgtsim_desc_encode(const struct pgtsim_geometry *geo, int level,
 				       const struct pgtsim_desc *in);
 
 /*
- * How many leaves of this level, from pa on, have descriptors that grow by the entry size alone:
- * at most `count`, fewer where the address crosses into bits that the layout keeps elsewhere.
+ * How many leaves of this level from pa on, at most `count`, have descriptors that grow by the size
+ * of an entry. Fewer than `count` if the addresses cross 2^48 or 2^50 and the descriptor has the
+ * higher bits elsewhere.
  */
 PGTSIM_API uint64_t pgtsim_desc_run(const struct pgtsim_geometry *geo, int level, uint64_t pa,
 				    uint64_t count);
+
+/* Whether an invalid entry is marked as a leaf by bit 11: Linux's pte_present_invalid(). */
+static inline bool pgtsim_desc_is_marked(uint64_t desc)
+{
+	return (desc & (PGTSIM_DESC_NG | PGTSIM_DESC_VALID)) == PGTSIM_DESC_NG;
+}
 
 static inline bool pgtsim_desc_is_table(int level, uint64_t desc)
 {

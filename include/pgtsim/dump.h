@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dump: prints a page table, or hands out its memory. Looks in; nothing in the house depends on it.
+ * dump: prints a page table, or hands out its memory. Changes nothing.
  */
 #ifndef PGTSIM_DUMP_H
 #define PGTSIM_DUMP_H
@@ -55,7 +55,8 @@ PGTSIM_API void pgtsim_dump_geometry(const struct pgtsim_geometry *geo, uint64_t
  * same addresses of another machine, with TTBR1 at the root, they translate as they do here.
  * A root whose first part va_bits leaves unused is handed out whole. A table that two entries
  * point to (poked) comes twice, an entry that points to no table brings none. Nothing is counted
- * or noted as a violation; no other thread may write to the tables meanwhile.
+ * or reported; no other thread may write to the tables meanwhile. Of format=s390 the entries are
+ * the architecture's own values, in the host's byte order.
  */
 PGTSIM_API void pgtsim_export_tables(struct pgtsim_pgtable *pgt,
 				     void (*table)(void *arg, uint64_t pa, const void *bytes,

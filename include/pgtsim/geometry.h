@@ -10,8 +10,11 @@
  *   | all ones  | root   |  ...   | pmd    | pte    |  offset in page   |
  *   +-----------+--------+--------+--------+--------+-------------------+
  *
- * All addresses belong to TTBR1: the region [2^64 - 2^va_bits, 2^64). Ranges in this library
- * are half-open, [start, end); an `end` of 0 means the end of the address space.
+ * All addresses belong to TTBR1: the region [2^64 - 2^va_bits, 2^64). On s390 the kernel has an address
+ * space of its own, and the region is [0, 2^va_bits).
+ *
+ * Ranges in this library are a start and a size, or half-open, [start, end). An `end` of 0 is the end
+ * of the address space. Only the walker and events have a first and a last address: pgtable.h.
  *
  * Models: arch/arm64/include/asm/pgtable-hwdef.h; Arm ARM D8.2 (translation process).
  */
@@ -40,25 +43,34 @@ enum pgtsim_oa {
 	PGTSIM_OA_LPA2,   /* PA[49:48] in place, PA[51:50] in bits 9:8, where SH would be */
 };
 
-/* One entry a level; index with pgtsim_slot(level). Read only once initialised. */
-struct pgtsim_geometry {
-	uint8_t page_shift;                /* log2 of the granule in bytes */
-	uint8_t levels;                    /* tables from root to pte, 1 to 5 */
-	uint8_t va_bits;                   /* bits of VA in use; at most what the indices hold */
-	uint8_t pa_bits;                   /* bits of a physical address */
-	uint8_t config_va_bits;            /* CONFIG_ARM64_VA_BITS; more than va_bits without 52 */
-	uint8_t oa;                        /* enum pgtsim_oa */
-	uint8_t bits[PGTSIM_MAX_LEVELS];   /* index bits of each level; 0 for a folded one */
-	uint8_t shift[PGTSIM_MAX_LEVELS];  /* log2 of the bytes that one entry covers */
-	uint8_t cont[PGTSIM_MAX_LEVELS];   /* log2 of the entries in a contiguous group; 0: none */
-	bool block[PGTSIM_MAX_LEVELS];     /* Linux maps blocks here */
-	bool block_legal[PGTSIM_MAX_LEVELS]; /* the architecture allows blocks here */
-	bool oa_keeps_49_48;               /* 64K/52: PA[49:48] in bits 49:48 too (Linux 6.12) */
-	uint32_t last_index[PGTSIM_MAX_LEVELS]; /* entries of a table of each level, less 1 */
-	uint64_t pa_mask;                  /* derived: PA[pa_bits - 1:page_shift], all ones */
+/* Whose table entries these are: format.h. */
+enum pgtsim_format {
+	PGTSIM_FORMAT_ARM64,
+	PGTSIM_FORMAT_S390,
+	PGTSIM_FORMAT_COUNT,
 };
 
-/* What to build a geometry of one's own from; 0 in a field means the default in brackets. */
+/* Arrays have one entry for each level: index them by pgtsim_slot(level). Read only. */
+struct pgtsim_geometry {
+	uint8_t page_shift;               /* log2 of the granule in bytes */
+	uint8_t levels;                   /* tables from root to pte, 1 to 5 */
+	uint8_t va_bits;                  /* bits of VA in use; at most what the indices hold */
+	uint8_t pa_bits;                  /* bits of a physical address */
+	uint8_t config_va_bits;           /* CONFIG_ARM64_VA_BITS; more than va_bits without 52 */
+	uint8_t oa;                       /* enum pgtsim_oa */
+	uint8_t bits[PGTSIM_MAX_LEVELS];  /* index bits of each level; 0 for a folded one */
+	uint8_t shift[PGTSIM_MAX_LEVELS]; /* log2 of the bytes that one entry covers */
+	uint8_t cont[PGTSIM_MAX_LEVELS];  /* log2 of the entries in a contiguous group; 0: none */
+	bool block[PGTSIM_MAX_LEVELS];    /* Linux maps blocks here */
+	bool block_legal[PGTSIM_MAX_LEVELS]; /* the architecture allows blocks here */
+	bool oa_keeps_49_48;                 /* 64K/52: PA[49:48] in bits 49:48 too (Linux 6.12) */
+	uint32_t last_index[PGTSIM_MAX_LEVELS]; /* entries of a table of each level, less 1 */
+	uint8_t format;                         /* enum pgtsim_format */
+	bool from_zero;                         /* the region begins at VA 0 */
+	uint64_t pa_mask;                       /* derived: PA[pa_bits - 1:page_shift], all ones */
+};
+
+/* Input of pgtsim_geometry_custom(). 0 in a field means the default in brackets. */
 struct pgtsim_geometry_config {
 	uint8_t page_shift;              /* 12 to 24 */
 	uint8_t levels;                  /* 1 to 5 */
@@ -84,6 +96,7 @@ enum pgtsim_layout_rule {
 	PGTSIM_LAYOUT_5_7,
 	PGTSIM_LAYOUT_5_14,
 	PGTSIM_LAYOUT_6_12,
+	PGTSIM_LAYOUT_S390, /* by format, never by knob */
 };
 
 /*
@@ -92,8 +105,9 @@ enum pgtsim_layout_rule {
  * 52 bits that runs with fewer.
  */
 struct pgtsim_layout {
-	uint64_t page_offset;   /* PAGE_OFFSET: of CONFIG_ARM64_VA_BITS, the floor of the linear map */
-	uint64_t page_end;      /* PAGE_END: its ceiling */
+	uint64_t
+		page_offset; /* PAGE_OFFSET: of CONFIG_ARM64_VA_BITS, the floor of the linear map */
+	uint64_t page_end;   /* PAGE_END: its ceiling */
 	uint64_t linear_start;  /* where the linear map really starts: -2^va_bits */
 	uint64_t memstart;      /* memstart_addr (PHYS_OFFSET) */
 	uint64_t vmemmap_start; /* VMEMMAP_START */
@@ -105,8 +119,7 @@ struct pgtsim_layout {
  * The map of a release for this geometry; ram_start is the lowest address of RAM, struct_page
  * sizeof(struct page) in bytes. Models arch/arm64/include/asm/memory.h, arm64_memblock_init().
  */
-PGTSIM_API void pgtsim_layout_init(struct pgtsim_layout *layout,
-				   const struct pgtsim_geometry *geo,
+PGTSIM_API void pgtsim_layout_init(struct pgtsim_layout *layout, const struct pgtsim_geometry *geo,
 				   enum pgtsim_layout_rule rule, uint64_t ram_start,
 				   unsigned struct_page);
 
@@ -120,18 +133,29 @@ static inline uint64_t pgtsim_linear(const struct pgtsim_layout *layout, uint64_
 PGTSIM_API const struct pgtsim_regime *pgtsim_regimes(size_t *count);
 
 /*
- * Builds one of Linux's regimes. granule is in bytes (4096, 16384, 65536), va_bits is
- * CONFIG_ARM64_VA_BITS, va_actual what the CPU runs (0: the same; 48 or, with 16K, 47, for a
- * 52-bit kernel on a CPU without 52-bit VAs), pa_bits 48 or 52 (0: 52 if va_bits is 52, else 48).
- * A PA of 52 bits needs a 64K granule or va_bits 52; with 4K and 16K it is cut to 48, and
- * descriptors have their ordinary form, if the CPU runs fewer VA bits. Returns 0 or -EINVAL.
+ * Builds one of Linux's regimes. Returns 0 or -EINVAL.
+ *   granule    in bytes: 4096, 16384 or 65536
+ *   va_bits    CONFIG_ARM64_VA_BITS
+ *   va_actual  what the CPU runs. 0: the same. A 52-bit kernel runs with 48 bits, or with 47 if the
+ *              granule is 16K, on a CPU without 52-bit VAs
+ *   pa_bits    48 or 52. 0: 52 if va_bits is 52, else 48
+ * A PA of 52 bits needs a 64K granule or va_bits 52. With 4K and 16K, if the CPU runs fewer VA bits,
+ * PAs are cut to 48 bits and descriptors have their ordinary form.
  */
 PGTSIM_API int pgtsim_geometry_linux(struct pgtsim_geometry *geo, uint32_t granule,
 				     unsigned va_bits, unsigned va_actual, unsigned pa_bits);
 
-/* Builds a geometry of one's own, toy sizes included. Returns 0 or -EINVAL. */
+/* Builds any geometry, toy sizes included. Returns 0 or -EINVAL (config). */
 PGTSIM_API int pgtsim_geometry_custom(struct pgtsim_geometry *geo,
 				      const struct pgtsim_geometry_config *config);
+
+/*
+ * Builds the geometry of an s390 kernel: pages of 4K, tables of 256 pages, then 2048 entries a level:
+ * segments of 1M, region-third entries of 2G, region-second entries of 4T. Returns 0 or -EINVAL.
+ *   va_bits  42: three levels; 53: four
+ *   edat     what the CPU maps by one entry: 0 pages, 1 segments, too (EDAT1), 2 also 2G (EDAT2)
+ */
+PGTSIM_API int pgtsim_geometry_s390(struct pgtsim_geometry *geo, unsigned va_bits, unsigned edat);
 
 /*
  * The kernel's name of a level: pgd, p4d, pud, pmd, pte. The root is always "pgd".
@@ -154,7 +178,7 @@ PGTSIM_API int pgtsim_geometry_check_va(const struct pgtsim_geometry *geo, uint6
 PGTSIM_API int pgtsim_geometry_check_pa(const struct pgtsim_geometry *geo, uint64_t pa,
 					uint64_t size);
 
-/* Where a level's numbers stand in the arrays of struct pgtsim_geometry. */
+/* The index of a level in the arrays of struct pgtsim_geometry. */
 static inline unsigned pgtsim_slot(int level)
 {
 	return (unsigned)(level + 1);
@@ -203,10 +227,31 @@ static inline unsigned pgtsim_cont_entries(const struct pgtsim_geometry *geo, in
 	return 1u << geo->cont[pgtsim_slot(level)];
 }
 
-/* The first address that TTBR1 translates: 2^64 - 2^va_bits. */
+/* The first address of the region: 2^64 - 2^va_bits, or 0. */
 static inline uint64_t pgtsim_va_start(const struct pgtsim_geometry *geo)
 {
-	return ~UINT64_C(0) << geo->va_bits;
+	return geo->from_zero ? 0 : ~UINT64_C(0) << geo->va_bits;
+}
+
+/* The last address of the region. */
+static inline uint64_t pgtsim_va_last(const struct pgtsim_geometry *geo)
+{
+	return geo->from_zero ? ~(~UINT64_C(0) << geo->va_bits) : ~UINT64_C(0);
+}
+
+/* Whether the region holds va. */
+static inline bool pgtsim_va_inside(const struct pgtsim_geometry *geo, uint64_t va)
+{
+	/* All bits above va_bits are 1, or 0 where the region begins at 0. */
+	return ((va ^ ((uint64_t)geo->from_zero - 1)) >> geo->va_bits) == 0;
+}
+
+/* Pages that a table of this level takes, as log2: 2 for the 16K of an s390 region or segment table. */
+static inline unsigned pgtsim_table_order(const struct pgtsim_geometry *geo, int level)
+{
+	unsigned shift = geo->bits[pgtsim_slot(level)] + 3u;
+
+	return shift > geo->page_shift ? shift - geo->page_shift : 0;
 }
 
 #ifdef __cplusplus

@@ -4,6 +4,9 @@
  *
  * Models mm/memory_hotplug.c, mm/sparse.c, drivers/base/memory.c, and arch_add_memory(),
  * arch_remove_memory() of arch/arm64/mm/mmu.c. Addresses and sizes are physical, in bytes.
+ *
+ * Every operation that changes something returns -EINVAL for NULL, -EBUSY if a notifier calls it,
+ * and -ENOBUFS once the host was out of memory: pgtsim_memory_out_of_host_memory(). What only looks returns zeros for NULL.
  */
 #ifndef PGTSIM_HOTPLUG_H
 #define PGTSIM_HOTPLUG_H
@@ -24,7 +27,7 @@ enum pgtsim_zone {
 	PGTSIM_ZONES,
 };
 
-/* Whether hot-added memory may hold its own memmap: memory_hotplug.memmap_on_memory. */
+/* memory_hotplug.memmap_on_memory: may hot-added memory hold its own memmap? */
 enum pgtsim_memmap_on_memory {
 	PGTSIM_MEMMAP_OFF,
 	PGTSIM_MEMMAP_ON,
@@ -40,6 +43,7 @@ struct pgtsim_hotplug_config {
 	uint64_t block_size;   /* bytes, a multiple of the section: a power of two */
 	bool blocks, cont;     /* what the linear map of hot-added memory may use */
 	enum pgtsim_memmap_on_memory memmap_on_memory;
+	uint8_t reserved[32]; /* 0; for members to come */
 };
 
 struct pgtsim_sections; /* opaque: the sections, in a directory that grows as they come */
@@ -66,7 +70,9 @@ struct pgtsim_memory_notify {
 /*
  * Is told of each memory block that goes online or offline. While it is going, a negative errno
  * vetoes that and is what the operation returns; after that, and for boot memory, nothing it
- * returns counts. Embedded by its owner, who removes it before it goes.
+ * returns counts. It may look at the machine; operations of this header that change it return
+ * -EBUSY, as they would wait for ever for mem_hotplug_lock, and so does leaving the chain. Embedded
+ * by its owner, who removes it before it goes.
  */
 struct pgtsim_notifier {
 	int (*notify)(struct pgtsim_notifier *self, const struct pgtsim_memory_notify *notify);
@@ -87,6 +93,7 @@ struct pgtsim_hotplug {
 	struct pgtsim_used *used;
 	struct pgtsim_notifier *notifiers;
 	bool locked; /* mem_hotplug_lock is held for writing */
+	bool notifying; /* a notifier is being told: it must not change the machine's memory */
 	struct pgtsim_zone_state zones[PGTSIM_NODES][PGTSIM_ZONES];
 };
 
@@ -134,7 +141,24 @@ struct pgtsim_add {
  */
 PGTSIM_API int pgtsim_add_range(struct pgtsim_hotplug *hotplug, const struct pgtsim_add *add);
 
-/* The same for plain memory on node 0. */
+/* Where the memmap of an add comes from. */
+enum pgtsim_memmap_source {
+	PGTSIM_MEMMAP_FROM_RAM,    /* the page allocator */
+	PGTSIM_MEMMAP_FROM_ITSELF, /* the first pages of each memory block: memmap on memory */
+	PGTSIM_MEMMAP_FROM_ALTMAP, /* the altmap of a device */
+};
+
+/*
+ * Where pgtsim_add_range() takes the memmap of this add from. If another source was asked for, *why
+ * (unless it is NULL) says which rule is against it, with the code -EINVAL where the kernel refuses
+ * the add for it, and else 0; its text is empty if all is as asked for. Models
+ * mhp_supports_memmap_on_memory().
+ */
+PGTSIM_API enum pgtsim_memmap_source pgtsim_memmap_source(const struct pgtsim_hotplug *hotplug,
+							  const struct pgtsim_add *add,
+							  struct pgtsim_error *why);
+
+/* pgtsim_add_range() for plain memory on node 0. */
 PGTSIM_API int pgtsim_add_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size);
 
 /*
@@ -147,11 +171,16 @@ PGTSIM_API int pgtsim_add_memory(struct pgtsim_hotplug *hotplug, uint64_t start,
  */
 PGTSIM_API int pgtsim_remove_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size);
 
-/* Joins the notifier chain at its end, or leaves it (nothing happens if it is not in). */
-PGTSIM_API void pgtsim_notifier_add(struct pgtsim_hotplug *hotplug,
-				    struct pgtsim_notifier *notifier);
-PGTSIM_API void pgtsim_notifier_remove(struct pgtsim_hotplug *hotplug,
-				       struct pgtsim_notifier *notifier);
+/*
+ * Joins the notifier chain at its end. Returns 0, -EINVAL (NULL, or nothing to call), -EEXIST (it is
+ * in the chain) or -EBUSY (called by a notifier).
+ */
+PGTSIM_API int pgtsim_notifier_add(struct pgtsim_hotplug *hotplug,
+				   struct pgtsim_notifier *notifier);
+
+/* Leaves it; nothing happens if it is not in. Returns 0, -EINVAL (NULL) or -EBUSY as above. */
+PGTSIM_API int pgtsim_notifier_remove(struct pgtsim_hotplug *hotplug,
+				      struct pgtsim_notifier *notifier);
 
 /*
  * Brings offline memory blocks into a zone. Changes no page table. Returns 0; -EINVAL (empty, not
@@ -174,8 +203,8 @@ PGTSIM_API int pgtsim_offline_memory(struct pgtsim_hotplug *hotplug, uint64_t st
 				     uint64_t size);
 
 /*
- * Somebody holds the pages of [start, start + size), bytes, of online hot-added memory; pages
- * that are not movable keep it from going offline. Returns 0, -EINVAL (empty, not aligned to
+ * Marks the pages of [start, start + size), bytes, of online hot-added memory as in use. Pages that
+ * are not movable keep their memory from going offline. Returns 0, -EINVAL (empty, not aligned to
  * pages, not all online, boot memory, pages that hold the memmap), -EEXIST (some are held
  * already) or -ENOMEM.
  */
@@ -183,15 +212,15 @@ PGTSIM_API int pgtsim_use_memory(struct pgtsim_hotplug *hotplug, uint64_t start,
 				 bool movable);
 
 /*
- * Lets them go; pages that were migrated, where they are now. Returns 0, -EINVAL (not all are
- * held) or -ENOMEM, with nothing let go.
+ * Marks pages as free again. A page that was migrated is named by the address where it is now. Returns 0, -EINVAL (not all are
+ * held) or -ENOMEM, with nothing changed.
  */
 PGTSIM_API int pgtsim_unuse_memory(struct pgtsim_hotplug *hotplug, uint64_t start,
 				   uint64_t size);
 
 /*
- * Whether this frame's struct page may be looked at: pfn_to_online_page(). Pages that hold the
- * memmap of a part of a section may not.
+ * pfn_to_online_page(): true if this frame's struct page may be looked at. Those of pages that hold
+ * the memmap of part of a section may not.
  */
 PGTSIM_API bool pgtsim_pfn_is_online(const struct pgtsim_hotplug *hotplug, uint64_t pfn);
 
@@ -212,6 +241,12 @@ PGTSIM_API enum pgtsim_owner pgtsim_frame_owner(const struct pgtsim_hotplug *hot
 /* What is known of the section that holds this address. */
 PGTSIM_API struct pgtsim_section_state pgtsim_section_state(const struct pgtsim_hotplug *hotplug,
 							    uint64_t pa);
+
+/*
+ * pa, bytes, if the section that holds it has memory; else the start of the next one that has, or
+ * UINT64_MAX. With pgtsim_section_state() this goes through all sections.
+ */
+PGTSIM_API uint64_t pgtsim_next_section(const struct pgtsim_hotplug *hotplug, uint64_t pa);
 
 /*
  * Unmaps [va, va + size) of the linear map as its removal does: both passes, no memory freed.

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * machine: one simulated machine. Takes its policy from a profile, places the kernel's regions,
- * and owns all the rooms below.
+ * machine: one simulated machine. Takes its policy from a profile, places the kernel's regions, and
+ * owns all the parts that the headers before this one describe.
  *
  * Threads: different machines have nothing in common. One machine is one thread's, unless it was
  * created with access = PGTSIM_ACCESS_SHARED. Then hotplug operations and those on the vmemmap
  * still exclude each other, by a lock of the caller's: the kernel's mem_hotplug lock. Beside one
- * of them any number of threads may map, unmap, walk and translate what is no hot-added memory, as
- * pgtable.h says, allocate and free pages of its memory, and look at memory that stays.
+ * of them any number of threads may map, unmap, walk and translate addresses that are not of
+ * hot-added memory, as pgtable.h says, allocate and free pages of its memory, and look at memory that stays.
  */
 #ifndef PGTSIM_MACHINE_H
 #define PGTSIM_MACHINE_H
@@ -36,10 +36,16 @@ struct pgtsim_machine_config {
 	bool boot;                   /* [false] build boot memory's linear map and memmap first */
 	enum pgtsim_access access;   /* [private] shared: for several threads, see above */
 	bool checker;                /* [true] track what may still be cached; not if access is shared */
-	bool bbml2;                  /* [false] the CPU has FEAT_BBM, level 2 */
+	bool bbml2;                  /* [false] the CPU has FEAT_BBM level 3, Linux's BBML2_NOABORT */
+	bool kpti;                   /* [false] the kernel's leaves are not global (nG) */
+	bool repeat_tlbi;            /* [false] the kernel repeats invalidates: tlb.h */
+	struct pgtsim_error *error;  /* [NULL] receives why no machine could be made */
+	uint8_t format;              /* [arm64] enum pgtsim_format; see pgtsim_machine_config_s390() */
+	uint8_t edat;                /* [0] of s390: pgtsim_geometry_s390() */
+	uint8_t reserved[54];        /* 0; a new member takes its room from here, and moves no other */
 };
 
-/* Read its rooms freely; change them through their own functions. */
+/* Its parts may be read freely; change them through their own functions. */
 struct pgtsim_machine {
 	struct pgtsim_geometry geo;
 	struct pgtsim_policy policy;
@@ -49,30 +55,83 @@ struct pgtsim_machine {
 	struct pgtsim_pgtable pgt;
 	struct pgtsim_vmemmap vmemmap;
 	struct pgtsim_hotplug hotplug;
+	struct pgtsim_declared *declared; /* the library's own */
+	struct pgtsim_error error; /* why the operation that failed last did: pgtsim_machine_reason() */
 };
 
-/* The defaults with the profile of this name. Returns 0 or -ENOENT (no such profile). */
+/*
+ * The defaults with the profile of this name. Returns 0, -ENOENT (no such profile; the rest is set)
+ * or -EINVAL (NULL).
+ */
 PGTSIM_API int pgtsim_machine_config_init(struct pgtsim_machine_config *config,
+					  const char *profile);
+
+/*
+ * The defaults of an s390 machine, with a profile of that architecture: pages of 4K, va_bits 42,
+ * EDAT1, RAM from 0 on, sections of 256 MiB. Its page table has s390's entries (format.h), and an engine
+ * adds and removes as arch/s390/mm/vmem.c does. What of the configuration is arm64's is not looked at:
+ * va_actual, pa_bits, blocks, cont, tlbi_range, bbml2, kpti, repeat_tlbi. Returns as the function above.
+ */
+PGTSIM_API int pgtsim_machine_config_s390(struct pgtsim_machine_config *config,
 					  const char *profile);
 
 /*
  * Creates a machine: an empty root table, all counters 0 but the root's, unless config->boot.
  * Returns 0 with the machine in *out, freed by pgtsim_machine_free(); -EINVAL (a geometry that
  * there is none of or that the profile's kernel cannot run, RAM that is unaligned, overlapping
- * or out of reach of the linear map, sizes); -ENOMEM.
+ * or out of reach of the linear map, sizes, no such access, NULL); -ENOMEM
+ * (boot memory is too small); -ENOBUFS (the host is out of memory). *config->error says which, if
+ * that is not NULL; its code is 0 if there is a machine.
  */
 PGTSIM_API int pgtsim_machine_new(struct pgtsim_machine **out,
 				  const struct pgtsim_machine_config *config);
 
-/* Frees it with everything in it, and sets *machine to NULL. NULL is allowed. */
+/* Frees it with everything in it, and sets *machine to NULL. NULL is allowed, as is *machine NULL. */
 PGTSIM_API void pgtsim_machine_free(struct pgtsim_machine **machine);
 
-/* A machine's rooms, for callers in other languages, to whom its layout in memory is nothing. */
+/*
+ * Why an operation on the machine, or on a part of it, returned `result`, a negative errno: one
+ * sentence with the numbers, without a period. Call it right after the operation: the text is
+ * overwritten by the next one that fails. If no more is known, what the errno means here. Never NULL.
+ * pgtsim_translate() does not count: its *out says why.
+ */
+PGTSIM_API const char *pgtsim_machine_reason(const struct pgtsim_machine *machine, int result);
+
+/*
+ * Whether the host was out of memory once, in whatever the machine did. It stays true: results and
+ * violations since then, and that there were none, are not to be believed.
+ */
+PGTSIM_API bool pgtsim_machine_out_of_host_memory(const struct pgtsim_machine *machine);
+
+/*
+ * Accessors for other languages. The members of struct pgtsim_machine are what C programs use. NULL
+ * without a machine.
+ */
 PGTSIM_API struct pgtsim_tlb *pgtsim_machine_tlb(struct pgtsim_machine *machine);
 PGTSIM_API struct pgtsim_pgtable *pgtsim_machine_pgtable(struct pgtsim_machine *machine);
 PGTSIM_API struct pgtsim_hotplug *pgtsim_machine_hotplug(struct pgtsim_machine *machine);
 PGTSIM_API const struct pgtsim_layout *pgtsim_machine_layout(const struct pgtsim_machine *machine);
 PGTSIM_API const struct pgtsim_policy *pgtsim_machine_policy(const struct pgtsim_machine *machine);
+
+/* What is meant although it looks like a mistake, of a range of virtual addresses. */
+enum pgtsim_meaning {
+	PGTSIM_MEANT_INVALID,  /* leaves of the linear map or the memmap may be invalid or missing */
+	PGTSIM_SHARED_MEMMAP,  /* memmap pages may share their frame: HVO, device-dax compound pages */
+};
+
+/*
+ * Declares [va, va + size) so: pgtsim_check_machine() reports no linear-hole or memmap-hole, or no
+ * backing-shared, there. A leaf that is mapped to other memory is reported all the same, as is a
+ * frame that a page outside shares. Invalid leaves that the profile marks by bit 11 need no
+ * declaration. Returns 0, -EINVAL (size 0 or beyond the end of the addresses, not whole pages, no
+ * such meaning) or -ENOBUFS (the host is out of memory).
+ */
+PGTSIM_API int pgtsim_declare(struct pgtsim_machine *machine, uint64_t va, uint64_t size,
+			      enum pgtsim_meaning what);
+
+/* Whether va was declared so; *last receives the last byte of the declaration that reaches furthest. */
+PGTSIM_API bool pgtsim_is_declared(const struct pgtsim_machine *machine, uint64_t va,
+				   enum pgtsim_meaning what, uint64_t *last);
 
 /*
  * Floor and ceiling of the region of the kernel layout that holds all of [start, end): the
@@ -80,6 +139,13 @@ PGTSIM_API const struct pgtsim_policy *pgtsim_machine_policy(const struct pgtsim
  */
 PGTSIM_API void pgtsim_machine_bounds(const struct pgtsim_machine *machine, uint64_t start,
 				      uint64_t end, uint64_t *floor, uint64_t *ceiling);
+
+/*
+ * Why pgtsim_iomem_read() of the same arguments returns -EINVAL: sets *error. Returns 0 with the code
+ * 0 if it does not, or -EINVAL, alone with NULL.
+ */
+PGTSIM_API int pgtsim_iomem_explain(const char *text, size_t length, uint32_t granule,
+				    struct pgtsim_error *error);
 
 /*
  * Reads "System RAM" of a /proc/iomem listing, rounded inwards to pages of `granule` bytes. Writes

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pgtable: one kernel page table. Table access, the one walker and its visitors; map, translate.
+ * pgtable: one kernel page table. Reading and writing entries, the walker and its visitors, map,
+ * translate.
  *
- * The walker descends every geometry alike. It hands its visitor runs: consecutive entries of
- * one table that are not tables, and, one by one, the tables on the way. Mapping, both passes
- * of the teardown, dumps and checks are visitors.
+ * One walker serves all geometries. It gives its visitor runs, which are consecutive entries of one
+ * table that are no table entries, and, one by one, the table entries on the way. Mapping, both
+ * passes of the teardown, dumps and checks are visitors.
  *
- * Usable alone: geometry, policy, a struct pgtsim_tlb and an allocator of tables are all it needs.
+ * It can be used alone, with a geometry, a policy, a struct pgtsim_tlb and an allocator of tables.
+ *
+ * Ranges. Operations take a start and a size in bytes. The walker, its runs and what visitors call
+ * have `va` and `last`, both inclusive, because a run may end with the last byte of the address
+ * space, whose end does not fit into 64 bits. Functions that take several of a thing return how
+ * many they got, as a uint64_t; fewer than asked means that the next one failed.
  *
  * Threads. A private or hooked page table is used by one thread at a time. On a shared one
  * (PGTSIM_ACCESS_SHARED, on hosts with atomic accesses of 64 bits) the rules are the kernel's for
@@ -16,13 +22,14 @@
  *     table, the other uses that one and gives back its own;
  *   - pgtsim_translate() and walks that only look, of any address that is not about to be freed.
  *     Of what others change meanwhile they see each entry as it was before or after;
- *   - pgtsim_free_tables() and pgtsim_table_unlink(), as long as nobody maps, walks or translates
+ *   - pgtsim_free_tables(), pgtsim_table_unlink(), _detach() and _free(), as long as nobody maps, walks or translates
  *     an address of a table that they free: one inside floor and ceiling that becomes empty.
  *     That is what the bounds are for, and why hotplug operations exclude each other (machine.h).
  *     Whoever follows an entry to a table that is freed meanwhile has a bug, as in the kernel.
- * The allocator of tables must then be safe to call from several threads, too: of a simulated
- * memory pgtsim_memory_share() makes it so. Everything else (init and fini, poke, check, dump)
- * wants all others to be still. Entries are written with release and read with acquire.
+ * The allocator of tables must then be safe to call from several threads, too. For a simulated
+ * memory pgtsim_memory_share() makes it so. During everything else (init and fini, poke, check,
+ * dump) no other thread may use the page table. Entries are written with release and read with
+ * acquire.
  *
  * Models: arch/arm64/mm/mmu.c (__create_pgd_mapping and below), KVM's hyp/pgtable.c for its form.
  */
@@ -40,9 +47,12 @@ extern "C" {
 #endif
 
 /*
- * Where table pages come from. alloc, free and find work as pgtsim_memory_alloc_tables(),
- * pgtsim_memory_free_table() and pgtsim_memory_table() say, but that find need not write out what a
- * record tells; ctx is their first argument. A caller's own free gets no implied table.
+ * Where table pages come from. `ctx` is the first argument of each function.
+ *
+ * alloc appends up to `count` tables to a list: see pgtsim_memory_alloc_tables(). free takes one
+ * back: see pgtsim_memory_free_table(). find returns the record of the table page at pa, or NULL. It
+ * only looks, so it is no pgtsim_memory_table(). A `free` of the caller's own always gets a table
+ * with its host memory.
  */
 struct pgtsim_table_ops {
 	uint64_t (*alloc)(void *ctx, uint64_t count, struct pgtsim_table ***tail);
@@ -53,14 +63,19 @@ struct pgtsim_table_ops {
 
 /* How entries are read and written. */
 enum pgtsim_access {
-	PGTSIM_ACCESS_PRIVATE, /* by one thread: plain loops */
-	PGTSIM_ACCESS_SHARED,  /* by several, see above: one atomic access an entry */
-	PGTSIM_ACCESS_HOOKED,  /* by one; the hook, if any, is called before each access */
+	PGTSIM_ACCESS_PRIVATE, /* by one thread, in plain loops */
+	PGTSIM_ACCESS_SHARED,  /* by several threads, see above: one atomic access an entry */
+	PGTSIM_ACCESS_HOOKED,  /* by one thread; the hook, if any, is called before each access */
 };
 
-/* Called before one entry is read or written: where another actor may run (explore). */
+/* Called before an entry is read or written. Here explore lets another actor run. */
 struct pgtsim_access_hook {
 	void (*before)(struct pgtsim_access_hook *self, const uint64_t *entry, bool write);
+	/*
+	 * Set by the library before each call: true for reads of its own that the modelled code does
+	 * not make, when it looks ahead at several entries at once.
+	 */
+	bool looks_ahead;
 };
 
 /* What a table was made for: struct pgtsim_table's `region`. */
@@ -72,66 +87,75 @@ enum pgtsim_region {
 
 struct pgtsim_pgtable {
 	struct pgtsim_geometry geo;
-	const struct pgtsim_policy *policy; /* the caller's, as long as the page table lives */
-	struct pgtsim_tlb *tlb;             /* the caller's, too */
+	const struct pgtsim_policy *policy; /* the caller's; must outlive the page table */
+	struct pgtsim_tlb *tlb;             /* the caller's; must outlive the page table */
 	struct pgtsim_table_ops ops;
 	struct pgtsim_table *root;
 	enum pgtsim_access access;
-	struct pgtsim_access_hook *hook; /* of PGTSIM_ACCESS_HOOKED, the caller's; else NULL */
-	uint32_t epoch; /* of the tables linked from now on */
-	bool poked;     /* entries may hold anything: look at each before it is cleared */
+	struct pgtsim_access_hook *hook; /* the caller's, for PGTSIM_ACCESS_HOOKED; or NULL */
+	uint64_t opaque[4];              /* the library's own */
 };
 
 /* The ops that take table pages from a simulated memory. */
 PGTSIM_API struct pgtsim_table_ops pgtsim_memory_table_ops(struct pgtsim_memory *memory);
 
-/* Creates a page table: an empty root. Returns 0 or -ENOMEM. Counts one table allocated. */
+/*
+ * Creates a page table: an empty root. Returns 0, -ENOMEM or -ENOBUFS (the host is out of memory).
+ * Counts one table allocated.
+ */
 PGTSIM_API int pgtsim_pgtable_init(struct pgtsim_pgtable *pgt, const struct pgtsim_geometry *geo,
 				   const struct pgtsim_policy *policy, struct pgtsim_tlb *tlb,
 				   struct pgtsim_table_ops ops, enum pgtsim_access access);
 
-/* Gives back every table, uncounted. Mapped memory is not touched. */
+/* Gives back every table. Counts nothing, and does not touch mapped memory. */
 PGTSIM_API void pgtsim_pgtable_fini(struct pgtsim_pgtable *pgt);
 
 /* ---- the walker ---- */
 
-/* A run: `count` entries of one table from `index` on, as far as the walked range touches them. */
+/* A run: the `count` entries of one table from `index` on that translate [va, last]. */
 struct pgtsim_run {
 	struct pgtsim_table *table;
-	int level;             /* of the entries */
+	int level; /* of the entries */
 	unsigned index, count;
-	uint64_t va;           /* first address of the walked range in the run */
-	uint64_t last;         /* last one, inclusive: the end may be that of the address space */
+	uint64_t va;   /* first address of the walked range that the run translates */
+	uint64_t last; /* last one, inclusive */
 };
 
-/* What a visitor answers: 0 go on, a negative errno stops the walk and is its result, or: */
+/*
+ * What a visitor returns: 0 to go on, a negative errno to stop the walk with that result, or one of
+ * these.
+ */
 enum {
-	/* entries() changed those before run->va, which it may move on, or the one at it: look again */
+	/*
+	 * entries() is done up to run->va, which it may have moved on, and has changed entries: look
+	 * at the entry of run->va anew.
+	 */
 	PGTSIM_WALK_AGAIN = 1,
-	PGTSIM_WALK_SKIP = 2,  /* table(): do not descend; table_done() is not called either */
+	PGTSIM_WALK_SKIP = 2, /* table(): do not descend; table_done() is not called either */
 };
 
 /* Any member may be NULL. `arg` is the caller's. */
 struct pgtsim_visitor {
-	/* Entries that are no tables: none, leaves or invalid ones, mixed. */
+	/* Entries that are no table entries: zeros, leaves and invalid ones, mixed. */
 	int (*entries)(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg);
 	/* A table entry (run->count is 1), before the table it points to is visited … */
-	int (*table)(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
-		     struct pgtsim_table *child, void *arg);
+	int (*table)(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, struct pgtsim_table *child,
+		     void *arg);
 	/* … and after; it may free it. */
 	int (*table_done)(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 			  struct pgtsim_table *child, void *arg);
-	/* A table entry that points to no table page ends the walk with -EFAULT. */
+	/* If true, a table entry that points to no table page ends the walk with -EFAULT. */
 	bool strict;
-	/* entries() is not called for tables of the last level: they are not looked into. */
+	/* If true, tables of the last level are not looked into: no entries() for them. */
 	bool no_pages;
 };
 
 /*
- * Visits the entries that translate [va, last], ascending, depth first, a table's entry before
- * what is below it. `last` is inclusive. The range must lie in the geometry's region.
- * A table entry that points to no table page (poked) is a violation, and left out.
- * Returns 0, -EINVAL (range), -EFAULT (see strict), or what the visitor returned.
+ * Visits the entries that translate [va, last], in ascending order, a table entry before the entries
+ * below it. `last` is inclusive. The range must lie in the geometry's region.
+ * A table entry that points to no table page (poked) is a violation, and is left out.
+ * Returns 0, -EINVAL (range, NULL), -EFAULT (see strict), -ELOOP (entries() asked to look again
+ * again and again without moving on, or moved back or out of the range), or what the visitor returned.
  */
 PGTSIM_API int pgtsim_walk(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last,
 			   const struct pgtsim_visitor *visitor, void *arg);
@@ -139,15 +163,15 @@ PGTSIM_API int pgtsim_walk(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t las
 /* ---- table access for visitors: runs of entries of one table ---- */
 
 /* Reads entry `index`. */
-PGTSIM_API uint64_t pgtsim_entry(const struct pgtsim_pgtable *pgt,
-				 const struct pgtsim_table *table, unsigned index);
+PGTSIM_API uint64_t pgtsim_entry(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
+				 unsigned index);
 
 /* How many of the run's entries are not zero. */
 PGTSIM_API unsigned pgtsim_run_live(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run);
 
 /*
- * How many entries from index on, at most count, have descriptors that grow by `step` from one
- * to the next; at least 1.
+ * How many entries from index on, 1 to count, have descriptors that grow by `step` from one to the
+ * next. With the size of an entry as `step`: leaves that follow one another.
  */
 PGTSIM_API unsigned pgtsim_run_uniform(const struct pgtsim_pgtable *pgt,
 				       const struct pgtsim_table *table, unsigned index,
@@ -158,7 +182,7 @@ PGTSIM_API unsigned pgtsim_run_zeros(const struct pgtsim_pgtable *pgt,
 				     const struct pgtsim_table *table, unsigned index,
 				     unsigned count);
 
-/* How many of a table's entries are not zero; on a shared page table, at a moment of the call. */
+/* How many entries of a table are not zero. On a shared page table: at some moment of the call. */
 PGTSIM_API unsigned pgtsim_table_live(const struct pgtsim_pgtable *pgt,
 				      const struct pgtsim_table *table);
 
@@ -168,27 +192,28 @@ PGTSIM_API struct pgtsim_run pgtsim_run_part(const struct pgtsim_pgtable *pgt,
 					     uint64_t last);
 
 /*
- * Maps the run to pa and what follows it with these attributes; its entries must be zero.
- * `flags` PGTSIM_EACH_SYNC as the profile wants it; not done for blocks of the root up to 6.1.
+ * Maps the run to pa and the addresses that follow it, with these attributes. Its entries must be
+ * zero. `flags` is 0, or PGTSIM_EACH_SYNC for DSB ISHST and ISB after each leaf. Up to 6.1,
+ * set_swapper_pgd() issues no barrier, so block entries in the root get none either.
  */
 PGTSIM_API void pgtsim_run_map(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 			       uint64_t pa, uint64_t attrs, unsigned flags);
 
 /*
- * Clears the run; `live` is pgtsim_run_live() of it. One event for each uniform part of it with
- * these flags, and PGTSIM_EACH_SYNC for blocks of the root from 6.12 on. Nothing is flushed or
- * freed here.
+ * Clears the run; `live` is pgtsim_run_live() of it. Emits an event with these flags for each
+ * uniform part of the run. From 6.12 on blocks of the root get PGTSIM_EACH_SYNC, too. Flushes and
+ * frees nothing that the flags do not say.
  */
 PGTSIM_API void pgtsim_run_clear(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 				 unsigned live, unsigned flags);
 
 /*
  * The index of the first entry that is not zero, or the number of entries. Constant time on
- * average: the search goes on where it stopped.
+ * average, as each search goes on where the last one stopped.
  */
 PGTSIM_API unsigned pgtsim_table_first(struct pgtsim_pgtable *pgt, struct pgtsim_table *table);
 
-/* Reserves `count` tables onto an empty list. Returns how many; fewer: the next one failed. */
+/* Allocates `count` tables and makes *list the list of them. Returns how many; see Ranges. */
 PGTSIM_API uint64_t pgtsim_tables_reserve(struct pgtsim_pgtable *pgt, uint64_t count,
 					  struct pgtsim_table **list);
 
@@ -196,29 +221,51 @@ PGTSIM_API uint64_t pgtsim_tables_reserve(struct pgtsim_pgtable *pgt, uint64_t c
 PGTSIM_API void pgtsim_tables_release(struct pgtsim_pgtable *pgt, struct pgtsim_table **list);
 
 /*
- * Takes the first table of a list and links it under the entry that translates run->va, which
- * must be zero, with the barriers of the profile: before it DSB ISHST for the linear map, after
- * it DSB ISHST and ISB, but not for the root up to 6.1. Models p?d_populate().
- * On a shared page table another thread may link one first: then this one is back on the list,
- * counted as allocated and freed. Models __pte_alloc_kernel(), with a compare-and-swap for its
- * lock.
+ * Takes the first table of a list and links it at the entry that translates run->va, which must be
+ * zero. The barriers are the profile's: DSB ISHST before it, except in the vmemmap; DSB ISHST and ISB
+ * after it, except for the root up to 6.1. Models p?d_populate().
+ * On a shared page table another thread may link a table there first. Then this one is back on the
+ * list, counted as allocated and freed. Models __pte_alloc_kernel(), with a compare-and-swap in
+ * place of its lock.
  */
 PGTSIM_API void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 				  struct pgtsim_table **list, uint64_t attrs,
 				  enum pgtsim_region region);
 
 /*
- * Clears the table entry of the run, invalidates the walk-cache entries for run->va, and frees the
- * table. Models p?d_clear(), __flush_tlb_kernel_pgtable(), free_hotplug_pgtable_page().
+ * Clears the table entry of the run, which points to `child`. Nothing is invalidated, and the page
+ * of the table stays as it is: walk caches may still lead there. From now on the caller owns the
+ * table until pgtsim_table_free(); its `next` is the caller's, to keep a list of such tables.
+ * pgtsim_check() reports a table that is never freed as leaked. The barriers are the profile's:
+ * DSB ISHST and ISB after an entry of the root, or of a p4d, from 6.12 on; else none. Models
+ * p?d_clear().
+ */
+PGTSIM_API void pgtsim_table_detach(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+				    struct pgtsim_table *child);
+
+/*
+ * Frees a table that was detached: calls its destructor if the profile does, emits the event, and
+ * gives the page back to the page table's allocator. `va` is an address that the table translated;
+ * reports name it. The table is not the caller's any more. That its entry is still there, or that a
+ * walk cache may still lead to it, is a violation, and it is freed all the same. Never free the root.
+ * Models free_hotplug_pgtable_page().
+ */
+PGTSIM_API void pgtsim_table_free(struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+				  uint64_t va);
+
+/*
+ * Detaches a table, invalidates the walk-cache entries for run->va, and frees the table; with
+ * table_free_order=before-invalidate the free comes before the invalidate. Models p?d_clear(),
+ * __flush_tlb_kernel_pgtable(), free_hotplug_pgtable_page().
  */
 PGTSIM_API void pgtsim_table_unlink(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 				    struct pgtsim_table *child);
 
 /*
- * For operations that may have to be taken back: marks this moment, and later frees the tables
- * of [va, last] that were linked since and are empty, whatever the bounds. A mark made in between
- * does not disturb an earlier one. Undo does nothing on a shared page table, where others may be
- * about to use what is empty now: there pass 2 frees what lies inside the bounds.
+ * For operations that may have to be undone. pgtsim_tables_mark() marks this moment.
+ * pgtsim_tables_undo() frees the tables of [va, last] that were linked since the mark and are empty,
+ * whatever the bounds. Marks nest. On a shared page table undo frees nothing, because
+ * other threads may be about to use an empty table; there pass 2 frees what lies inside the bounds.
  */
 PGTSIM_API uint32_t pgtsim_tables_mark(struct pgtsim_pgtable *pgt);
 PGTSIM_API void pgtsim_tables_undo(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last,
@@ -227,24 +274,25 @@ PGTSIM_API void pgtsim_tables_undo(struct pgtsim_pgtable *pgt, uint64_t va, uint
 /* ---- operations ---- */
 
 struct pgtsim_map {
-	uint64_t va, pa, size;  /* bytes; alike unaligned va and pa are rounded outwards */
-	uint64_t attrs;         /* of the leaves: struct pgtsim_policy's prot[] */
-	uint64_t table_attrs;   /* of new tables */
-	bool blocks, cont;      /* may use blocks; the contiguous hint */
+	uint64_t va, pa, size; /* bytes; rounded outwards to whole pages */
+	uint64_t attrs;        /* of the leaves: struct pgtsim_policy's prot[] */
+	uint64_t table_attrs;  /* of new tables */
+	bool blocks;           /* may use blocks */
+	bool cont;             /* may use the contiguous hint */
 	enum pgtsim_region region;
 };
 
 /*
- * Maps [va, va + size). All tables are reserved first, then nothing can fail.
- * Returns 0; -EINVAL (size 0, wrapping, outside the region, PA beyond pa_bits, va and pa with
- * different offsets in the page); -EEXIST (a live entry in the range; the identical mapping
- * too), nothing written; -ENOMEM, nothing left of it, or with map_failure=keep what the tables
- * there were sufficed for.
- * -EFAULT if a table entry in the range points to no table page; nothing written.
- * On a shared page table -ENOMEM leaves a part mapped if a table that was there has been freed
- * since.
- * Departures from __create_pgd_mapping(): -EINVAL, -EEXIST and -ENOMEM stand where 6.12 warns,
- * keeps the old entry, or stops the machine.
+ * Maps [va, va + size). Allocates all tables first; after that nothing can fail. Returns 0, or:
+ *   -EINVAL  size 0, a range that wraps or is outside the region, PA beyond pa_bits, or va and pa
+ *            with different offsets in the page
+ *   -EEXIST  a live entry in the range, the identical mapping too; nothing was written
+ *   -EFAULT  a table entry in the range points to no table page; nothing was written
+ *   -ENOBUFS the host is out of memory: pgtsim_memory_out_of_host_memory()
+ *   -ENOMEM  nothing was written; with map_failure=keep, as much is mapped as there were tables for.
+ *            On a shared page table a part stays mapped if another thread freed a table meanwhile
+ * Departures from __create_pgd_mapping(): where the library returns -EINVAL, -EEXIST or -ENOMEM,
+ * 6.12 warns, keeps the old entry, or stops the machine.
  */
 PGTSIM_API int pgtsim_map(struct pgtsim_pgtable *pgt, const struct pgtsim_map *map);
 
@@ -266,18 +314,18 @@ struct pgtsim_step {
 
 struct pgtsim_translation {
 	enum pgtsim_fault fault;
-	int level;   /* where the walk ended: of the last descriptor read */
-	uint64_t pa; /* of the byte, if there was no fault */
+	int level;     /* of the last descriptor read, where the walk ended */
+	uint64_t pa;   /* of the byte, if there was no fault */
 	uint64_t size; /* bytes that the leaf maps, its contiguous group not counted */
 	uint64_t desc; /* the last descriptor read */
 	/*
-	 * If there was no fault: what EL1 may do besides reading, what EL0 may do, restrictions of
-	 * the tables on the way included (without PAN and WXN); the leaf's index into MAIR_EL1;
-	 * its SH, 0 with LPA2, where TCR_EL1.SH1 says.
+	 * If there was no fault: what EL1 may do besides reading, and what EL0 may do. Restrictions
+	 * of the tables on the way are included, PAN and WXN are not.
 	 */
 	bool writable, executable;
 	bool user_readable, user_writable, user_executable;
-	uint8_t attr_index, sh;
+	uint8_t attr_index; /* the leaf's index into MAIR_EL1 */
+	uint8_t sh;         /* its shareability; 0 with LPA2, where TCR_EL1.SH1 has it */
 	unsigned steps;
 	struct pgtsim_step step[PGTSIM_MAX_LEVELS]; /* the first `steps` are written */
 };
@@ -293,11 +341,18 @@ PGTSIM_API int pgtsim_translate(const struct pgtsim_pgtable *pgt, uint64_t va,
 PGTSIM_API const char *pgtsim_fault_name(enum pgtsim_fault fault);
 
 /*
- * Overwrites the entry of this level that translates va with any value; tables above it must
- * be there. For experiments: nothing is flushed, and a table that loses its entry is leaked
- * (the check says so). Returns 0, -EINVAL (level, va) or -ENOENT (a table above is missing).
+ * Overwrites the entry of this level that translates va with any value. For experiments: nothing is
+ * flushed, and a table that loses its entry is leaked, which pgtsim_check() reports.
+ * Returns 0, -EINVAL (level, va) or -ENOENT (a table above the entry is missing).
  */
 PGTSIM_API int pgtsim_poke(struct pgtsim_pgtable *pgt, int level, uint64_t va, uint64_t desc);
+
+/* Like pgtsim_poke(), by a CPU: its own barriers, and no other's, order the store. pgtsim_poke() is CPU 0's. */
+PGTSIM_API int pgtsim_poke_on(struct pgtsim_pgtable *pgt, int level, uint64_t va, uint64_t desc,
+			      unsigned cpu);
+
+/* Whether pgtsim_poke() has overwritten any entry, so that tables may hold anything. */
+PGTSIM_API bool pgtsim_is_poked(const struct pgtsim_pgtable *pgt);
 
 #ifdef __cplusplus
 }

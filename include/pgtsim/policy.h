@@ -68,6 +68,13 @@ enum pgtsim_leaf_split {
 	PGTSIM_SPLIT_REFUSE, /* going offline fails with -EPERM (7.1 on) */
 };
 
+/* Which range leaf-split=refuse looks at the ends of, when memory goes offline. */
+enum pgtsim_split_check {
+	PGTSIM_SPLIT_CHECK_REQUEST,      /* the whole request's */
+	PGTSIM_SPLIT_CHECK_BLOCK,        /* each memory block's */
+	PGTSIM_SPLIT_CHECK_USABLE_PAGES, /* each block's, without the pages of its memmap (7.1 on) */
+};
+
 /* In which order pass 1 clears, invalidates and frees memory. */
 enum pgtsim_free_order {
 	PGTSIM_FREE_AFTER_INVALIDATE,
@@ -80,11 +87,12 @@ enum pgtsim_table_free_order {
 	PGTSIM_TABLE_FREE_BEFORE_INVALIDATE, /* a walk cache may still hold it */
 };
 
-/* The constructor and destructor of table pages outside the vmemmap. */
+/* The constructor and destructor of table pages: what keeps NR_PAGETABLE. */
 enum pgtsim_table_dtor {
 	PGTSIM_TABLE_DTOR_NONE,    /* no constructor, so no destructor (to 6.15) */
-	PGTSIM_TABLE_DTOR_SKIPPED, /* the constructor alone (6.16 on) */
-	PGTSIM_TABLE_DTOR_CALLED,  /* both (7.x) */
+	PGTSIM_TABLE_DTOR_SKIPPED, /* outside the vmemmap the constructor alone (6.16 on) */
+	PGTSIM_TABLE_DTOR_CALLED,  /* outside the vmemmap both */
+	PGTSIM_TABLE_DTOR_EVERY, /* every table's destructor; no constructor in the vmemmap (7.x) */
 };
 
 /* What pass 1 takes an entry for that is neither zero nor valid. */
@@ -96,7 +104,7 @@ enum pgtsim_invalid_leaf {
 /* Where an add that fails after its memmap came from an altmap frees that memmap to. */
 enum pgtsim_error_path {
 	PGTSIM_ERROR_PATH_ALTMAP,
-	PGTSIM_ERROR_PATH_PAGE_ALLOCATOR, /* 5.14 to 6.6 */
+	PGTSIM_ERROR_PATH_PAGE_ALLOCATOR, /* 5.14 to 6.6; again 6.8 to early 2026 */
 };
 
 /* The memmap of a boot section when a device's part of that section is removed. */
@@ -127,6 +135,51 @@ enum pgtsim_mom_lock {
 enum pgtsim_block_over_table {
 	PGTSIM_OVER_TABLE_SKIP, /* maps nothing there, silently (to 6.12) */
 	PGTSIM_OVER_TABLE_FILL, /* the next smaller leaves (7.3) */
+};
+
+/* Which contiguous groups of blocks get the hint, if a mapping covers them whole. */
+enum pgtsim_cont_group {
+	PGTSIM_CONT_GROUP_ANY,   /* those that hold a table too: on their other entries (to 6.12) */
+	PGTSIM_CONT_GROUP_WHOLE, /* those of which every entry is a block (7.x) */
+};
+
+/* What a CPU with bbm=3 changes for hot-added memory. */
+enum pgtsim_hot_add_leaves {
+	PGTSIM_HOT_ADD_AS_TOLD,     /* nothing: struct pgtsim_hotplug_config says what is used */
+	PGTSIM_HOT_ADD_BBM3_BLOCKS, /* blocks and contiguous groups, whatever that says (6.18 on) */
+};
+
+/* Whether leaves of live mappings are split, and blocks changed, when attributes change. */
+enum pgtsim_live_split {
+	PGTSIM_LIVE_SPLIT_NEVER, /* only ptes change, with barriers after each (to 6.12) */
+	PGTSIM_LIVE_SPLIT_BBM3,  /* on a CPU with bbm=3, with barriers at the end (6.18 on) */
+};
+
+/* Barriers between zeroing a new table of the vmemmap and linking it. */
+enum pgtsim_vmemmap_publish {
+	PGTSIM_VMEMMAP_PUBLISH_NONE, /* 5.7 to 7.3.4 */
+	PGTSIM_VMEMMAP_PUBLISH_DSB,  /* DSB ISHST, as for tables of the linear map */
+};
+
+/* What adding memory outside the linear map returns. */
+enum pgtsim_add_outside {
+	PGTSIM_ADD_OUTSIDE_EINVAL, /* -EINVAL (to 5.11) */
+	PGTSIM_ADD_OUTSIDE_E2BIG,  /* -E2BIG (5.12 on) */
+};
+
+/* The order of memory types in MAIR_EL1, and whether hot-added memory is tagged. */
+enum pgtsim_memory_types {
+	PGTSIM_MEMORY_TYPES_5_7,         /* normal 4, device 1 */
+	PGTSIM_MEMORY_TYPES_5_10,        /* normal 0, device 5 */
+	PGTSIM_MEMORY_TYPES_5_12,        /* normal 0, tagged 1, device 4 */
+	PGTSIM_MEMORY_TYPES_5_10_TAGGED, /* normal 0, tagged 1, device 5: 5.10.y of 2021 on */
+};
+
+/* Attributes of a vmemmap block besides those that every leaf has. */
+enum pgtsim_vmemmap_block_attrs {
+	PGTSIM_VMEMMAP_BLOCK_PLAIN,    /* no DBM (to 6.1) */
+	PGTSIM_VMEMMAP_BLOCK_WRITABLE, /* DBM (6.6 on) */
+	PGTSIM_VMEMMAP_BLOCK_KERNEL,   /* DBM and dirty: PAGE_KERNEL (7.x) */
 };
 
 /* When a flush of a kernel range becomes one invalidate-all. */
@@ -200,6 +253,19 @@ struct pgtsim_policy {
 	uint64_t vmemmap_block;
 	uint64_t linear_table;  /* bits of its new tables, without 1:0 and the address */
 	uint64_t vmemmap_table; /* the same for the vmemmap */
+
+	uint8_t memory_types;        /* enum pgtsim_memory_types; prot[] and vmemmap_… follow */
+	uint8_t vmemmap_block_attrs; /* enum pgtsim_vmemmap_block_attrs; vmemmap_block follows */
+	bool clean_leaves;       /* the kernel's leaves lack software's dirty bit (5.10 to 2025) */
+	bool table_noexec;       /* new tables forbid execution (5.13); …_table follow */
+	bool table_af;           /* new tables carry AF (6.18); …_table follow */
+	uint8_t split_check;     /* enum pgtsim_split_check */
+	uint8_t cont_group;      /* enum pgtsim_cont_group */
+	uint8_t hot_add_leaves;  /* enum pgtsim_hot_add_leaves */
+	uint8_t vmemmap_publish; /* enum pgtsim_vmemmap_publish */
+	uint8_t add_outside;     /* enum pgtsim_add_outside */
+	uint8_t live_split;      /* enum pgtsim_live_split */
+	uint8_t reserved[21];    /* 0; for knobs to come */
 };
 
 /* A knob that has a name: `key=value` in scenarios. */
@@ -213,18 +279,74 @@ struct pgtsim_knob {
 /* The named knobs; *count receives their number. The table is constant. */
 PGTSIM_API const struct pgtsim_knob *pgtsim_knobs(size_t *count);
 
-/* The profiles' names, oldest first, then "latest"; NULL at the end. The table is constant. */
+/* A profile is a row: another one and what differs from it. */
+struct pgtsim_profile {
+	const char *name;    /* "linux-6.1" */
+	const char *base;    /* the row it starts from; NULL: all knobs have their first value */
+	const char *changes; /* knobs that differ from it: "flush=range boot-guard=on" */
+	const char *release; /* the stable release that it describes: "6.1.192" */
+	const char *summary; /* what is new in it, in half a line */
+};
+
+/* arm64's profiles, oldest first, then "latest"; *count receives their number. Constant. */
+PGTSIM_API const struct pgtsim_profile *pgtsim_profile_rows(size_t *count);
+
+/* The profiles' names in the same order; NULL at the end. The table is constant. */
 PGTSIM_API const char *const *pgtsim_profiles(void);
+
+/* The names of the profiles of a format; NULL at the end. NULL if there is no such format. */
+PGTSIM_API const char *const *pgtsim_profiles_of(enum pgtsim_format format);
+
+/*
+ * What releases do wrong, by the rules of the architecture or by their own intent. A policy has a
+ * weakness if its knob has that value.
+ */
+enum pgtsim_weakness_name {
+	PGTSIM_W_STALE_GROUP,
+	PGTSIM_W_PAGE_BY_PAGE,
+	PGTSIM_W_LEAF_CUT,
+	PGTSIM_W_SHARED_BLOCK,
+	PGTSIM_W_ALTMAP_ERROR_PATH,
+	PGTSIM_W_MEMMAP_LOCK,
+	PGTSIM_W_LONE_HINT,
+	PGTSIM_W_TABLE_NOT_DESTROYED,
+	PGTSIM_W_TABLE_NOT_CONSTRUCTED,
+	PGTSIM_W_INVALID_BLOCK,
+	PGTSIM_W_UNPUBLISHED_TABLE,
+	PGTSIM_W_MEMMAP_OFFLINE,
+	PGTSIM_W_BLOCK_OFFLINE,
+	PGTSIM_W_COUNT,
+};
+
+struct pgtsim_weakness {
+	const char *name;         /* "memmap-offline" */
+	const char *knob, *value; /* the choice that is the weakness */
+	const char *releases;     /* "7.1 and later" */
+	const char *text;         /* what goes wrong, in a sentence without its stop */
+	const char *remedy;       /* what would be right, likewise */
+};
+
+/* The weaknesses by enum pgtsim_weakness_name, PGTSIM_W_COUNT of them. The table is constant. */
+PGTSIM_API const struct pgtsim_weakness *pgtsim_weaknesses(void);
 
 /* Fills a policy from a profile ("linux-6.1", "latest"). Returns 0 or -ENOENT (no such name). */
 PGTSIM_API int pgtsim_policy_init(struct pgtsim_policy *policy, const char *profile);
 
 /* Sets one knob by name. Returns 0, -ENOENT (no such knob) or -EINVAL (no such value). */
-PGTSIM_API int pgtsim_policy_set(struct pgtsim_policy *policy, const char *knob,
-				 const char *value);
+PGTSIM_API int pgtsim_policy_set(struct pgtsim_policy *policy, const char *knob, const char *value);
 
 /* The name of a knob's value; NULL if there is no such knob, or its field holds no such value. */
 PGTSIM_API const char *pgtsim_policy_get(const struct pgtsim_policy *policy, const char *knob);
+
+/* Whether a kernel that behaves so has this weakness. */
+PGTSIM_API bool pgtsim_policy_has_weakness(const struct pgtsim_policy *policy,
+					   enum pgtsim_weakness_name weakness);
+
+/*
+ * With KPTI the kernel's own leaves are not global: sets nG in prot[], vmemmap_page and
+ * vmemmap_block. The kernel decides that by CPU and command line, whatever the release.
+ */
+PGTSIM_API void pgtsim_policy_kpti(struct pgtsim_policy *policy);
 
 #ifdef __cplusplus
 }

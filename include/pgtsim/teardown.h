@@ -42,6 +42,19 @@ PGTSIM_API int pgtsim_unmap_range(struct pgtsim_pgtable *pgt, const struct pgtsi
 PGTSIM_API int pgtsim_free_tables(struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end,
 				  uint64_t floor, uint64_t ceiling);
 
+/*
+ * Frees the memory that the leaves of a run mapped: their bytes from `pa` on, which follow one
+ * another as the leaves do. It goes to the altmap, or if that is NULL to the page allocator
+ * `memory`, a block as one allocation of its order. Nothing is cleared and nothing invalidated:
+ * that comes before it. A wrong free is a violation, and that memory is not freed; so is memory
+ * that is freed while an entry of the run is not zero (with a checker) or while a translation to it
+ * may be cached. Returns 0, or -EINVAL (an empty run; nowhere to free to). Models
+ * free_hotplug_page_range().
+ */
+PGTSIM_API int pgtsim_run_free(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+			       uint64_t pa, struct pgtsim_memory *memory,
+			       struct pgtsim_altmap *altmap);
+
 /* ---- the gather ---- */
 
 /* Leaves whose memory waits: consecutive entries of one table, cleared, their frames likewise. */

@@ -153,15 +153,39 @@ static inline void pgtsim_assert_not_mapped_at(const struct pgtsim_machine *mach
 
 /* ---- caches, leaks, invariants ---- */
 
+enum { PGTSIM_TEST_SHOWN = 3 }; /* violations of one kind that are printed */
+
+/* The first violations of one kind from number `from` on, and how many more there are. */
+static inline void pgtsim_test_print_kind(const struct pgtsim_machine *machine, size_t from,
+					  enum pgtsim_violation_name name)
+{
+	const struct pgtsim_violation_kind *kind = pgtsim_violation_kind(name);
+	size_t count, found = 0;
+	const struct pgtsim_violation *v = pgtsim_violations(&machine->tlb, &count);
+
+	for (size_t i = from; i < count; i++) {
+		const char *level = pgtsim_level_name(&machine->geo, v[i].level);
+
+		if (v[i].name != name || found++ >= PGTSIM_TEST_SHOWN)
+			continue;
+		if (found == 1)
+			print_error("%s: %s; instead: %s\n", kind->name, kind->meaning,
+				    kind->instead);
+		print_error("  0x%016" PRIx64 " (%s): %s\n", v[i].va, level ? level : "-",
+			    v[i].text);
+	}
+	if (found > PGTSIM_TEST_SHOWN)
+		print_error("  … and %u more\n", (unsigned)(found - PGTSIM_TEST_SHOWN));
+}
+
+/* The violations from number `from` on, kind by kind. */
 static inline void pgtsim_test_print_violations(const struct pgtsim_machine *machine, size_t from)
 {
-	for (size_t i = from; i < machine->tlb.violation_count; i++) {
-		const struct pgtsim_violation *v = &machine->tlb.violations[i];
-		const struct pgtsim_violation_kind *kind = pgtsim_violation_kind(v->name);
-
-		print_error("%s 0x%016" PRIx64 ": %s: %s; instead: %s\n", kind->name, v->va,
-			    kind->meaning, v->text, kind->instead);
-	}
+	for (int name = 0; name < PGTSIM_V_COUNT; name++)
+		pgtsim_test_print_kind(machine, from, (enum pgtsim_violation_name)name);
+	if (machine->tlb.counts.violations > machine->tlb.violation_count)
+		print_error("%" PRIu64 " violations in all; only the first are kept\n",
+			    machine->tlb.counts.violations);
 }
 
 /* No TLB and no walk cache may hold what the tables no longer say; nothing was found so far. */
@@ -171,7 +195,7 @@ static inline void pgtsim_test_print_violations(const struct pgtsim_machine *mac
 static inline void pgtsim_assert_nothing_stale_at(struct pgtsim_machine *machine, const char *file,
 						  int line)
 {
-	if (!machine->tlb.cached) {
+	if (!machine->tlb.checker) {
 		print_error("the machine's checker is off\n");
 		_fail(file, line);
 		return;
@@ -214,7 +238,10 @@ static inline void pgtsim_assert_nothing_leaked_at(const struct pgtsim_machine *
 	_fail(file, line);
 }
 
-/* Two machines hold the same: tables, memory, sections, zones. Says which part differs. */
+/*
+ * Two machines hold the same: tables, memory, sections, zones. Says which part differs, and the first
+ * entry that does.
+ */
 #define pgtsim_assert_machines_equal(a, b)                                                         \
 	pgtsim_assert_machines_equal_at(a, b, __FILE__, __LINE__)
 
@@ -223,10 +250,16 @@ static inline void pgtsim_assert_machines_equal_at(const struct pgtsim_machine *
 						   const char *file, int line)
 {
 	const char *difference = pgtsim_machine_difference(a, b);
+	struct pgtsim_difference first;
 
 	if (!difference)
 		return;
 	print_error("the machines differ: %s\n", difference);
+	if (!strcmp(difference, "page table") &&
+	    pgtsim_pgtable_difference(&a->pgt, &b->pgt, &first))
+		print_error("  0x%016" PRIx64 " (%s): 0x%016" PRIx64 " and 0x%016" PRIx64 "\n",
+			    first.va, pgtsim_level_name(&a->geo, first.level), first.desc_a,
+			    first.desc_b);
 	_fail(file, line);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * trace: every event as one JSON object a line, the first line an object with the version.
- * Looks in; nothing in the house depends on it.
+ * Fields that are 0 and mean nothing for an operation are left out; the guide lists the others.
  */
 #ifndef PGTSIM_TRACE_H
 #define PGTSIM_TRACE_H
@@ -21,6 +21,7 @@ struct pgtsim_trace {
 	struct pgtsim_printer out;
 	const struct pgtsim_geometry *geo;
 	struct pgtsim_tlb *tlb;
+	struct pgtsim_end_observer end;
 };
 
 /* Starts tracing: prints the version line, then each event until pgtsim_trace_stop(). */

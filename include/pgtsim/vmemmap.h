@@ -25,7 +25,7 @@ struct pgtsim_vmemmap {
 	struct pgtsim_unused *unused; /* NULL at first; freed by pgtsim_vmemmap_fini() */
 };
 
-/* Frees what it kept; what is mapped stays mapped. */
+/* Frees the host memory of `unused`; what is mapped stays mapped. */
 PGTSIM_API void pgtsim_vmemmap_fini(struct pgtsim_vmemmap *vmemmap);
 
 /* The address of a frame's struct page: pfn_to_page(). */
@@ -40,9 +40,10 @@ enum { PGTSIM_POPULATE_PAGES = 1 /* base pages, never blocks */ };
 /*
  * Maps the struct pages in [start, end), bytes, rounded outwards to pages; with the 4K granule
  * blocks where the profile wants them. Memory comes from the altmap if one is given (and the
- * profile knows it), else from the page allocator. What is there already is kept.
+ * profile knows it), else from the page allocator. An entry that is there already is kept.
  * Returns 0, -EINVAL (empty, reversed, outside [vmemmap->start, vmemmap->end)), -ENOMEM: what was
- * populated before stays or is freed again, as the knob populate-failure says.
+ * populated before stays or is freed again, as the knob populate-failure says; -ENOBUFS (the host is
+ * out of memory).
  */
 PGTSIM_API int pgtsim_vmemmap_populate(struct pgtsim_vmemmap *vmemmap, uint64_t start,
 				       uint64_t end, struct pgtsim_altmap *altmap, unsigned flags);

@@ -1,139 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* The commands cost and compare. */
+/* The command compare. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "measure.h"
-#include "run.h"
-#include "scenario.h"
+#include "options.h"
+#include "scenario/runner.h"
 
-struct arguments {
-	const char *command;
-	const char *file[2];
-	unsigned files;
+struct compare_arguments {
 	uint64_t tolerance; /* percent */
-	const char *only;   /* names, with commas; NULL: all */
+	const char *only;   /* names, with commas, that are shown and judged; NULL: see judged() */
 	bool json;
 	struct pgtsim_cost_model model;
 };
-
-static const char *value_of(const char *argument, const char *option)
-{
-	size_t length = strlen(option);
-
-	return strncmp(argument, option, length) ? NULL : argument + length;
-}
-
-static int unexpected(const struct arguments *a, const char *argument)
-{
-	fprintf(stderr, "pgtsim %s: unexpected '%s'; see pgtsim %s --help\n", a->command, argument,
-		a->command);
-	return -EINVAL;
-}
-
-static int parse_one(struct arguments *a, const char *argument, unsigned files)
-{
-	const char *value;
-
-	if (!strcmp(argument, "--json"))
-		a->json = true;
-	else if ((value = value_of(argument, "--cost=")))
-		return measure_model(a->command, value, &a->model);
-	else if (files == 2 && (value = value_of(argument, "--only=")))
-		a->only = value;
-	else if (files == 2 && (value = value_of(argument, "--tolerance="))) {
-		if (!scenario_number(value, &a->tolerance) || a->tolerance > 1000000)
-			return unexpected(a, argument);
-	} else if (argument[0] == '-' || a->files == files)
-		return unexpected(a, argument);
-	else
-		a->file[a->files++] = argument;
-	return 0;
-}
-
-/* Reads the arguments of a command that wants this many files. */
-static int parse(struct arguments *a, const char *command, unsigned files, int argc, char **argv)
-{
-	*a = (struct arguments){ .command = command };
-	pgtsim_cost_model_init(&a->model);
-	for (int i = 1; i < argc; i++) {
-		int ret = parse_one(a, argv[i], files);
-
-		if (ret)
-			return ret;
-	}
-	if (a->files == files)
-		return 0;
-	fprintf(stderr, "pgtsim %s: which scenario? see pgtsim %s --help\n", command, command);
-	return -EINVAL;
-}
-
-static bool has(int argc, char **argv, const char *option)
-{
-	for (int i = 1; i < argc; i++)
-		if (!strcmp(argv[i], option))
-			return true;
-	return false;
-}
-
-/* ---- cost ---- */
-
-static const char cost_help[] =
-	"pgtsim cost [OPTIONS] FILE[@PROFILE]   what a scenario counts, and what it would take\n"
-	"\n"
-	"  --cost=NAME=NUMBER,...   change constants of the cost model\n"
-	"  --model                  print the constants, with their defaults and sources\n"
-	"  --json                   one JSON object\n"
-	"\n"
-	"Costs are in nanoseconds: cost.time is the sum, what the CPU that does the work takes;\n"
-	"cost.refills what all CPUs together lose as they fill their TLBs again. Counters are\n"
-	"those of the whole scenario, or from its last reset-stats on.\n";
-
-static void print_cost(const struct measure *m, bool json)
-{
-	const char *name;
-
-	for (size_t i = 0; (name = measure_name(i)); i++)
-		if (json)
-			printf("%s\"%s\":%" PRIu64, i ? "," : "{", name, measure_value(m, i));
-		else
-			printf("%-20s %15" PRIu64 "\n", name, measure_value(m, i));
-	if (json)
-		printf("}\n");
-}
-
-int command_cost(int argc, char **argv)
-{
-	struct arguments a;
-	struct measure m;
-	int status;
-
-	if (has(argc, argv, "--help"))
-		return fputs(cost_help, stdout), RUN_OK;
-	if (argc == 2 && has(argc, argv, "--model"))
-		return measure_print_model(), RUN_OK;
-	if (parse(&a, "cost", 1, argc, argv))
-		return RUN_BAD_SCENARIO;
-	status = measure_file(a.file[0], &a.model, &m);
-	if (status == RUN_OK)
-		print_cost(&m, a.json);
-	return status;
-}
-
-/* ---- compare ---- */
-
-static const char compare_help[] =
-	"pgtsim compare [OPTIONS] A[@PROFILE] B[@PROFILE]   does scenario B cost more than A?\n"
-	"\n"
-	"  --tolerance=PERCENT      how much more is no matter (default: 0)\n"
-	"  --only=NAME,...          look at these alone: counters or costs\n"
-	"  --cost=NAME=NUMBER,...   change constants of the cost model\n"
-	"  --json                   one JSON object a line\n"
-	"\n"
-	"Prints what differs. Exit status: 0 nothing grew beyond the tolerance; 1 something did, or\n"
-	"a scenario failed; 2 a scenario or the command line is wrong.\n";
 
 static bool in_list(const char *list, const char *name)
 {
@@ -145,7 +26,7 @@ static bool in_list(const char *list, const char *name)
 	return false;
 }
 
-/* Whether every name of the list is a counter or a cost. */
+/* True if every name in the list is a counter or a cost. */
 static bool names_known(const char *list)
 {
 	const char *name = list;
@@ -174,47 +55,146 @@ static bool grew(uint64_t before, uint64_t after, uint64_t tolerance)
 	return !before || (double)(after - before) * 100 > (double)before * (double)tolerance;
 }
 
-static void print_difference(const struct arguments *a, const char *name, uint64_t before,
-			     uint64_t after, bool more)
+/* What decides: what --only names, else the time. All other differences are only shown. */
+static bool judged(const struct compare_arguments *a, const char *name)
 {
-	double change = before ? ((double)after / (double)before - 1) * 100 : 0;
-
-	if (a->json)
-		printf("{\"name\":\"%s\",\"a\":%" PRIu64 ",\"b\":%" PRIu64 ",\"grew\":%s}\n", name,
-		       before, after, more ? "true" : "false");
-	else if (before)
-		printf("%-20s %15" PRIu64 " %15" PRIu64 " %+9.1f%%%s\n", name, before, after,
-		       change, more ? "  more" : "");
-	else
-		printf("%-20s %15" PRIu64 " %15" PRIu64 " %10s%s\n", name, before, after, "",
-		       more ? "  more" : "");
+	return in_list(a->only ? a->only : "cost.time", name);
 }
 
-int command_compare(int argc, char **argv)
+/* A counter, or a cost in units for people, in 15 columns. */
+static void print_value(size_t index, uint64_t value)
 {
-	struct measure m[2];
-	struct arguments a;
+	if (measure_is_counter(index))
+		printf(" %15" PRIu64, value);
+	else
+		printf("        %s", measure_column(value > UINT64_MAX / 1000 ? UINT64_MAX :
+									     value * 1000)
+					     .text);
+}
+
+static void print_difference(const struct compare_arguments *a, size_t index, uint64_t before,
+			     uint64_t after, bool more)
+{
+	const char *name = measure_name(index);
+
+	if (a->json) {
+		printf("{\"name\":\"%s\",\"a\":%" PRIu64 ",\"b\":%" PRIu64 ",\"grew\":%s}\n", name,
+		       before, after, more ? "true" : "false");
+		return;
+	}
+	printf("%-20s", name);
+	print_value(index, before);
+	print_value(index, after);
+	if (before)
+		printf(" %+9.1f%%", ((double)after / (double)before - 1) * 100);
+	else
+		printf(" %10s", "");
+	printf("%s\n", more ? "  more" : "");
+}
+
+/* Prints what differs. Returns true if something that is judged grew. */
+static bool print_differences(const struct compare_arguments *a, const struct measure m[2])
+{
+	bool any = false, more = false;
 	const char *name;
-	bool more = false;
 
-	if (has(argc, argv, "--help"))
-		return fputs(compare_help, stdout), RUN_OK;
-	if (parse(&a, "compare", 2, argc, argv) || (a.only && !names_known(a.only)))
-		return RUN_BAD_SCENARIO;
+	for (size_t i = 0; (name = measure_name(i)); i++) {
+		uint64_t before = measure_value(&m[0], i), after = measure_value(&m[1], i);
+		bool this_more = judged(a, name) && grew(before, after, a->tolerance);
+
+		if (before == after || (a->only ? !in_list(a->only, name) : measure_is_bound(i)))
+			continue;
+		print_difference(a, i, before, after, this_more);
+		any = true;
+		more |= this_more;
+	}
+	if (any && !a->json && !a->only) {
+		printf("\nJudged: cost.time, which leaves out cost.refills.\n");
+		measure_print_left_out();
+	}
+	return more;
+}
+
+static int command_compare(int argc, char **argv)
+{
+	struct compare_arguments a = { .json = false };
+	struct cli_words files;
+	struct measure m[2];
+	int status;
+
+	pgtsim_cost_model_init(&a.model);
+	status = cli_parse(&cli_compare, argc, argv, &a, &files);
+	if (status != CLI_CONTINUE)
+		return status;
 	for (unsigned i = 0; i < 2; i++) {
-		int status = measure_file(a.file[i], &a.model, &m[i]);
-
+		status = measure_file(files.word[i], &a.model, &m[i]);
 		if (status)
 			return status;
 	}
-	for (size_t i = 0; (name = measure_name(i)); i++) {
-		uint64_t before = measure_value(&m[0], i), after = measure_value(&m[1], i);
-		bool this_more = grew(before, after, a.tolerance);
-
-		if (before == after || (a.only && !in_list(a.only, name)))
-			continue;
-		print_difference(&a, name, before, after, this_more);
-		more |= this_more;
-	}
-	return more ? RUN_FAILED : RUN_OK;
+	return print_differences(&a, m) ? RUN_FAILED : RUN_OK;
 }
+
+static int take_cost(void *arguments, const char *value)
+{
+	return measure_model("compare", value, &((struct compare_arguments *)arguments)->model);
+}
+
+static int take_only(void *arguments, const char *value)
+{
+	((struct compare_arguments *)arguments)->only = value;
+	return names_known(value) ? 0 : -EINVAL;
+}
+
+static int take_tolerance(void *arguments, const char *value)
+{
+	struct compare_arguments *a = arguments;
+
+	if (scenario_number(value, &a->tolerance) && a->tolerance <= 1000000)
+		return 0;
+	fprintf(stderr, "pgtsim compare: --tolerance wants a percentage up to 1000000, not '%s'\n",
+		value);
+	return -EINVAL;
+}
+
+static const struct cli_option options[] = {
+	{ .name = "tolerance",
+	  .value = "PERCENT",
+	  .kind = CLI_TAKE,
+	  .take = take_tolerance,
+	  .meaning = "how much more is no matter (default: 0)" },
+	{ .name = "only",
+	  .value = "NAME,...",
+	  .kind = CLI_TAKE,
+	  .take = take_only,
+	  .meaning = "look at these alone, counters or costs (default: print all,\n"
+		     "judge cost.time)" },
+	{ .name = "cost",
+	  .value = "NAME=NUMBER,...",
+	  .kind = CLI_TAKE,
+	  .take = take_cost,
+	  .meaning = "change constants of the cost model" },
+	{ .name = "json",
+	  .kind = CLI_FLAG,
+	  .offset = offsetof(struct compare_arguments, json),
+	  .meaning = "one JSON object a line" },
+	{ .name = NULL },
+};
+
+const struct cli_command cli_compare = {
+	.name = "compare",
+	.summary = "whether one scenario costs more than another",
+	.usage =
+		"pgtsim compare [OPTIONS] A[@CHANGES] B[@CHANGES]   does scenario B cost more than A?\n",
+	.options = options,
+	.notes =
+		"CHANGES to the scenario's machine: a profile, keys, or both: @linux-6.1,flush=per-leaf or\n"
+		"@memmap-on-memory=on,repeat-tlbi=on. Or a kernel: @mine.so or @mine.so,blocks=on, with what\n"
+		"pgtsim kernel build made.\n"
+		"Prints what differs. Exit status: 0 what is judged did not grow beyond the tolerance; 1 it\n"
+		"did, or a scenario failed; 2 a scenario or the command line is wrong. What shrinks never\n"
+		"fails.\n",
+	.wanted = "which two scenarios?",
+	.least = 2,
+	.most = 2,
+	.run = command_compare,
+};

@@ -1,21 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 #include "explore.h"
 
+#include <pgtsim/protect.h>
+
 #include <assert.h>
 #include <errno.h>
 
 static_assert((int)SCENARIO_ACTORS_MAX == (int)PGTSIM_ACTORS_MAX,
 	      "what can be written can be explored");
 
+/* Defaults: the bound of `explore`, and the number of schedules of `explore random`. */
+enum { DEFAULT_BOUND = 2000000, DEFAULT_RUNS = 10000 };
+
 /* An actor of the scenario: the library's, with what it works on. */
 struct player {
-	struct pgtsim_actor_range range;
+	struct pgtsim_actor_range range; /* the first member: what the library's actors take */
+	uint64_t value;                  /* of vmap the PA, of poke the descriptor */
+	unsigned choice;                 /* of protect the change, of poke the level */
 	uint64_t va[SCENARIO_ARGS_MAX];
 	struct pgtsim_actor_accesses accesses;
 };
 
 struct stage {
-	const struct run *run;
+	struct run *run;
 	const struct scenario_command *explore;
 	struct run again; /* of the schedule under way */
 	struct run_options options;
@@ -39,6 +46,88 @@ static void teardown(void *ctx, struct pgtsim_machine *machine)
 
 	(void)machine;
 	run_end(&stage->again);
+}
+
+/* ---- actors of the command's own ---- */
+
+static int act_vmap(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg)
+{
+	const struct player *player = arg;
+
+	(void)actor;
+	return pgtsim_vmap(&machine->pgt, player->range.start, player->value, player->range.size,
+			   true);
+}
+
+static int act_protect(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg)
+{
+	const struct player *player = arg;
+
+	(void)actor;
+	return pgtsim_protect(&machine->pgt, player->range.start, player->range.size,
+			      (enum pgtsim_protect)player->choice, false);
+}
+
+static int act_poke(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg)
+{
+	const struct player *player = arg;
+
+	(void)actor;
+	return pgtsim_poke(&machine->pgt, (int)player->choice, player->range.start, player->value);
+}
+
+/* Any of them with the lock that ptdump takes, so that they exclude each other. */
+#define LOCKED(act)                                                                              \
+	static int act##_locked(struct pgtsim_actor *actor, struct pgtsim_machine *machine,      \
+				void *arg)                                                       \
+	{                                                                                        \
+		int ret;                                                                         \
+												 \
+		pgtsim_actor_lock(actor, PGTSIM_LOCK_HOTPLUG);                                   \
+		ret = act(actor, machine, arg);                                                  \
+		pgtsim_actor_unlock(actor, PGTSIM_LOCK_HOTPLUG);                                 \
+		return ret;                                                                      \
+	}
+LOCKED(act_vmap)
+LOCKED(act_protect)
+LOCKED(act_poke)
+
+/* Whether a leaf is what the change makes of it. */
+static bool is_protected(const struct pgtsim_machine *machine, uint64_t va, unsigned what)
+{
+	struct pgtsim_translation at;
+	bool valid = !pgtsim_translate(&machine->pgt, va, &at);
+	bool nx = at.desc & PGTSIM_DESC_PXN;
+
+	switch (what) {
+	case PGTSIM_PROTECT_RO:
+		return at.desc & PGTSIM_DESC_AP2;
+	case PGTSIM_PROTECT_RW:
+		return !(at.desc & PGTSIM_DESC_AP2);
+	case PGTSIM_PROTECT_X:
+		return !nx;
+	case PGTSIM_PROTECT_NX:
+		return nx;
+	case PGTSIM_PROTECT_INVALID:
+		return !valid;
+	default:
+		return valid;
+	}
+}
+
+/* What was set must be there at the end, whatever the others have changed meanwhile. */
+static void check_protect(struct pgtsim_machine *machine, int result, void *arg)
+{
+	const struct player *player = arg;
+	uint64_t page = pgtsim_page_size(&machine->geo);
+
+	for (uint64_t at = 0; !result && at < player->range.size; at += page)
+		if (!is_protected(machine, player->range.start + at, player->choice)) {
+			pgtsim_tlb_violation(&machine->tlb, PGTSIM_V_MAPPING_LOST,
+					     player->range.start + at, PGTSIM_PTE,
+					     "a change of its attributes was overwritten by another");
+			return;
+		}
 }
 
 /* ---- what an actor works on ---- */
@@ -88,9 +177,36 @@ static int pages(struct stage *stage, const struct scenario_command *command, st
 	uint64_t count = command->args[3].number;
 
 	if (count > UINT64_MAX >> shift)
-		return -EINVAL;
+		return run_refuse(stage->run, -EINVAL, "there are not so many pages of addresses");
 	player->range.size = count << shift;
 	return run_address(stage->run, &command->args[2], &player->range.start);
+}
+
+static int vmap(struct stage *stage, const struct scenario_command *command, struct player *player)
+{
+	player->value = command->args[3].number;
+	player->range.size = command->args[4].number;
+	return run_address(stage->run, &command->args[2], &player->range.start);
+}
+
+static int protect(struct stage *stage, const struct scenario_command *command,
+		   struct player *player)
+{
+	player->choice = command->args[4].choice;
+	return va_and_size(stage, command, player);
+}
+
+static int poke(struct stage *stage, const struct scenario_command *command, struct player *player)
+{
+	static const int levels[] = {
+		[SCENARIO_LEVEL_PGD] = PGTSIM_PGD, [SCENARIO_LEVEL_P4D] = PGTSIM_P4D,
+		[SCENARIO_LEVEL_PUD] = PGTSIM_PUD, [SCENARIO_LEVEL_PMD] = PGTSIM_PMD,
+		[SCENARIO_LEVEL_PTE] = PGTSIM_PTE,
+	};
+
+	player->choice = (unsigned)levels[command->args[2].choice];
+	player->value = command->args[4].number;
+	return run_address(stage->run, &command->args[3], &player->range.start);
 }
 
 static int addresses(struct stage *stage, const struct scenario_command *command,
@@ -109,16 +225,27 @@ static const struct {
 	int (*read)(struct stage *stage, const struct scenario_command *command,
 		    struct player *player);
 	struct pgtsim_actor_spec spec;
+	int (*locked)(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg);
 } kinds[] = {
-	[SCENARIO_ACTOR_ADD] = { physical, { .run = pgtsim_actor_add } },
-	[SCENARIO_ACTOR_REMOVE] = { physical, { .run = pgtsim_actor_remove } },
-	[SCENARIO_ACTOR_UNMAP] = { unmap, { .run = pgtsim_actor_unmap } },
-	[SCENARIO_ACTOR_VMEMMAP_FREE] = { start_and_end, { .run = pgtsim_actor_vmemmap_free } },
+	[SCENARIO_ACTOR_ADD] = { physical, { .run = pgtsim_actor_add }, NULL },
+	[SCENARIO_ACTOR_REMOVE] = { physical, { .run = pgtsim_actor_remove }, NULL },
+	[SCENARIO_ACTOR_UNMAP] = { unmap, { .run = pgtsim_actor_unmap }, NULL },
+	[SCENARIO_ACTOR_VMEMMAP_FREE] = { start_and_end, { .run = pgtsim_actor_vmemmap_free }, NULL },
 	[SCENARIO_ACTOR_VMALLOC] = { pages,
 				     { .run = pgtsim_actor_vmalloc,
-				       .check = pgtsim_actor_vmalloc_check } },
-	[SCENARIO_ACTOR_PTDUMP] = { va_and_size, { .run = pgtsim_actor_ptdump_unlocked } },
-	[SCENARIO_ACTOR_ACCESS] = { addresses, { .run = pgtsim_actor_access } },
+				       .check = pgtsim_actor_vmalloc_check },
+				     NULL },
+	[SCENARIO_ACTOR_PTDUMP] = { va_and_size,
+				    { .run = pgtsim_actor_ptdump_unlocked },
+				    pgtsim_actor_ptdump },
+	[SCENARIO_ACTOR_ACCESS] = { addresses, { .run = pgtsim_actor_access }, NULL },
+	[SCENARIO_ACTOR_VMAP] = { vmap,
+				  { .run = act_vmap, .check = pgtsim_actor_vmalloc_check },
+				  act_vmap_locked },
+	[SCENARIO_ACTOR_PROTECT] = { protect,
+				     { .run = act_protect, .check = check_protect },
+				     act_protect_locked },
+	[SCENARIO_ACTOR_POKE] = { poke, { .run = act_poke }, act_poke_locked },
 };
 
 static int make_actor(struct stage *stage, const struct scenario_command *command, size_t i)
@@ -131,14 +258,14 @@ static int make_actor(struct stage *stage, const struct scenario_command *comman
 	actor->name = command->args[0].word;
 	actor->arg = kind == SCENARIO_ACTOR_ACCESS ? (void *)&player->accesses : &player->range;
 	if (scenario_option(command, SCENARIO_KEY_LOCK))
-		actor->run = pgtsim_actor_ptdump;
+		actor->run = kinds[kind].locked;
 	return kinds[kind].read(stage, command, player);
 }
 
 /* ---- exploring ---- */
 
-/* What was found, on the machine for `check` and `expect`, and in words. */
-static int conclude(const struct run *run, struct pgtsim_exploration *found)
+/* Reports the result on the machine, for `check` and `expect`, and prints it. */
+static int conclude(struct run *run, struct pgtsim_exploration *found)
 {
 	struct pgtsim_tlb *tlb = &run->machine->tlb;
 	const struct pgtsim_violation *violation = &found->violation;
@@ -150,34 +277,68 @@ static int conclude(const struct run *run, struct pgtsim_exploration *found)
 		pgtsim_tlb_violation(tlb, violation->name, violation->va, violation->level, "%s",
 				     violation->text);
 	pgtsim_exploration_print(found, &run->options->out);
-	if (found->result)
-		pgtsim_printf(&run->options->out, "%s fails: %s\n",
-			      found->names[found->result_actor], name ? name : "an error");
+	if (!found->result)
+		return 0;
+	run_refuse(run, found->result, "the actor %s fails: %s", found->names[found->result_actor],
+		   pgtsim_error_meaning(found->result));
+	pgtsim_printf(&run->options->out, "%s fails: %s (%s)\n", found->names[found->result_actor],
+		      pgtsim_error_meaning(found->result), name ? name : "an error");
 	return found->result;
+}
+
+/* Fills in the configuration from the command's options. */
+static void read_options(const struct scenario_command *command,
+			 struct pgtsim_explore_config *config)
+{
+	const struct scenario_value *bound = scenario_option(command, SCENARIO_KEY_BOUND);
+	const struct scenario_value *schedule = scenario_option(command, SCENARIO_KEY_SCHEDULE);
+	const struct scenario_value *most = scenario_option(command, SCENARIO_KEY_PREEMPTIONS);
+	const struct scenario_value *seed = scenario_option(command, SCENARIO_KEY_SEED);
+	const struct scenario_value *runs = scenario_option(command, SCENARIO_KEY_RUNS);
+
+	config->bound = bound ? bound->number : DEFAULT_BOUND;
+	config->schedule = schedule ? schedule->word : NULL;
+	config->limit_preemptions = most != NULL;
+	config->preemptions = most ? (unsigned)most->number : 0;
+	if (!scenario_option(command, SCENARIO_KEY_RANDOM))
+		return;
+	config->seed = seed ? seed->number : 1;
+	config->runs = runs ? runs->number : DEFAULT_RUNS;
+}
+
+/* Explores. If the given schedule cannot run as written, the reason says why. */
+static int explore(struct run *run, const struct scenario_command *command,
+		   const struct pgtsim_explore_config *config, struct pgtsim_exploration *found)
+{
+	const struct run_options *options = run->options;
+	int ret = options->explore ? options->explore(options->explore_ctx, run, command->line,
+						      config, found) :
+				     pgtsim_explore(config, found);
+
+	if (ret && *found->problem)
+		return run_refuse(run, ret, "%s", found->problem);
+	return ret;
 }
 
 int explore_actors(struct run *run, const struct scenario_command *command)
 {
-	const struct scenario_value *bound = scenario_option(command, SCENARIO_KEY_BOUND);
-	const struct scenario_value *schedule = scenario_option(command, SCENARIO_KEY_SCHEDULE);
 	struct stage stage = { .run = run, .explore = command };
 	struct pgtsim_explore_config config = {
 		.setup = setup,
 		.teardown = teardown,
 		.ctx = &stage,
 		.actors = stage.actors,
-		.bound = bound ? bound->number : 0,
-		.schedule = schedule ? schedule->word : NULL,
 	};
-	struct pgtsim_exploration found;
+	struct pgtsim_exploration found = { 0 };
 	size_t actors[SCENARIO_ACTORS_MAX];
 	int ret = 0;
 
+	read_options(command, &config);
 	config.actor_count = scenario_actors(run->scenario, command, actors);
 	for (size_t i = 0; !ret && i < config.actor_count; i++)
 		ret = make_actor(&stage, &run->scenario->commands[actors[i]], i);
 	if (!ret)
-		ret = pgtsim_explore(&config, &found);
+		ret = explore(run, command, &config, &found);
 	if (ret)
 		return ret;
 	ret = conclude(run, &found);

@@ -5,12 +5,13 @@
 #ifndef PGTSIM_CLI_EXPLORE_H
 #define PGTSIM_CLI_EXPLORE_H
 
-#include "run.h"
+#include "scenario/runner.h"
 
 /*
- * Explores the actors before this command on the machine as it is now, and prints what it found.
- * The machine is left as it is; a schedule that failed is noted as a violation. Returns 0, what
- * pgtsim_explore() returned, or the error of the first actor that ever returned one.
+ * Explores the actors before this command, each schedule on a copy of the machine as it is now, and
+ * prints the result. The machine itself does not change; if a schedule failed, a violation is
+ * reported on it. Returns 0, the error of pgtsim_explore(), or the first error that an actor
+ * returned.
  */
 int explore_actors(struct run *run, const struct scenario_command *command);
 

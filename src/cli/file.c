@@ -5,8 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-enum { FIRST_ROOM = 1 << 16 };
+#include "scenario/runner.h"
+
+enum {
+	FIRST_ROOM = 1 << 16,
+	LARGEST = 1 << 28, /* more than any scenario, trace of one or recording has */
+};
 
 static int read_all(FILE *file, char **text, size_t *length)
 {
@@ -20,6 +26,10 @@ static int read_all(FILE *file, char **text, size_t *length)
 		*length += fread(buffer + *length, 1, room - *length - 1, file);
 		if (*length < room - 1)
 			break;
+		if (room == LARGEST) {
+			free(buffer);
+			return -EFBIG;
+		}
 		larger = realloc(buffer, 2 * room);
 		if (!larger)
 			free(buffer);
@@ -51,6 +61,18 @@ int file_read(const char *path, char **text, size_t *length)
 	return ret;
 }
 
+/* Returns 0 for a regular file, else -EISDIR, -ENODEV or why there is none. */
+static int check_regular(const char *path)
+{
+	struct stat status;
+
+	if (stat(path, &status))
+		return -errno;
+	if (S_ISDIR(status.st_mode))
+		return -EISDIR;
+	return S_ISREG(status.st_mode) ? 0 : -ENODEV;
+}
+
 int file_read_beside(void *path, const char *name, char **text, size_t *length)
 {
 	const char *beside = path, *slash = strrchr(beside, '/');
@@ -61,7 +83,9 @@ int file_read_beside(void *path, const char *name, char **text, size_t *length)
 	if (joined) {
 		memcpy(joined, beside, directory);
 		strcpy(joined + directory, name);
-		ret = file_read(joined, text, length);
+		ret = check_regular(joined);
+		if (!ret)
+			ret = file_read(joined, text, length);
 	}
 	free(joined);
 	return ret;
@@ -71,12 +95,14 @@ int file_flush(FILE *file)
 {
 	if (fflush(file))
 		return errno;
-	/* What an earlier write lost no longer shows in the result of a flush. */
+	/* An earlier write may have failed; fflush() does not report that again. */
 	return ferror(file) ? EIO : 0;
 }
 
 int file_complain(const char *path, int error)
 {
-	fprintf(stderr, "%s: %s\n", path, strerror(error));
-	return 2;
+	bool memory = error == ENOMEM || error == ENOBUFS;
+
+	fprintf(stderr, "%s: %s\n", path, memory ? RUN_NO_MEMORY_TEXT : run_file_reason(error));
+	return memory ? RUN_NO_MEMORY : RUN_BAD_SCENARIO;
 }

@@ -1,278 +1,82 @@
 /* SPDX-License-Identifier: MIT */
-#include "gallery.h"
+/* The command gallery. */
+#include "gallery/gallery.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-/* ---- the opening comment ---- */
+#include "host_limits.h"
+#include "kernel/kernel.h"
+#include "options.h"
 
-static const char *next_line(const char *line)
-{
-	line += strcspn(line, "\n");
-	return *line ? line + 1 : line;
-}
-
-/* The first line of the opening comment that begins with `start`; NULL if there is none. */
-static const char *comment_line(const char *text, const char *start)
-{
-	while (*text == '#' && strncmp(text, start, strlen(start)) != 0)
-		text = next_line(text);
-	return *text == '#' ? text : NULL;
-}
-
-void gallery_value(const struct gallery_file *file, const char *key, char *value, size_t size)
-{
-	char start[32];
-	const char *line;
-
-	snprintf(start, sizeof(start), "# %s: ", key);
-	line = comment_line(file->text, start);
-	*value = '\0';
-	if (line) {
-		line += strlen(start);
-		snprintf(value, size, "%.*s", (int)strcspn(line, "\n"), line);
-	}
-}
-
-static void title_of(const struct gallery_pair *pair, char *title, size_t size)
-{
-	char id[16];
-
-	snprintf(id, sizeof(id), "B%u", pair->number);
-	gallery_value(&pair->bad, id, title, size);
-}
-
-const struct gallery_pair *gallery_find(const char *id)
-{
-	const struct gallery_pair *pair = gallery_pairs;
-	char *end;
-	unsigned long number;
-
-	if ((*id != 'b' && *id != 'B') || id[1] < '1' || id[1] > '9')
-		return NULL;
-	number = strtoul(id + 1, &end, 10);
-	while (pair->number && pair->number != number)
-		pair++;
-	return *end || !pair->number ? NULL : pair;
-}
-
-/* ---- running one ---- */
-
-static void add_name(struct gallery_verdict *verdict, const char *name)
-{
-	size_t used = strlen(verdict->found);
-
-	snprintf(verdict->found + used, sizeof(verdict->found) - used, "%s%s", used ? " " : "",
-		 name);
-}
-
-/* The violations by name, each once, in the order in which they were found. */
-static void name_violations(const struct pgtsim_tlb *tlb, struct gallery_verdict *verdict)
-{
-	bool named[PGTSIM_V_COUNT] = { false };
-
-	for (size_t i = 0; i < tlb->violation_count; i++) {
-		enum pgtsim_violation_name name = tlb->violations[i].name;
-
-		if (!named[name])
-			add_name(verdict, pgtsim_violation_kind(name)->name);
-		named[name] = true;
-	}
-}
-
-/* What a run found by its last command; nothing if another one ended it. */
-static void name_findings(const struct run *run, struct gallery_verdict *verdict)
-{
-	const struct scenario *scenario = run->scenario;
-	const struct scenario_command *last = &scenario->commands[scenario->command_count - 1];
-
-	if (verdict->status == RUN_OK)
-		add_name(verdict, "nothing");
-	else if (run->next < scenario->command_count)
-		return;
-	else if (last->kind == SCENARIO_CHECK)
-		name_violations(&run->machine->tlb, verdict);
-	else if (last->kind == SCENARIO_EXPECT)
-		add_name(verdict, last->args[0].counter->name);
-}
-
-static void play(const struct scenario *scenario, const struct run_options *options,
-		 struct gallery_verdict *verdict)
-{
-	struct run run;
-
-	verdict->status = run_start(&run, scenario, options, &verdict->error);
-	if (verdict->status == RUN_OK)
-		verdict->status = run_rest(&run, &verdict->error);
-	name_findings(&run, verdict);
-	run_end(&run);
-}
-
-void gallery_play(const struct gallery_file *file, const struct pgtsim_printer *out,
-		  struct run_watcher *watchers, struct gallery_verdict *verdict)
-{
-	const struct run_options options = { .out = *out, .watchers = watchers };
-	struct scenario scenario;
-	struct scenario_error syntax;
-	char finds[sizeof(verdict->found)];
-
-	*verdict = (struct gallery_verdict){ .status = RUN_BAD_SCENARIO };
-	gallery_value(file, "finds", finds, sizeof(finds));
-	if (scenario_parse(&scenario, file->text, file->length, &syntax)) {
-		verdict->error.line = syntax.line;
-		snprintf(verdict->error.message, sizeof(verdict->error.message), "%s",
-			 syntax.message);
-		return;
-	}
-	play(&scenario, &options, verdict);
-	scenario_free(&scenario);
-	verdict->as_told = *finds && !strcmp(finds, verdict->found);
-}
-
-/* ---- the list ---- */
-
-void gallery_list(const struct pgtsim_printer *out)
-{
-	for (const struct gallery_pair *pair = gallery_pairs; pair->number; pair++) {
-		char title[80];
-
-		title_of(pair, title, sizeof(title));
-		pgtsim_printf(out, "B%-3u %s\n", pair->number, title);
-	}
-}
-
-/* ---- one pair ---- */
-
-/* Prints commands as they are run, and what they print further in. */
-struct teller {
-	struct run_watcher watcher;
-	struct pgtsim_printer out;
-	bool in_line;
+struct gallery_arguments {
+	const char *kernel;
 };
 
-static void print_inwards(void *ctx, const char *text)
+static int run_kernel(const char *path)
 {
-	struct teller *teller = ctx;
+	struct kernel kernel;
+	int status = kernel_open_or_complain(&kernel, path);
 
-	while (*text) {
-		size_t length = strcspn(text, "\n");
-		bool ends = text[length] == '\n';
-
-		if (!teller->in_line)
-			pgtsim_printf(&teller->out, "      ");
-		pgtsim_printf(&teller->out, "%.*s", (int)length, text);
-		if (ends)
-			pgtsim_printf(&teller->out, "\n");
-		teller->in_line = !ends;
-		text += length + ends;
-	}
+	if (status != RUN_OK)
+		return status;
+	kernel.run.leaves_out_knobs = true;
+	status = gallery_run_kernel(gallery_pairs, &kernel.run, cli_out);
+	kernel_close(&kernel);
+	return status;
 }
 
-static void tell_command(struct run_watcher *watcher, struct run *run,
-			 const struct scenario_command *command)
+static int command_gallery(int argc, char **argv)
 {
-	struct teller *teller = (struct teller *)(void *)watcher;
+	const struct gallery_pair *pair;
+	struct cli_words words;
+	const char *id;
+	struct gallery_arguments arguments = { NULL };
+	int status = cli_parse(&cli_gallery, argc, argv, &arguments, &words);
 
-	(void)run;
-	pgtsim_printf(&teller->out, "    %s\n", command->source);
+	if (status != CLI_CONTINUE)
+		return status;
+	if (arguments.kernel && words.count)
+		return fprintf(stderr, "pgtsim gallery: --kernel runs all; leave out '%s'\n",
+			       words.word[0]),
+		       RUN_BAD_SCENARIO;
+	if (arguments.kernel)
+		return run_kernel(arguments.kernel);
+	if (!words.count)
+		return gallery_list(cli_out), RUN_OK;
+	id = words.word[0];
+	if (!strcmp(id, "all"))
+		return limits_catch_interrupt(),
+		       gallery_run_all(gallery_pairs, cli_out, limits_stop);
+	pair = gallery_find(id);
+	if (!pair)
+		return fprintf(stderr, "pgtsim gallery: there is no '%s'; see pgtsim gallery\n",
+			       id),
+		       RUN_BAD_SCENARIO;
+	return gallery_tell(pair, cli_out);
 }
 
-/* The comment's lines between the title and the first "#" alone after it. */
-static void tell_story(const struct gallery_file *file, const struct pgtsim_printer *out)
-{
-	const char *line = strstr(file->text, "\n#\n");
+static const struct cli_option options[] = {
+	{ .name = "kernel",
+	  .value = "FILE",
+	  .kind = CLI_WORD,
+	  .offset = offsetof(struct gallery_arguments, kernel),
+	  .meaning = "run each bad scenario on the functions of a kernel tree, and say\n"
+		     "whether its defect shows there: see pgtsim kernel --help" },
+	{ .name = NULL },
+};
 
-	if (!line)
-		return;
-	for (line += 3; line[0] == '#' && line[1] == ' '; line = next_line(line))
-		pgtsim_printf(out, "%.*s\n", (int)strcspn(line, "\n") - 2, line + 2);
-}
-
-static void tell_value(const struct gallery_file *file, const char *key,
-		       const struct pgtsim_printer *out)
-{
-	char value[128];
-
-	gallery_value(file, key, value, sizeof(value));
-	if (*value)
-		pgtsim_printf(out, "%s: %s\n", key, value);
-}
-
-static void tell_defect(const struct gallery_pair *pair, const struct pgtsim_printer *out)
-{
-	char title[80];
-
-	title_of(pair, title, sizeof(title));
-	pgtsim_printf(out, "B%u: %s\n\n", pair->number, title);
-	tell_story(&pair->bad, out);
-	pgtsim_printf(out, "\n");
-	tell_value(&pair->bad, "where", out);
-	tell_value(&pair->bad, "fixed", out);
-	tell_value(&pair->bad, "finds", out);
-}
-
-static bool tell_run(const struct gallery_file *file, const struct pgtsim_printer *out)
-{
-	struct teller teller = { .watcher = { .before = tell_command }, .out = *out };
-	const struct pgtsim_printer inwards = { print_inwards, &teller };
-	struct gallery_verdict verdict;
-
-	pgtsim_printf(out, "\n  %s\n", file->name);
-	gallery_play(file, &inwards, &teller.watcher, &verdict);
-	if (verdict.status != RUN_OK)
-		pgtsim_printf(out, "  %s:%u: %s\n", file->name, verdict.error.line,
-			      verdict.error.message);
-	if (verdict.as_told)
-		pgtsim_printf(out, "  %s\n",
-			      verdict.status == RUN_OK ? "Clean." : "That is the defect, found.");
-	else
-		pgtsim_printf(out, "  This is not what the scenario is about.\n");
-	return verdict.as_told;
-}
-
-bool gallery_tell(const struct gallery_pair *pair, const struct pgtsim_printer *out)
-{
-	bool found, clean;
-
-	tell_defect(pair, out);
-	found = tell_run(&pair->bad, out);
-	pgtsim_printf(out, "\n");
-	tell_story(&pair->good, out);
-	clean = tell_run(&pair->good, out);
-	return found && clean;
-}
-
-/* ---- all pairs ---- */
-
-static void no_text(void *ctx, const char *text)
-{
-	(void)ctx;
-	(void)text;
-}
-
-static bool run_pair(const struct gallery_pair *pair, const struct pgtsim_printer *out)
-{
-	const struct pgtsim_printer nowhere = { no_text, NULL };
-	struct gallery_verdict bad, good;
-	char title[80];
-
-	title_of(pair, title, sizeof(title));
-	gallery_play(&pair->bad, &nowhere, NULL, &bad);
-	gallery_play(&pair->good, &nowhere, NULL, &good);
-	pgtsim_printf(out, "B%-3u %-9s %-9s %-37s %s\n", pair->number,
-		      bad.as_told ? "found" : "NOT FOUND", good.as_told ? "clean" : "NOT CLEAN",
-		      bad.found, title);
-	return bad.as_told && good.as_told;
-}
-
-bool gallery_run_all(const struct gallery_pair *pairs, const struct pgtsim_printer *out)
-{
-	unsigned count = 0, right = 0;
-
-	for (; pairs[count].number; count++)
-		right += run_pair(&pairs[count], out);
-	pgtsim_printf(out, "%u of %u defects found, and clean where they are fixed\n", right,
-		      count);
-	return right == count;
-}
+const struct cli_command cli_gallery = {
+	.name = "gallery",
+	.summary = "defects of real kernels, each found by the checks",
+	.usage =
+		"pgtsim gallery                   list defects of real kernels, each a pair of scenarios\n"
+		"pgtsim gallery B1                tell the story of one, run the bad scenario and the good\n"
+		"pgtsim gallery all               run all, and say of each whether it was found\n",
+	.options = options,
+	.notes =
+		"Exit status: 0 each bad scenario finds what it is about, and each good one nothing; 1 not so;\n"
+		"2 the command line is wrong. With --kernel 1 if a defect shows.\n",
+	.most = 1,
+	.run = command_gallery,
+};

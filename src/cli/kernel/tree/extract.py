@@ -1,0 +1,460 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Takes the page-table code of arm64 out of a Linux source for a build on the host.
+
+    extract.py --release SOURCE     prints the release ("6.1"), or nothing
+    extract.py SOURCE OUTPUT        writes one file for kernel.c to include
+
+SOURCE is an unpacked kernel or a tarball of one. Whole headers are taken, without their
+#include lines, and single functions and macros by name. What the output has is the kernel's,
+word for word; it stays in the build directory.
+"""
+import lzma
+import re
+import sys
+import tarfile
+from pathlib import Path
+
+SUPPORTED = (6, 1), (7, 3)
+
+# Not in every release that is supported.
+LATER = ["include/linux/pgalloc.h"]
+ASM = "arch/arm64/include/asm/"
+FOLDED = ["pgtable-nopmd.h", "pgtable-nopud.h", "pgtable-nop4d.h"]
+FILES = ["Makefile", "arch/arm64/mm/mmu.c", "mm/sparse-vmemmap.c", "mm/sparse.c",
+         "mm/memory_hotplug.c", "mm/memremap.c", "include/linux/mmzone.h",
+         "include/linux/memremap.h", "include/linux/mm.h", "include/linux/pgtable.h",
+         "include/linux/pgalloc.h"]
+FILES += [ASM + name for name in ("memory.h", "pgtable-hwdef.h", "pgtable-types.h",
+                                  "pgtable-prot.h", "pgtable.h", "pgalloc.h", "tlbflush.h")]
+FILES += ["include/asm-generic/" + name for name in FOLDED]
+
+MMU_C = "arch/arm64/mm/mmu.c"
+VMEMMAP_C = "mm/sparse-vmemmap.c"
+
+# By name, in the order of the output. A name that a release does not have is left out, and
+# what needs it does not compile.
+MEMORY = ["PHYS_OFFSET", "PAGE_END", "__phys_to_virt"]
+FLUSH = ["__TLBI_VADDR", "MAX_TLBI_OPS", "MAX_DVM_OPS", "TLBI_TTL_UNKNOWN", "TLBF_NONE",
+         "TLBF_NOWALKCACHE", "TLBF_NOSYNC", "TLBF_NONOTIFY", "TLBF_NOBROADCAST",
+         "__TLBI_RANGE_PAGES", "MAX_TLBI_RANGE_PAGES", "__TLBI_RANGE_NUM", "vaale1is",
+         "__tlbi_sync_s1ish", "__tlbi_sync_s1ish_kernel", "__flush_tlb_range_op",
+         "__flush_s1_tlb_range_op", "__flush_tlb_range_limit_excess", "flush_tlb_all",
+         "flush_tlb_kernel_range", "__flush_tlb_kernel_pgtable"]
+GENERIC = ["pte_index", "pmd_index", "pud_index", "pgd_index", "pte_offset_kernel", "pmd_offset",
+           "pud_offset", "pgd_offset_pgd", "pgd_offset", "pgd_offset_k", "pgd_addr_end",
+           "p4d_addr_end", "pud_addr_end", "pmd_addr_end", "ptep_get", "pmdp_get", "set_pte_at",
+           "kernel_pte_init", "pmd_init", "pud_init"]
+ALTMAP = ["vmemmap_alloc_block", "vmem_altmap_next_pfn", "vmem_altmap_nr_free",
+          "altmap_alloc_block_buf", "vmemmap_alloc_block_buf"]
+VMEMMAP = ["vmemmap_verify", "vmemmap_pte_populate", "vmemmap_alloc_block_zero",
+           "kernel_pte_init", "pmd_init", "pud_init", "vmemmap_pmd_populate",
+           "vmemmap_pud_populate", "vmemmap_p4d_populate", "vmemmap_pgd_populate",
+           "vmemmap_populate_address", "vmemmap_populate_range", "vmemmap_populate_basepages"]
+MMU_FIRST = ["NO_BLOCK_MAPPINGS", "NO_CONT_MAPPINGS", "NO_EXEC_MAPPINGS", "set_swapper_pgd",
+             "pgattr_change_is_safe", "pud_set_huge", "pmd_set_huge", "vmemmap_set_pmd",
+             "vmemmap_check_pmd"]
+MMU = ["use_1G_block", "init_clear_pgtable", "init_pte", "pte_range_has_valid_noncont", "alloc_init_cont_pte",
+       "init_pmd", "pmd_range_has_valid_noncont", "alloc_init_cont_pmd",
+       "alloc_init_pud", "alloc_init_p4d", "__create_pgd_mapping_locked", "__create_pgd_mapping",
+       "__pgd_pgtable_alloc", "pgd_pgtable_alloc_init_mm_gfp", "pgd_pgtable_alloc_init_mm",
+       "force_pte_mapping", "free_hotplug_page_range", "free_hotplug_pgtable_page",
+       "pgtable_range_aligned", "unmap_hotplug_pte_range", "unmap_hotplug_pmd_range",
+       "unmap_hotplug_pud_range", "unmap_hotplug_p4d_range", "unmap_hotplug_range",
+       "free_empty_pte_table", "free_empty_pmd_table", "free_empty_pud_table",
+       "free_empty_p4d_table", "free_empty_tables", "vmemmap_populate", "vmemmap_free",
+       "__remove_pgd_mapping"]
+# The generic ones, where arm64 has none of its own.
+WEAK = ["vmemmap_set_pmd", "vmemmap_check_pmd"]
+SECTIONS = ["PFN_SECTION_SHIFT", "PAGES_PER_SECTION", "PAGE_SECTION_MASK", "pfn_to_section_nr",
+            "section_nr_to_pfn", "SECTION_ALIGN_UP", "SECTION_ALIGN_DOWN", "SUBSECTION_SHIFT",
+            "PFN_SUBSECTION_SHIFT", "PAGES_PER_SUBSECTION", "SUBSECTIONS_PER_SECTION",
+            "subsection_map_index"]
+SPARSE = ["__populate_section_memmap", "subsection_mask_set", "populate_section_memmap",
+          "depopulate_section_memmap", "free_map_bootmem", "clear_subsection_map",
+          "is_subsection_map_empty", "fill_subsection_map", "section_deactivate",
+          "section_activate", "sparse_add_section", "sparse_remove_section"]
+HOTPLUG = ["check_pfn_span", "__add_pages", "__remove_section", "__remove_pages"]
+ARCH = ["inside_linear_region", "arch_add_memory", "arch_remove_memory"]
+
+# What an engine does, by which function, and the commands that need it.
+OPERATIONS = {
+    "MAP": ("__create_pgd_mapping", MMU_C, "map, add"),
+    "UNMAP": ("unmap_hotplug_range", MMU_C, "unmap, remove"),
+    "FREE_TABLES": ("free_empty_tables", MMU_C, "free-tables, remove"),
+    "POPULATE": ("vmemmap_populate", MMU_C, "populate, add"),
+    "FREE_MEMMAP": ("vmemmap_free", MMU_C, "free-memmap, remove"),
+}
+
+# Behind these functions: from here on whoever calls one says so first.
+BEHIND = {
+    "unmap_hotplug_range": "#undef unmap_hotplug_range\n"
+                           "#define unmap_hotplug_range(start, end, ...) "
+                           "(kc_pass(1, start, end), KC_LOCAL(unmap_hotplug_range)(start, end, __VA_ARGS__))\n",
+    "free_empty_tables": "#undef free_empty_tables\n"
+                         "#define free_empty_tables(start, end, ...) "
+                         "(kc_pass(2, start, end), KC_LOCAL(free_empty_tables)(start, end, __VA_ARGS__))\n",
+}
+
+
+class Damaged(Exception):
+    """A tree that cannot be taken apart."""
+
+
+def read_files(source, wanted=FILES):
+    """The wanted files that there are, by name."""
+    path = Path(source)
+    if path.is_dir():
+        return {name: (path / name).read_text() for name in wanted if (path / name).exists()}
+    found = {}
+    with tarfile.open(source, "r|*") as tar:
+        for member in tar:
+            name = member.name.partition("/")[2]
+            if name in wanted and member.isfile():
+                found[name] = tar.extractfile(member).read().decode()
+            if len(found) == len(wanted):
+                break
+    return found
+
+
+def version(makefile):
+    numbers = dict(re.findall(r"^(VERSION|PATCHLEVEL|SUBLEVEL) = (\d+)$", makefile, re.M))
+    return [numbers.get(key, "0") for key in ("VERSION", "PATCHLEVEL", "SUBLEVEL")]
+
+
+def release(source):
+    """Major and minor, by the file name if that says it."""
+    path = Path(source)
+    named = re.search(r"linux(?:-source)?-(\d+\.\d+)", path.name)
+    if named:
+        return named.group(1)
+    makefile = path / "Makefile"
+    return ".".join(version(makefile.read_text())[:2]) if makefile.exists() else ""
+
+
+def missing(files):
+    """The rows of OPERATIONS whose function the tree lacks."""
+    return {name: row for name, row in OPERATIONS.items() if not find_function(files[row[1]], row[0])}
+
+
+def unusable(files):
+    """What is taken and cannot be done without, in words; None if all is there."""
+    if len(missing(files)) < len(OPERATIONS) and not structure(files["include/linux/memremap.h"],
+                                                               "vmem_altmap"):
+        return "include/linux/memremap.h has no struct vmem_altmap"
+    return None
+
+
+def refusal(source):
+    """Why this source can't be compiled here, in a sentence; None if nothing speaks against it."""
+    if not Path(source).exists():
+        return f"there is no {source}"
+    number = release(source)
+    if not number:
+        return f"{source} is no Linux source: its Makefile names no version"
+    oldest, newest = SUPPORTED
+    if not oldest <= tuple(int(part) for part in number.split(".")) <= newest:
+        return (f"{source} is Linux {number}; this suite compiles "
+                f"{'.'.join(map(str, oldest))} to {'.'.join(map(str, newest))}")
+    if Path(source).is_dir():
+        files = read_files(source)
+        if lacks(files):
+            return f"{source} lacks {lacks(files)[0]}"
+    return None
+
+
+def lacks(files):
+    """The files that every release has, and this one does not."""
+    return [name for name in FILES if name not in files and name not in LATER]
+
+
+def find_macro_span(text, name):
+    found = re.search(rf"^#\s*define\s+{name}\b(?:.*\\\n)*.*\n", text, re.M)
+    return found.span() if found else None
+
+
+def find_function_span(text, name):
+    """The definition: from the first line of its declaration to the brace in column 0."""
+    for found in re.finditer(rf"^(?:[A-Za-z_][^\n;{{}}]*)?\b{name}\(", text, re.M):
+        body = re.compile(r"[;{]").search(text, found.end())
+        if not body or body.group(0) == ";":
+            continue
+        start = found.start()
+        before = text[:start].rstrip("\n").rpartition("\n")[2]
+        if text[start - 2:start] != "\n\n" and re.match(r"[A-Za-z_][\w\s*]*$", before):
+            start -= len(before) + 1
+        end = text.find("\n}", found.end())
+        if end < 0:
+            raise Damaged(f"{name}() has no end: no line begins with its closing brace")
+        return start, text.index("\n", end + 1) + 1 if "\n" in text[end + 1:] else len(text)
+    found = re.search(rf"^\w[^\n{{}}]*\b{name}\([^\n]*\{{[^\n]*\}}\n", text, re.M)
+    return found.span() if found else None
+
+
+def find_function(text, name):
+    span = find_function_span(text, name)
+    return text[slice(*span)] if span else None
+
+
+def find_choice_span(text, name):
+    """Several definitions in one #if … #else … #endif, and nothing else there: all of that."""
+    first = find_function_span(text, name)
+    second = find_function_span(text[first[1]:], name) if first else None
+    if not second:
+        return None
+    start, end = text.rfind("\n#if", 0, first[0]) + 1, text.find("\n#endif", first[1] + second[1] - 1)
+    between = text[first[1]:first[1] + second[0]]
+    if not start or end < 0 or "\n}" in text[start:first[0]] or "\n}" in between or "\n#else" not in "\n" + between:
+        return None
+    return start, text.index("\n", end + 1) + 1
+
+
+def find(files, paths, name):
+    """The item of that name, with a line that says where it is; None if no file has it."""
+    for look in (find_choice_span, find_function_span, find_macro_span):
+        for path in paths:
+            span = look(files[path], name) if path in files else None
+            if span:
+                line = files[path].count("\n", 0, span[0]) + 1
+                return f'#line {line} "{path}"\n' + files[path][slice(*span)]
+    return None
+
+
+def pick(files, paths, names, guarded=False):
+    out = []
+    for name in names:
+        item = find(files, [paths] if isinstance(paths, str) else paths, name)
+        if item and guarded:
+            item = f"#ifndef {name}\n{item}#endif\n"
+        if item:
+            out.append(item + BEHIND.get(name, ""))
+    return "\n".join(out)
+
+
+def header(files, name):
+    """A whole header: the folded levels where it includes them, no other #include."""
+    def include(line):
+        folded = Path(line.group(1)).name
+        if folded not in FOLDED:
+            return ""
+        line = files[name].count("\n", 0, line.start()) + 1
+        return header(files, "include/asm-generic/" + folded) + f'\n#line {line + 1} "{name}"'
+    if name not in files:
+        return ""
+    return f'#line 1 "{name}"\n' + re.sub(r"^#\s*include\s*[<\"]([^>\"]*)[>\"].*$", include, files[name],
+                                         flags=re.M)
+
+
+def local_names(functions):
+    """Gives each function that is not static a name of its own in every kernel."""
+    names = re.findall(r"^(?!static\b|#)[A-Za-z_][^\n(]*?\b(\w+)\([^;{]*\n\{", functions, re.M)
+    names += BEHIND
+    return "".join(f"#define {name} KC_LOCAL({name})\n" for name in names)
+
+
+def enumeration(text, name):
+    found = re.search(rf"^enum {name} \{{.*?^\}};\n", text, re.M | re.S)
+    return found.group(0) if found else ""
+
+
+def structure(text, name):
+    found = re.search(rf"^struct {name} \{{.*?^\}};\n", text, re.M | re.S)
+    return found.group(0) if found else ""
+
+
+def memory_types(files):
+    """The order of MAIR_EL1, and whether hot-added memory is tagged: a value of the knob."""
+    found = re.search(r"^#define MT_DEVICE_nGnRE\s+(\d)", files[ASM + "memory.h"], re.M)
+    if not found:
+        raise Damaged(f"{ASM}memory.h does not define MT_DEVICE_nGnRE")
+    device = found.group(1)
+    tagged = "define pgprot_mhp" in files[ASM + "pgtable.h"]
+    return {"1": "5.7", "5": "5.10-tagged" if tagged else "5.10"}.get(device, "5.12")
+
+
+def layout(files):
+    memory = files[ASM + "memory.h"]
+    if re.search(r"define VMEMMAP_END\s+\(-UL\(SZ_1G\)\)", memory):
+        return "6.12"
+    return "5.14" if "VA_BITS - VMEMMAP_SHIFT" in memory else "5.7"
+
+
+def table_dtor(mmu):
+    if "pagetable_dtor" in (body(mmu, "free_hotplug_pgtable_page")):
+        return "every"
+    alloc = body(mmu, "__pgd_pgtable_alloc")
+    return "skipped" if "pagetable_pte_ctor(mm" in alloc else "none"
+
+
+def vmemmap_block(files, mmu):
+    """The attributes that vmemmap_set_pmd(), or what was there before it, writes."""
+    if not find_function(mmu, "vmemmap_set_pmd") and "vmemmap_check_pmd" in files[
+            "mm/sparse-vmemmap.c"]:
+        return "kernel"
+    normal = re.search(r"^#define PROT_SECT_NORMAL\s.*$", files[ASM + "pgtable-prot.h"], re.M)
+    if not normal:
+        raise Damaged(f"{ASM}pgtable-prot.h does not define PROT_SECT_NORMAL")
+    return "writable" if "PTE_WRITE" in normal.group(0) else "plain"
+
+
+def altmap_full(huge):
+    if re.search(r"if \(altmap\)", huge):
+        return "fail"
+    return "base-pages" if "vmemmap_populate_basepages" in huge else "fail"
+
+
+def body(text, name):
+    """The text of a function, empty if there is none."""
+    return find_function(text, name) or ""
+
+
+def flush_knobs(files, mmu):
+    if not find_function(mmu, "unmap_hotplug_range"):
+        return {}
+    flush = body(files[ASM + "tlbflush.h"], "flush_tlb_kernel_range")
+    limit = body(files[ASM + "tlbflush.h"], "__flush_tlb_range_limit_excess")
+    blocks = body(mmu, "unmap_hotplug_pmd_range")
+    once = "flush_tlb_kernel_range" in body(mmu, "unmap_hotplug_range")
+    by_page = re.search(r"flush_tlb_kernel_range\(addr, addr \+ PMD_SIZE\)", blocks)
+    return {
+        "flush": ("per-page-of-block" if by_page else "range") if once else "per-leaf",
+        "flush-all": "from" if ">=" in flush + limit else "above",
+        "flush-by-range": "on" if "range_op" in flush else "off",
+        "flush-rounding": "out" if "round_up" in flush else "down",
+    }
+
+
+def knobs(files):
+    """What this source does, as knobs of the library: the nearest profile follows from them."""
+    mmu = files["arch/arm64/mm/mmu.c"]
+    populate = body(mmu, "vmemmap_populate")
+    for function in re.findall(r"^int __meminit vmemmap_populate\(.*?^}", mmu, re.M | re.S):
+        populate = function if "pmd_addr_end" in function else populate
+    huge = find_function(files["mm/sparse-vmemmap.c"], "vmemmap_populate_hugepages") or populate
+    refuses = find_function(mmu, "can_unmap_without_split")
+    init_pmd = body(mmu, "init_pmd")
+    known = flush_knobs(files, mmu)
+    known.update({
+        "map-failure": "keep",
+        "populate-failure": "keep",
+        "add-failure": "keep",
+        "vmemmap-partial": "base-pages" if "end - start < PAGES_PER_SECTION" in populate
+                           else "clear-all",
+        "altmap-full": altmap_full(huge),
+        "block-failure": "base-pages" if "vmemmap_populate_basepages" in huge else "fail",
+        "leaf-split": "refuse" if refuses else "cut",
+        "split-check": "usable-pages" if refuses else "request",
+        "table-dtor": table_dtor(mmu),
+        "block-over-table": "fill" if "pmd_table(old_pmd)" in init_pmd else "skip",
+        "cont-group": "whole" if "has_valid_noncont" in mmu else "any",
+        "invalid-leaf": "marked" if "define pmd_leaf pmd_leaf" in files[ASM + "pgtable.h"]
+                        and "pmd_present(pmd) && !pmd_table" in files[ASM + "pgtable.h"]
+                        else "table",
+        "hot-add-leaves": "bbm3-blocks" if find_function(mmu, "force_pte_mapping") else "as-told",
+        "barriers": "deferred" if "__set_pte_nosync" in mmu else "every-leaf",
+        "kernel-layout": layout(files),
+        "lpa2": "on" if "lpa2_is_enabled" in files[ASM + "pgtable-prot.h"] else "off",
+        "memory-types": memory_types(files),
+        "leaf-dirty": "set" if re.search(r"define _?PAGE_KERNEL\s.*PTE_DIRTY|"
+                                         r"define PROT_NORMAL\s.*PTE_DIRTY",
+                                         files[ASM + "pgtable-prot.h"]) else "clear",
+        "table-noexec": "on" if "NO_EXEC_MAPPINGS" in mmu else "off",
+        "table-af": "on" if "PMD_TABLE_AF" in mmu else "off",
+        "vmemmap-block-attributes": vmemmap_block(files, mmu),
+    })
+    known["pa-bits-49-48"] = "kept" if known["lpa2"] == "on" else "clear"
+    return known
+
+
+def altmap_free(files):
+    """It moved from one file to the other; a stub for kernels without devices comes after it."""
+    return pick(files, ["mm/memremap.c", "include/linux/mm.h"], ["vmem_altmap_free"])
+
+
+def calls(files):
+    """How kernel.c calls functions whose arguments differ from one release to the next."""
+    mmu = files[MMU_C]
+    take, create = body(mmu, "arch_remove_memory"), body(mmu, "__create_pgd_mapping")
+    alloc = find_function(mmu, "pgd_pgtable_alloc_init_mm")
+    return [
+        "#define KC_ARCH_REMOVE(start, size, altmap) "
+        f"arch_remove_memory({'0, ' if 'int nid' in take else ''}start, size, altmap"
+        f"{', NULL' if 'pgmap' in take else ''})",
+        "#define KC_CREATE(root, pa, va, size, prot, flags) (__create_pgd_mapping("
+        "root, pa, va, size, prot, "
+        f"{'pgd_pgtable_alloc_init_mm' if alloc else '__pgd_pgtable_alloc'}, flags)"
+        f"{', 0' if create.startswith('static void') else ''})",
+    ]
+
+
+def prototypes(functions):
+    """A declaration of each function in this text, for what calls one before it is defined."""
+    found = re.findall(r"^((?:static )?[A-Za-z_][^\n;{}#]*\([^;{}]*\))\n\{", functions, re.M)
+    return "".join(head + ";\n" for head in found)
+
+
+def text_of(files, extra=()):
+    """All that kernel.c includes. `extra`: names that are needed, too, in any file."""
+    out = []
+    number = version(files["Makefile"])
+    out.append(f'#define KC_RELEASE "{".".join(number)}"')
+    rows = " ".join(f'{{ "{knob}", "{value}" }},' for knob, value in knobs(files).items())
+    out.append(f"#define KC_KNOBS {rows}")
+    gone = missing(files)
+    out += [f"#define KC_HAS_{name} {int(name not in gone)}" for name in OPERATIONS]
+    out += calls(files)
+    out.append("#ifdef KC_HEADERS")
+    out.append("#define __ASSEMBLY__\n#define __ASSEMBLER__")
+    out.append(header(files, ASM + "memory.h"))
+    out.append("#undef __ASSEMBLY__\n#undef __ASSEMBLER__")
+    out.append(enumeration(files["include/linux/pgtable.h"], "pgtable_level"))
+    out.append(pick(files, "include/linux/mm.h", ["INVALID_PHYS_ADDR"]))
+    out.append(pick(files, VMEMMAP_C, ["VMEMMAP_POPULATE_PAGEREF"]))
+    out.append(pick(files, ASM + "memory.h", MEMORY, guarded=True))
+    for name in ("pgtable-hwdef.h", "pgtable-types.h", "pgtable-prot.h"):
+        out.append(header(files, ASM + name))
+    out.append(pick(files, ASM + "tlbflush.h", FLUSH))
+    out.append(header(files, ASM + "pgtable.h"))
+    out.append(pick(files, "include/linux/pgtable.h", GENERIC, guarded=True))
+    out.append(header(files, ASM + "pgalloc.h"))
+    out.append(header(files, "include/linux/pgalloc.h"))
+    out.append(pick(files, "include/linux/mmzone.h", SECTIONS, guarded=True))
+    out.append(structure(files["include/linux/memremap.h"], "vmem_altmap"))
+    out.append("#endif")
+
+    weak = [name for name in WEAK if not find_function(files[MMU_C], name)]
+    functions = "\n".join([
+        altmap_free(files), pick(files, VMEMMAP_C, ALTMAP),
+        '#include "hooks.h"',
+        prototypes(pick(files, MMU_C, MMU)) + pick(files, list(files), extra) if extra else "",
+        pick(files, MMU_C, MMU_FIRST),
+        pick(files, VMEMMAP_C, VMEMMAP + weak + ["vmemmap_populate_hugepages"]),
+        pick(files, MMU_C, MMU), "#if !KC_ENGINE", '#include "sections.h"',
+        pick(files, [VMEMMAP_C, "mm/sparse.c"], SPARSE),
+        pick(files, ["mm/memremap.c", "include/linux/mm.h"], ["vmem_altmap_offset"]),
+        pick(files, "mm/memory_hotplug.c", HOTPLUG), pick(files, MMU_C, ARCH), "#endif"])
+    out.append("#ifdef KC_FUNCTIONS")
+    out.append(functions)
+    out.append("#endif")
+    out.insert(2, f"#ifdef KC_HEADERS\n{local_names(functions)}#endif")
+    return "\n".join(out) + "\n"
+
+
+def main():
+    if len(sys.argv) == 3 and sys.argv[1] == "--release":
+        refused = refusal(sys.argv[2])
+        print(refused or release(sys.argv[2]))
+        return 1 if refused else 0
+    if len(sys.argv) != 3:
+        print(__doc__, file=sys.stderr)
+        return 2
+    files = read_files(sys.argv[1])
+    if lacks(files):
+        print(f"{sys.argv[1]} lacks {', '.join(lacks(files))}", file=sys.stderr)
+        return 1
+    Path(sys.argv[2]).write_text(text_of(files))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

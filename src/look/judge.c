@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: MIT */
+#include "judge.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <pgtsim/cpu.h>
+#include <pgtsim/desc.h>
+
+#include "events/events.h"
+
+/* What one event may concern: more is no trace of a real machine, and would take forever. */
+enum {
+	VISITS_MAX = 1 << 20,  /* tables below one entry */
+	LOOP_MAX = 1 << 21,    /* addresses of an invalidate, further apart than a page */
+	ADDRESS_BITS_MAX = 56, /* of physical addresses */
+	COUNT_BITS_MAX = 52,   /* of pages, operations */
+};
+
+int pgtsim_judge_fail(struct pgtsim_judge *judge, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(judge->error, sizeof(judge->error), format, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+static int fail_memory(struct pgtsim_judge *judge)
+{
+	if (judge->tables.bytes > JUDGE_BYTES_MAX)
+		pgtsim_judge_fail(judge, "the trace has more than 1 GiB of tables");
+	else
+		pgtsim_judge_fail(judge, "the host is out of memory");
+	return -ENOBUFS;
+}
+
+/* ---- what is below an entry ---- */
+
+/* A visit of all that a table entry leads to. */
+struct below {
+	struct pgtsim_judge *judge;
+	bool comes;    /* the entry is written; else it is cleared */
+	unsigned left; /* visits */
+};
+
+/* The table that an entry points to; NULL if it points to none, or to one that is not known. */
+static struct judge_table *child_of(const struct pgtsim_judge *judge, int level, uint64_t desc)
+{
+	if (desc == JUDGE_UNKNOWN || !pgtsim_desc_is_table(level, desc))
+		return NULL;
+	return pgtsim_judge_table_at(&judge->tables, pgtsim_desc_address(judge->geo, level, desc));
+}
+
+/* How many entries from `index` on are one run: alike, each with the next address. */
+static unsigned run_length(const struct judge_table *table, unsigned index, uint64_t size)
+{
+	uint64_t first = table->entry[index];
+	unsigned count = 1;
+
+	if (pgtsim_desc_is_table(table->level, first) || !(first & PGTSIM_DESC_VALID))
+		return 1;
+	while (index + count < table->count && table->entry[index + count] == first + count * size)
+		count++;
+	return count;
+}
+
+/* Tells the checker of `count` entries, and that they come into reach or go out of it. */
+static void tell_entries(const struct below *below, const struct judge_table *table, unsigned index,
+			 unsigned count)
+{
+	struct pgtsim_checker *checker = below->judge->tlb->checker;
+	uint64_t size = pgtsim_entry_size(below->judge->geo, table->level);
+	const struct pgtsim_event event = {
+		.op = PGTSIM_OP_POKE,
+		.level = table->level,
+		.va = table->va + index * size,
+		.count = count,
+		.size = size,
+		.old_desc = table->entry[index],
+		.new_desc = table->entry[index],
+	};
+
+	if (below->comes)
+		checker->reachable(checker, &event);
+	else
+		checker->unreachable(checker, &event);
+}
+
+/* A table comes with the entry above it, or goes with it, and so does all below. */
+static void move_table(struct below *below, struct judge_table *table, int level, uint64_t va)
+{
+	struct judge_tables *tables = &below->judge->tables;
+	uint64_t size = pgtsim_entry_size(below->judge->geo, level);
+	unsigned entries = pgtsim_entries(below->judge->geo, level), next;
+
+	if (!below->left)
+		return;
+	below->left--;
+	if (table->level != level || table->va != va)
+		pgtsim_judge_table_place(tables, table, level, va);
+	for (unsigned i = 0; table->live && i < entries; i = next) {
+		uint64_t desc = table->entry[i];
+		struct judge_table *child;
+
+		next = i + 1;
+		if (!desc || desc == JUDGE_UNKNOWN)
+			continue;
+		next = i + run_length(table, i, size);
+		tell_entries(below, table, i, next - i);
+		child = level < PGTSIM_PTE ? child_of(below->judge, level, desc) : NULL;
+		if (child && child != table)
+			move_table(below, child, level + 1, va + i * size);
+	}
+	if (!below->comes)
+		pgtsim_judge_table_displace(tables, table);
+}
+
+static void move_child(struct pgtsim_judge *judge, const struct pgtsim_event *event, uint64_t desc,
+		       bool comes)
+{
+	struct below below = { judge, comes, VISITS_MAX };
+	struct judge_table *child =
+		event->level < PGTSIM_PTE ? child_of(judge, event->level, desc) : NULL;
+
+	if (child)
+		move_table(&below, child, event->level + 1, event->va);
+}
+
+/* ---- entries ---- */
+
+/* True if the table that an entry points to is another one afterwards, or is gone. */
+static bool moves_table(const struct pgtsim_judge *judge, const struct pgtsim_event *event)
+{
+	bool was = pgtsim_desc_is_table(event->level, event->old_desc);
+	bool is = pgtsim_desc_is_table(event->level, event->new_desc);
+
+	return was != is ||
+	       (is && pgtsim_desc_address(judge->geo, event->level, event->old_desc) !=
+			      pgtsim_desc_address(judge->geo, event->level, event->new_desc));
+}
+
+/* The table whose entries the event changes; one that is not known yet is assumed. */
+static struct judge_table *table_of(struct pgtsim_judge *judge, const struct pgtsim_event *event)
+{
+	struct judge_table *table = pgtsim_judge_table_of(&judge->tables, event->level, event->va);
+
+	return table ? table : pgtsim_judge_table_assume(&judge->tables, event->level, event->va);
+}
+
+/* Writes the entries of the event into the tables of the trace. */
+static void store_entries(struct judge_table *table, unsigned index,
+			  const struct pgtsim_event *event)
+{
+	for (unsigned i = 0; i < event->count; i++)
+		pgtsim_judge_table_set(table, index + i,
+				       event->new_desc ? event->new_desc + i * event->step : 0);
+}
+
+/* Emits the change of entries that are known to hold what the event says. */
+static void change_entries(struct pgtsim_judge *judge, struct judge_table *table, unsigned index,
+			   const struct pgtsim_event *event)
+{
+	bool moves = moves_table(judge, event);
+
+	if (moves)
+		move_child(judge, event, event->old_desc, false);
+	store_entries(table, index, event);
+	if (moves)
+		move_child(judge, event, event->new_desc, true);
+	pgtsim_tlb_event(judge->tlb, event);
+}
+
+static int check_entries(struct pgtsim_judge *judge, const struct pgtsim_event *event)
+{
+	const struct pgtsim_geometry *geo = judge->geo;
+	uint64_t size;
+	unsigned room;
+
+	if (event->level < pgtsim_root_level(geo) || event->level > PGTSIM_PTE)
+		return pgtsim_judge_fail(judge, "level %d: there is none in this geometry",
+					 event->level);
+	size = pgtsim_entry_size(geo, event->level);
+	if (event->va < pgtsim_va_start(geo) || event->va & (size - 1))
+		return pgtsim_judge_fail(judge, "va 0x%016llx: no entry of its level begins there",
+					 (unsigned long long)event->va);
+	if (event->size && event->size != size)
+		return pgtsim_judge_fail(judge,
+					 "size %llu: an entry of its level translates %llu bytes",
+					 (unsigned long long)event->size, (unsigned long long)size);
+	room = pgtsim_entries(geo, event->level) - pgtsim_index(geo, event->level, event->va);
+	if (!event->count || event->count > room)
+		return pgtsim_judge_fail(judge,
+					 "count %llu: the table has %u entries from there on",
+					 (unsigned long long)event->count, room);
+	return 0;
+}
+
+static int judge_entries(struct pgtsim_judge *judge, const struct pgtsim_event *event)
+{
+	struct pgtsim_event whole = *event;
+	struct judge_table *table;
+	uint64_t known;
+	unsigned index;
+	int ret = check_entries(judge, event);
+
+	if (ret)
+		return ret;
+	table = table_of(judge, event);
+	if (!table)
+		return fail_memory(judge);
+	index = pgtsim_index(judge->geo, event->level, event->va);
+	known = table->entry[index];
+	if (known != JUDGE_UNKNOWN && known != event->old_desc)
+		return pgtsim_judge_fail(
+			judge, "old 0x%016llx: by what came before, the entry holds 0x%016llx",
+			(unsigned long long)event->old_desc, (unsigned long long)known);
+	whole.size = pgtsim_entry_size(judge->geo, event->level);
+	change_entries(judge, table, index, &whole);
+	return 0;
+}
+
+/* A store at a physical address: the change of an entry if its table stands somewhere. */
+static int judge_store(struct pgtsim_judge *judge, const struct pgtsim_event *event)
+{
+	uint64_t page = pgtsim_page_size(judge->geo);
+	struct judge_table *table = pgtsim_judge_table_at(&judge->tables, event->pa & ~(page - 1));
+	unsigned index = (unsigned)((event->pa & (page - 1)) / sizeof(uint64_t));
+	struct pgtsim_event change = *event;
+
+	if (event->pa % sizeof(uint64_t) || event->pa >> ADDRESS_BITS_MAX)
+		return pgtsim_judge_fail(judge, "pa 0x%llx: no descriptor can stand there",
+					 (unsigned long long)event->pa);
+	if (!table)
+		table = pgtsim_judge_table_add(&judge->tables, event->pa & ~(page - 1), 0);
+	if (!table)
+		return fail_memory(judge);
+	change.old_desc = table->entry[index] == JUDGE_UNKNOWN ? 0 : table->entry[index];
+	if (table->level == JUDGE_UNPLACED || index >= pgtsim_entries(judge->geo, table->level)) {
+		pgtsim_judge_table_set(table, index, event->new_desc);
+		pgtsim_tlb_event(judge->tlb, &change);
+		return 0;
+	}
+	change.op = PGTSIM_OP_POKE;
+	change.level = table->level;
+	change.size = pgtsim_entry_size(judge->geo, table->level);
+	change.va = table->va + index * change.size;
+	change.count = 1;
+	change_entries(judge, table, index, &change);
+	return 0;
+}
+
+/* ---- tables ---- */
+
+static int check_pages(struct pgtsim_judge *judge, const struct pgtsim_event *event)
+{
+	uint64_t page = pgtsim_page_size(judge->geo);
+
+	if (event->pa & (page - 1) || event->pa >> ADDRESS_BITS_MAX)
+		return pgtsim_judge_fail(judge, "pa 0x%llx: no page begins there",
+					 (unsigned long long)event->pa);
+	if (!event->count || event->count > (UINT64_C(1) << ADDRESS_BITS_MAX) / page)
+		return pgtsim_judge_fail(judge, "count %llu: that many pages there cannot be",
+					 (unsigned long long)event->count);
+	return 0;
+}
+
+/* The level of a table event, whose root is PGTSIM_PGD whatever its level is. */
+static int table_level(const struct pgtsim_judge *judge, const struct pgtsim_event *event)
+{
+	int root = pgtsim_root_level(judge->geo);
+
+	return event->level < root ? root : event->level;
+}
+
+static int check_table(struct pgtsim_judge *judge, const struct pgtsim_event *event)
+{
+	int ret = check_pages(judge, event);
+
+	if (ret)
+		return ret;
+	if (event->level < PGTSIM_PGD || event->level > PGTSIM_PTE)
+		return pgtsim_judge_fail(judge, "level %d: there is none in this geometry",
+					 event->level);
+	if (event->count != 1)
+		return pgtsim_judge_fail(judge, "count %llu: tables come and go one by one",
+					 (unsigned long long)event->count);
+	if (event->va < pgtsim_va_start(judge->geo))
+		return pgtsim_judge_fail(judge,
+					 "va 0x%016llx: no table of this geometry translates it",
+					 (unsigned long long)event->va);
+	return 0;
+}
+
+static int judge_table_alloc(struct pgtsim_judge *judge, const struct pgtsim_event *event)
+{
+	struct judge_table *table;
+	int ret = check_table(judge, event), level = table_level(judge, event);
+
+	if (ret)
+		return ret;
+	table = pgtsim_judge_table_at(&judge->tables, event->pa);
+	if (table && table->level != JUDGE_UNPLACED)
+		return pgtsim_judge_fail(judge, "pa 0x%llx: a table that is linked stands there",
+					 (unsigned long long)event->pa);
+	if (table)
+		pgtsim_judge_table_remove(&judge->tables, table);
+	table = pgtsim_judge_table_add(&judge->tables, event->pa, 0);
+	if (!table)
+		return fail_memory(judge);
+	if (level == pgtsim_root_level(judge->geo))
+		pgtsim_judge_table_place(&judge->tables, table, level, event->va);
+	pgtsim_tlb_event(judge->tlb, event);
+	return 0;
+}
+
+static int judge_table_free(struct pgtsim_judge *judge, const struct pgtsim_event *event)
+{
+	struct judge_table *table;
+	int ret = check_table(judge, event);
+
+	if (ret)
+		return ret;
+	table = pgtsim_judge_table_at(&judge->tables, event->pa);
+	if (table && table->level != JUDGE_UNPLACED &&
+	    table->level != pgtsim_root_level(judge->geo))
+		pgtsim_tlb_violation(judge->tlb, PGTSIM_V_FREED_WHILE_MAPPED, table->va,
+				     table->level - 1,
+				     "the table at PA 0x%llx is freed, its entry is not cleared",
+				     (unsigned long long)event->pa);
+	if (table)
+		pgtsim_judge_table_remove(&judge->tables, table);
+	pgtsim_tlb_event(judge->tlb, event);
+	return 0;
+}
+
+/* ---- the rest ---- */
+
+static int judge_pages(struct pgtsim_judge *judge, const struct pgtsim_event *event)
+{
+	int ret = check_pages(judge, event);
+
+	if (!ret)
+		pgtsim_tlb_event(judge->tlb, event);
+	return ret;
+}
+
+static int judge_invalidate(struct pgtsim_judge *judge, const struct pgtsim_event *event)
+{
+	struct pgtsim_event whole = *event;
+	uint64_t page = pgtsim_page_size(judge->geo);
+
+	if (!event->count || event->count >> COUNT_BITS_MAX ||
+	    (event->size > page && event->count > LOOP_MAX))
+		return pgtsim_judge_fail(judge,
+					 "count %llu: that many invalidates are no single event",
+					 (unsigned long long)event->count);
+	if (event->size >> COUNT_BITS_MAX && event->op != PGTSIM_OP_TLBI_ALL)
+		return pgtsim_judge_fail(judge, "size %llu: no invalidate covers that",
+					 (unsigned long long)event->size);
+	if (event->op == PGTSIM_OP_TLBI_LEAF && !event->size)
+		whole.size = page;
+	pgtsim_tlb_event(judge->tlb, &whole);
+	return 0;
+}
+
+static int judge_begin(struct pgtsim_judge *judge, const struct pgtsim_event *event)
+{
+	if (event->size && event->size - 1 > UINT64_MAX - event->va)
+		return pgtsim_judge_fail(judge, "size %llu: the range ends past 2^64",
+					 (unsigned long long)event->size);
+	pgtsim_tlb_event(judge->tlb, event);
+	return 0;
+}
+
+static int judge_barrier(struct pgtsim_judge *judge, const struct pgtsim_event *event)
+{
+	pgtsim_tlb_event(judge->tlb, event);
+	return 0;
+}
+
+static int (*const judges[PGTSIM_OP_COUNT])(struct pgtsim_judge *, const struct pgtsim_event *) = {
+	[PGTSIM_OP_TABLE_ALLOC] = judge_table_alloc,
+	[PGTSIM_OP_TABLE_FREE] = judge_table_free,
+	[PGTSIM_OP_LINK] = judge_entries,
+	[PGTSIM_OP_UNLINK] = judge_entries,
+	[PGTSIM_OP_MAP] = judge_entries,
+	[PGTSIM_OP_CLEAR] = judge_entries,
+	[PGTSIM_OP_POKE] = judge_entries,
+	[PGTSIM_OP_STORE] = judge_store,
+	[PGTSIM_OP_PAGES_ALLOC] = judge_pages,
+	[PGTSIM_OP_PAGES_FREE] = judge_pages,
+	[PGTSIM_OP_ALTMAP_ALLOC] = judge_pages,
+	[PGTSIM_OP_ALTMAP_FREE] = judge_pages,
+	[PGTSIM_OP_KASAN_ADD] = judge_pages,
+	[PGTSIM_OP_KASAN_REMOVE] = judge_pages,
+	[PGTSIM_OP_MIGRATE] = judge_pages,
+	[PGTSIM_OP_TLBI_LEAF] = judge_invalidate,
+	[PGTSIM_OP_TLBI_WALK] = judge_invalidate,
+	[PGTSIM_OP_TLBI_RANGE] = judge_invalidate,
+	[PGTSIM_OP_TLBI_RANGE_WALK] = judge_invalidate,
+	[PGTSIM_OP_TLBI_ALL] = judge_invalidate,
+	[PGTSIM_OP_BEGIN_MAP] = judge_begin,
+	[PGTSIM_OP_BEGIN_POPULATE] = judge_begin,
+	[PGTSIM_OP_BEGIN_PASS_1] = judge_begin,
+	[PGTSIM_OP_BEGIN_PASS_2] = judge_begin,
+};
+
+/* ---- from outside ---- */
+
+int pgtsim_judge_new(struct pgtsim_judge **judge, struct pgtsim_tlb *tlb,
+		     const struct pgtsim_geometry *geo)
+{
+	if (!judge || !tlb || !geo)
+		return -EINVAL;
+	*judge = NULL;
+	if (!tlb->checker)
+		return -EINVAL;
+	*judge = calloc(1, sizeof(**judge));
+	if (!*judge)
+		return -ENOBUFS;
+	(*judge)->tlb = tlb;
+	(*judge)->geo = geo;
+	pgtsim_judge_tables_init(&(*judge)->tables, geo);
+	return 0;
+}
+
+void pgtsim_judge_free(struct pgtsim_judge **judge)
+{
+	if (!judge)
+		return;
+	if (*judge)
+		pgtsim_judge_tables_free(&(*judge)->tables);
+	free(*judge);
+	*judge = NULL;
+}
+
+int pgtsim_judge_root(struct pgtsim_judge *judge, uint64_t pa)
+{
+	struct judge_table *table;
+
+	if (!judge)
+		return -EINVAL;
+	if (pa & (pgtsim_page_size(judge->geo) - 1) || pa >> ADDRESS_BITS_MAX)
+		return pgtsim_judge_fail(judge, "root 0x%llx: no page begins there",
+					 (unsigned long long)pa);
+	table = pgtsim_judge_table_at(&judge->tables, pa);
+	if (!table)
+		table = pgtsim_judge_table_add(&judge->tables, pa, JUDGE_UNKNOWN);
+	if (!table)
+		return fail_memory(judge);
+	pgtsim_judge_table_place(&judge->tables, table, pgtsim_root_level(judge->geo),
+				 pgtsim_va_start(judge->geo));
+	return 0;
+}
+
+int pgtsim_judge_event(struct pgtsim_judge *judge, const struct pgtsim_event *event)
+{
+	if (!judge || !event)
+		return -EINVAL;
+	judge->error[0] = '\0';
+	if ((unsigned)event->op >= PGTSIM_OP_COUNT)
+		return pgtsim_judge_fail(judge, "op %u: there is none", (unsigned)event->op);
+	if (event->cpu >= PGTSIM_CPUS_MAX)
+		return pgtsim_judge_fail(judge, "cpu %u: there are CPUs 0 to %d", event->cpu,
+					 PGTSIM_CPUS_MAX - 1);
+	return (judges[event->op] ? judges[event->op] : judge_barrier)(judge, event);
+}
+
+void pgtsim_judge_end(struct pgtsim_judge *judge, uint64_t va, uint64_t last)
+{
+	if (!judge)
+		return;
+	pgtsim_tlb_end(judge->tlb, va, last);
+}
+
+const char *pgtsim_judge_error(const struct pgtsim_judge *judge)
+{
+	return judge ? judge->error : NULL;
+}

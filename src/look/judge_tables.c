@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* judge_tables: the tables of a trace, found by their physical address and by their place. */
+#include "judge.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_BUCKETS = 64 };
+
+static size_t hash(uint64_t key, size_t buckets)
+{
+	key *= UINT64_C(0x9e3779b97f4a7c15);
+	return (size_t)(key >> 32) & (buckets - 1);
+}
+
+static size_t hash_pa(const struct judge_tables *tables, uint64_t pa)
+{
+	return hash(pa >> tables->geo->page_shift, tables->buckets);
+}
+
+static size_t hash_place(const struct judge_tables *tables, int level, uint64_t va)
+{
+	return hash((va >> 12) + (uint64_t)(level + 2), tables->buckets);
+}
+
+/* The first address that the table translates to which va belongs. */
+static uint64_t table_start(const struct judge_tables *tables, int level, uint64_t va)
+{
+	if (level == pgtsim_root_level(tables->geo))
+		return pgtsim_va_start(tables->geo);
+	return va & ~(pgtsim_entry_size(tables->geo, level - 1) - 1);
+}
+
+void pgtsim_judge_tables_init(struct judge_tables *tables, const struct pgtsim_geometry *geo)
+{
+	*tables = (struct judge_tables){ .geo = geo, .unknown = JUDGE_PA_UNKNOWN };
+}
+
+void pgtsim_judge_tables_free(struct judge_tables *tables)
+{
+	for (size_t i = 0; i < tables->buckets; i++)
+		for (struct judge_table *table = tables->by_pa[i], *next; table; table = next) {
+			next = table->next_by_pa;
+			free(table);
+		}
+	free(tables->by_pa);
+	free(tables->by_place);
+}
+
+/* ---- the two hash tables ---- */
+
+static void insert_by_pa(struct judge_tables *tables, struct judge_table *table)
+{
+	struct judge_table **bucket = &tables->by_pa[hash_pa(tables, table->pa)];
+
+	table->next_by_pa = *bucket;
+	*bucket = table;
+}
+
+static void insert_by_place(struct judge_tables *tables, struct judge_table *table)
+{
+	struct judge_table **bucket =
+		&tables->by_place[hash_place(tables, table->level, table->va)];
+
+	table->next_by_place = *bucket;
+	*bucket = table;
+}
+
+/* Moves all tables into hash tables of this size. Returns false, nothing changed, without memory. */
+static bool resize(struct judge_tables *tables, size_t buckets)
+{
+	struct judge_tables larger = { .buckets = buckets, .geo = tables->geo };
+
+	larger.by_pa = calloc(buckets, sizeof(*larger.by_pa));
+	larger.by_place = calloc(buckets, sizeof(*larger.by_place));
+	if (!larger.by_pa || !larger.by_place) {
+		free(larger.by_pa);
+		free(larger.by_place);
+		return false;
+	}
+	for (size_t i = 0; i < tables->buckets; i++)
+		for (struct judge_table *table = tables->by_pa[i], *next; table; table = next) {
+			next = table->next_by_pa;
+			insert_by_pa(&larger, table);
+			if (table->level != JUDGE_UNPLACED)
+				insert_by_place(&larger, table);
+		}
+	free(tables->by_pa);
+	free(tables->by_place);
+	tables->by_pa = larger.by_pa;
+	tables->by_place = larger.by_place;
+	tables->buckets = buckets;
+	return true;
+}
+
+struct judge_table *pgtsim_judge_table_at(const struct judge_tables *tables, uint64_t pa)
+{
+	struct judge_table *table = tables->buckets ? tables->by_pa[hash_pa(tables, pa)] : NULL;
+
+	while (table && table->pa != pa)
+		table = table->next_by_pa;
+	return table;
+}
+
+struct judge_table *pgtsim_judge_table_of(const struct judge_tables *tables, int level, uint64_t va)
+{
+	struct judge_table *table;
+
+	if (!tables->buckets)
+		return NULL;
+	va = table_start(tables, level, va);
+	table = tables->by_place[hash_place(tables, level, va)];
+	while (table && (table->level != level || table->va != va))
+		table = table->next_by_place;
+	return table;
+}
+
+/* ---- one table ---- */
+
+static uint64_t size_of(const struct judge_table *table)
+{
+	return sizeof(*table) + table->count * sizeof(table->entry[0]);
+}
+
+struct judge_table *pgtsim_judge_table_add(struct judge_tables *tables, uint64_t pa, uint64_t value)
+{
+	unsigned count = pgtsim_entries(tables->geo, PGTSIM_PTE);
+	struct judge_table *table;
+
+	if (tables->count >= tables->buckets &&
+	    !resize(tables, tables->buckets ? 2 * tables->buckets : FIRST_BUCKETS))
+		return NULL;
+	if (tables->bytes > JUDGE_BYTES_MAX)
+		return NULL;
+	table = malloc(sizeof(*table) + count * sizeof(table->entry[0]));
+	if (!table)
+		return NULL;
+	*table = (struct judge_table){ .pa = pa, .level = JUDGE_UNPLACED, .count = count };
+	for (unsigned i = 0; i < count; i++)
+		table->entry[i] = value;
+	insert_by_pa(tables, table);
+	tables->count++;
+	tables->bytes += size_of(table);
+	return table;
+}
+
+struct judge_table *pgtsim_judge_table_assume(struct judge_tables *tables, int level, uint64_t va)
+{
+	struct judge_table *table = pgtsim_judge_table_add(tables, tables->unknown, JUDGE_UNKNOWN);
+
+	if (!table)
+		return NULL;
+	tables->unknown -= pgtsim_page_size(tables->geo);
+	pgtsim_judge_table_place(tables, table, level, va);
+	return table;
+}
+
+void pgtsim_judge_table_place(struct judge_tables *tables, struct judge_table *table, int level,
+			      uint64_t va)
+{
+	pgtsim_judge_table_displace(tables, table);
+	table->level = level;
+	table->va = table_start(tables, level, va);
+	insert_by_place(tables, table);
+}
+
+void pgtsim_judge_table_displace(struct judge_tables *tables, struct judge_table *table)
+{
+	struct judge_table **link;
+
+	if (table->level == JUDGE_UNPLACED)
+		return;
+	link = &tables->by_place[hash_place(tables, table->level, table->va)];
+	while (*link != table)
+		link = &(*link)->next_by_place;
+	*link = table->next_by_place;
+	table->level = JUDGE_UNPLACED;
+}
+
+void pgtsim_judge_table_remove(struct judge_tables *tables, struct judge_table *table)
+{
+	struct judge_table **link = &tables->by_pa[hash_pa(tables, table->pa)];
+
+	pgtsim_judge_table_displace(tables, table);
+	while (*link != table)
+		link = &(*link)->next_by_pa;
+	*link = table->next_by_pa;
+	tables->count--;
+	tables->bytes -= size_of(table);
+	free(table);
+}
+
+void pgtsim_judge_table_set(struct judge_table *table, unsigned index, uint64_t desc)
+{
+	uint64_t *entry = &table->entry[index];
+
+	table->live += (desc && desc != JUDGE_UNKNOWN) - (*entry && *entry != JUDGE_UNKNOWN);
+	*entry = desc;
+}
