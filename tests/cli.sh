@@ -8,6 +8,7 @@ set -euo pipefail
 pgtsim=$PGTSIM_COMMAND
 recordings=$PGTSIM_TEST_DATA/recordings
 
+here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
@@ -136,7 +137,7 @@ done
 : >nothing
 run 2 run nothing
 run 2 run not-there
-is err 'not-there: No such file or directory'
+is err 'not-there: there is no such file'
 run 2 run "$work"
 has err "$work: "
 if [ "$(id -u)" -ne 0 ]; then
@@ -165,6 +166,19 @@ rm in
 cp "$pgtsim" elsewhere/iomem
 printf 'machine iomem=iomem\n' >elsewhere/s
 run 1 run elsewhere/s
+
+# A pipe or a device that a scenario names is no listing; the command neither waits for it nor reads on.
+mkfifo pipe
+scenario 'machine iomem=pipe'
+run 1 run s
+has err 'pipe: it is not a regular file'
+scenario 'machine iomem=/dev/zero'
+run 1 run s
+has err '/dev/zero: it is not a regular file'
+
+# Input without an end is refused before it takes all memory.
+run 2 run /dev/zero
+has err '/dev/zero: it is too large'
 
 # Output that is lost is an error, however much of it there is.
 if [ -w /dev/full ]; then
@@ -208,6 +222,17 @@ has out 'hello   there'
 has out 'pte 0xffff000000000000 0x00e8000080000707 page'
 has out 'leaves.mapped 1'
 [ "$(grep -c '^hello' out)" -eq 1 ] || fail 'echo is printed twice'
+
+# The report shows the error that happened, and says "nothing to do" only where that is so.
+scenario machine 'add 0x80000000+1T'
+run 1 run s
+has out '-ENOMEM'
+has out 'no entry was written'
+! grep -qE 'EIO|nothing to do' out || fail 'the report tells of another error'
+is err "s:2: add 0x80000000+1T: no memory for table 262144 of the 525315 that the mapping needs (ENOMEM)"
+scenario machine 'expect-error ENOMEM add 0x80000000+128M'
+run 1 run s
+has out 'no error, -ENOMEM was expected'
 
 # --profile wins over the scenario; scenario and command line may name any of them.
 scenario 'machine profile=linux-5.7' 'add 0x80000000+128M' 'reset-stats' \
@@ -267,6 +292,16 @@ check_junit 2 1
 scenario 'machine iomem=<"a&b">'
 run 1 run --junit=junit s
 check_junit 1 1
+# Any name of a file, any text in a scenario: the XML is well-formed.
+odd=$'a\x01<&"\xff\xe2\x82\xed\xa0\x80\xc3\xbc'
+printf '%s\n' machine $'note \xc3\xbc' 'expect tables.pgd == 1' >"$odd"
+run 0 run --junit=junit "$odd"
+python3 -c '
+import xml.etree.ElementTree as etree
+name = etree.parse("junit").getroot().get("name")
+assert name.startswith("a?<&\"??") and name.endswith("\u00fc"), name
+' || fail "$last_run: the JUnit file of an odd name"
+rm "$odd"
 rm junit
 scenario machine nonsense
 run 2 run --junit=junit s
@@ -292,6 +327,98 @@ fi
 
 # --- The other commands -------------------------------------------------------
 
+# Another architecture's entries and geometry; what it does not have is refused.
+while IFS='|' read -r status text words; do
+	# shellcheck disable=SC2086
+	run "$status" $words
+	has "$([ "$status" -eq 0 ] && echo out || echo err)" "$text"
+done <<'END'
+0|granule 4K, 3 levels, VA of 42 bits|geometry --format=s390
+0|region 0x0000000000000000 to 0x001fffffffffffff|geometry --format=s390 --va=53 --edat=1
+0|granule 4K|geometry --format=arm64
+2|s390 has no such geometry|geometry --format=s390 --va=48
+2|s390 has no such geometry|geometry --format=s390 --va=65
+2|s390 has no such geometry|geometry --format=s390 --va-actual=42
+2|s390 has no such geometry|geometry --format=s390 --pa=48
+2|s390 has no such geometry|geometry --format=s390 --edat=3
+2|s390 has no such geometry|geometry --format=s390 --granule=16K
+2|Linux has no such geometry|geometry --edat=1
+2|Linux has no such geometry|geometry --va=65
+2|Linux has no such geometry|geometry --va-actual=65
+2|Linux has no such geometry|geometry --pa=65
+2|Linux has no such geometry|geometry --granule=8G
+2|there is no format 'x86'; use arm64 or s390|geometry --format=x86
+2|not a number: 'x'|geometry x
+0|large: a leaf|decode --format=s390 --level=pmd 0x100003503
+0|at level 3 (pte): page|decode --format=s390 --level=pte 0x10000033d
+0|at level 3 (pte): none|decode --format=s390 --level=pte 0x400
+0|at level 3 (pte): invalid|decode --format=s390 --level=pte 0x100003503
+0|invalid: a walk that gets here faults|decode --format=s390 --level=pmd 0x20
+0|of a region-third table|decode --format=s390 --level=pgd 0xc007
+0|2G of it|decode --format=s390 --edat=2 --level=pgd 0x80003507
+0|of a region-second table|decode --format=s390 --va=53 --level=pgd 0xc00b
+END
+
+# Every level hint of every granule is either one that the architecture reserves or names a level.
+for geometry in '--granule=4K' '--granule=4K --va=52' '--granule=16K --va=47' \
+	'--granule=16K --va=52' '--granule=64K --va=52'; do
+	for ttl in 4 5 6 7 8 9 a b c d e f; do
+		# shellcheck disable=SC2086
+		run 0 decode $geometry tlbi vaae1is "0x${ttl}00000000000"
+		has out "TTL       0x$ttl: "
+		has out ' granule, level '
+	done
+done
+
+# Files that are none, and numbers that there are not.
+printf 'machine\nmapx\n' >wrong
+: >empty
+printf '# nothing\n\n' >comment
+scenario 'machine' 'map linear+0 2G 4K' 'check'
+while IFS='|' read -r text words; do
+	# shellcheck disable=SC2086
+	run 2 $words
+	has err "$text"
+done <<'END'
+--jobs takes 1 to|explore --jobs=100000 s
+--jobs takes 1 to|explore --jobs=2 --shard=1/2 s
+wrong:2: unknown command|explore wrong
+nothere: |explore nothere
+nothere: |explore --merge nothere
+s: not what --shard-out writes|explore --merge s
+pgtsim explore: |explore --merge empty
+wrong:2: unknown command|draw wrong
+nothere: |draw nothere
+moments 0 to|draw --at=999999 s
+nothere: |judge nothere
+empty:1: there is no command|run empty
+comment:2: there is no command|run comment
+wrong:2: unknown command|cost wrong
+nothere: |cost nothere
+one argument too many|sweep wrong
+wrong:2: unknown command|compare wrong@latest wrong@linux-5.10
+Linux has no configuration|kernel build --va=99 tree -o k
+Linux has no configuration|kernel build --granule=8G tree -o k
+Linux has no configuration|kernel build --pa=99 tree -o k
+Linux has no configuration|kernel build --granule=5K tree -o k
+END
+
+# What works on s390's tables, and what is refused there.
+while IFS='|' read -r text line; do
+	scenario 'machine format=s390 edat=1' 'add 0x100000000+256M' "$line"
+	"$pgtsim" run s >out 2>&1 || true
+	has out "$text"
+done <<'END'
+s390 invalidates all at once, for all CPUs: tlbi all|tlbi leaf 0x100000000
+s390 has no such barrier: stores keep their order|barrier isb
+format=s390 does not know how|protect 0x100000000 1M ro
+format=s390 does not know how|split 0x100000000 1M
+format=s390 does not know how|vmap 0x1000000000 0x0 1M
+> tlbi all|tlbi all
+0x0000000100000000|walk 0x100000000
+pmd 0x000000010ff00000 0x000000010ff03503 block|dump
+END
+
 # Help is an answer, not an error; each part of the command has some.
 for command in run replay profiles gallery decode geometry; do
 	run 0 "$command" --help
@@ -308,15 +435,99 @@ run 0 run s --help
 has out 'pgtsim run'
 
 # What is not known is said on standard error, with status 2.
-for arguments in '' 'nonsense' '--nonsense' 'run' 'run --nonsense s' 'run s s' 'run --quiet' \
+for arguments in '' 'nonsense' '--nonsense' 'run' 'run --nonsense s' 'run --quiet' \
 	'replay' 'profiles nonsense' 'decode' 'decode nonsense' 'geometry nonsense' \
-	'geometry --granule=5K' 'gallery nonsense' 'gallery B11' 'gallery B1 B2' \
-	'run --quiet=yes s'; do
+	'geometry --granule=5K' 'gallery nonsense' 'gallery B99' 'gallery B1 B2' \
+	'run --quiet=yes s' 'run --trace' 'run --step s s' 'run --junit=junit s s' 'list' \
+	'list nonsense' 'list knobs counters' 'sweep nonsense' 'draw' 'draw --at=x s'; do
 	# shellcheck disable=SC2086
 	run 2 $arguments
 	empty out
 	[ -s err ] || fail "$last_run: no message"
 done
+
+# What was meant is asked about what is misspelt.
+suggests() {
+	local wanted=$1
+	shift
+	run 2 "$@"
+	has err "did you mean '$wanted'?"
+}
+suggests run rnu
+suggests --quiet run --quite s
+suggests --geometries sweep --geometrie=4K/48
+suggests linux-6.12 run --profile=linux-6.122 s
+suggests linux-6.12 draw --profile linux-6.112 s
+suggests violations list violation
+suggests --help profiles --hepl
+
+# An option's value may stand behind it; -h is --help; after -- there are no options.
+scenario machine 'echo hello'
+run 0 run --quiet --profile linux-5.7 s
+is out hello
+run 2 run --profile
+has err "a value is missing after '--profile'"
+run 0 run -h
+has out 'pgtsim run'
+run 0 -h
+has out 'pgtsim run'
+cp s -- --quiet
+run 0 run --quiet -- --quiet
+is out hello
+rm -- --quiet
+for command in replay cost compare sweep profiles draw gallery decode geometry list; do
+	run 0 "$command" -h
+	has out "pgtsim $command"
+done
+
+# Several scenarios: each is run, and the worst decides.
+scenario machine 'echo hello'
+printf '%s\n' machine 'expect tables.pgd == 2' >false
+run 0 run s s
+has out '=== s'
+run 0 run --quiet s s
+is out $'hello\nhello'
+run 1 run --quiet false s
+is out hello
+has err 'false:2: '
+run 2 run --quiet not-there false s
+is out hello
+run 2 run --trace=trace s s
+has err '--trace is for one scenario'
+
+# The lists are JSON, and have what is known to be there.
+for list in commands:run scenario:unmap-range counters:tlbi.all knobs:flush violations:stale-leaf \
+	profiles:linux-6.12 constants:isb; do
+	run 0 list "${list%:*}"
+	grep -q "^${list#*:}	" out || fail "pgtsim list ${list%:*}: no ${list#*:}"
+	run 0 list --json "${list%:*}"
+	python3 -c '
+import json, sys
+rows = json.load(open("out"))
+assert [row for row in rows if row["name"] == sys.argv[1]], rows
+assert all("meaning" in row for row in rows)
+' "${list#*:}" || fail "pgtsim list --json ${list%:*}"
+done
+
+# Completion by bash knows what the command says of itself.
+completes() {
+	local wanted=$1
+	shift
+	PATH=$(dirname "$pgtsim"):$PATH bash -c '
+		. "$1"; shift
+		COMP_WORDS=(pgtsim "$@"); COMP_CWORD=$#
+		_pgtsim
+		printf "%s\n" "${COMPREPLY[@]}"
+	' - "$here/../src/cli/completion.bash" "$@" >out
+	grep -qxF -- "$wanted" out || fail "completion of '$*': no $wanted: $(head -n 3 out)"
+}
+completes judge ju
+completes --trace= run --tr
+completes linux-6.12 run --profile = linux-6.1
+completes linux-5.7 sweep --profiles = ''
+completes violations list v
+completes --json list knobs --j
+completes --help profiles -
 
 # All knobs of all profiles, each of which `machine` takes.
 run 0 profiles

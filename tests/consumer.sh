@@ -70,6 +70,37 @@ as_installed_shared() {
 	fi
 }
 
+# By CMake, if there is one: its find_package() with a version.
+with_cmake() {
+	local source=$work/cmake
+	command -v cmake >/dev/null || return 0
+	mkdir "$source"
+	cp "$source_root/tests/subproject/main.c" "$source"
+	cat >"$source/CMakeLists.txt" <<-END
+		cmake_minimum_required(VERSION 3.13)
+		project(consumer C)
+		find_package(pgtsim 0.1 REQUIRED)
+		add_executable(consumer main.c)
+		target_link_libraries(consumer pgtsim::pgtsim)
+	END
+	run_quietly cmake -S "$source" -B "$source/build-$1" -DCMAKE_PREFIX_PATH="$work/prefix"
+	run_quietly cmake --build "$source/build-$1"
+	run_quietly "$source/build-$1/consumer"
+	rm -rf "$source"
+}
+
+# The licence, the guide and the examples are there, nothing of the development is.
+documents_installed() {
+	local doc=$work/prefix/share/doc/pgtsim file
+	for file in LICENSE README.md .github/CHANGES.md examples/dimm.pgt examples/guide/README.md \
+		examples/gallery/bad_b01.pgt examples/teardown.c examples/unit-test/meson.build; do
+		[ -s "$doc/$file" ] || { echo "$file is not installed" >&2; exit 1; }
+	done
+	for file in examples/packaging examples/web examples/python/subprojects; do
+		[ ! -e "$doc/$file" ] || { echo "$file is installed" >&2; exit 1; }
+	done
+}
+
 # With the shared library out of the way, the linker takes the static one.
 as_installed_static() {
 	local libs
@@ -109,7 +140,10 @@ unit_test unit-subproject --force-fallback-for=pgtsim
 install_library
 LD_LIBRARY_PATH="$work/prefix/lib" unit_test unit-installed \
 	--pkg-config-path="$work/prefix/lib/pkgconfig"
+documents_installed
 as_installed_shared
+with_cmake shared
 as_installed_static
+with_cmake static
 mv "$work"/shared-library/* "$work/prefix/lib"
 uninstall_library

@@ -9,6 +9,7 @@ the pgtsim command. The guide's reference.md is made from the public headers; wi
 written anew.
 """
 
+import json
 import re
 import subprocess
 import sys
@@ -21,8 +22,8 @@ MANUAL = ROOT / "src/cli/pgtsim.1"
 HEADERS = ROOT / "include/pgtsim"
 
 # From the ground up, as the README has them.
-ROOMS = ("geometry desc policy memory altmap tlb pgtable teardown vmemmap hotplug machine "
-         "trace dump check cost cpu explore testing").split()
+ROOMS = ("api geometry desc format policy memory altmap tlb counters violations checker pgtable protect "
+         "teardown vmemmap hotplug machine trace judge dump check cost cpu explore testing").split()
 
 
 def output_of(*command):
@@ -37,58 +38,34 @@ def read(path):
 
 # --- what there is -----------------------------------------------------------
 
-def commands(pgtsim):
-    return re.findall(r"^  pgtsim (\w+) ", output_of(pgtsim, "--help"), re.MULTILINE)
+def rows(pgtsim, name):
+    """A list of the command's own tables: objects with name, meaning and more."""
+    found = json.loads(output_of(pgtsim, "list", "--json", name))
+    if len(found) < 5:
+        sys.exit(f"pgtsim list {name} shows few rows")
+    return found
+
+
+def names(pgtsim, name):
+    return [row["name"] for row in rows(pgtsim, name)]
 
 
 def options(pgtsim):
     found = {"--help", "--version"}
-    for command in commands(pgtsim):
-        found.update(re.findall(r"(?<![\w-])--[a-z][a-z-]*", output_of(pgtsim, command, "--help")))
+    for row in rows(pgtsim, "commands"):
+        found.update(option["name"] for option in row["options"])
     return found
 
 
-def counters():
-    rows = re.findall(r'^\tX\(\w+, "([a-z.]+)"', read(HEADERS / "tlb.h"), re.MULTILINE)
-    if not rows:
-        sys.exit("no counters found in tlb.h")
-    return rows
-
-
-def knob_rows(pgtsim):
-    return re.findall(r"^  ([a-z-]+) +(.*): ([a-z0-9|-]+)$", output_of(pgtsim, "profiles"),
-                      re.MULTILINE)
-
-
 def knobs(pgtsim):
-    rows = knob_rows(pgtsim)
-    names = [name for name, _, _ in rows]
-    values = [f"{name}={value}" for name, _, values in rows for value in values.split("|")]
-    if len(names) < 20:
-        sys.exit("pgtsim profiles shows few knobs")
-    return names, values
+    table = rows(pgtsim, "knobs")
+    return [row["name"] for row in table] + [
+        f"{row['name']}={value}" for row in table for value in row["values"]]
 
 
-def profiles(pgtsim):
-    return output_of(pgtsim, "profiles").splitlines()[0].split()
-
-
-def violations():
-    return re.findall(r'\[PGTSIM_V_\w+\] = \{\s*"([a-z-]+)"', read(ROOT / "src/tlb.c"))
-
-
-def constants(pgtsim):
-    return re.findall(r"^([a-z-]+) +\d+  ", output_of(pgtsim, "cost", "--model"), re.MULTILINE)
-
-
-def scenario_words():
-    text = read(ROOT / "src/cli/scenario.c")
-    words = set(re.findall(r'\{ "([a-z-]+)", SCENARIO_', text))
-    keys = set(re.findall(r'\b(?:OPTION|NUMBER|NUMBER_INT|NUMBER_NEEDED|CHOICE|FLAG)\("([a-z0-9-]+)"',
-                          text))
-    if "machine" not in words or "profile" not in keys:
-        sys.exit("no scenario commands or keys found in scenario.c")
-    return words | keys
+def scenario_words(pgtsim):
+    table = rows(pgtsim, "scenario")
+    return {row["name"] for row in table} | {key["name"] for row in table for key in row["keys"]}
 
 
 # --- the reference -----------------------------------------------------------
@@ -124,9 +101,9 @@ def macros(header):
 
 def reference(pgtsim):
     lines = ["# Reference", "", "## Knobs", "", "| knob | |", "|---|---|"]
-    for name, meaning, alternatives in knob_rows(pgtsim):
-        values = ", ".join(f"`{name}={value}`" for value in alternatives.split("|"))
-        lines.append(f"| {values} | {meaning} |")
+    for row in rows(pgtsim, "knobs"):
+        values = ", ".join(f"`{row['name']}={value}`" for value in row["values"])
+        lines.append(f"| {values} | {row['meaning']} |")
     lines += ["",
               "The functions follow by room, made from the headers, which say the rest: units,",
               "errors, ownership and what is modelled.", ""]
@@ -148,8 +125,8 @@ def reference(pgtsim):
 
 # --- the comparison ----------------------------------------------------------
 
-def missing(names, text, what):
-    lost = [name for name in sorted(set(names))
+def missing(wanted, text, what):
+    lost = [name for name in sorted(set(wanted))
             if not re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", text)]
     for name in lost:
         print(f"{what} is not documented: {name}")
@@ -166,18 +143,18 @@ def main():
         REFERENCE.write_text(made, encoding="utf-8")
     guide = "\n".join(read(path) for path in sorted(GUIDE.glob("*.md")))
     manual = re.sub(r"\\f[BIR]", "", read(MANUAL)).replace("\\-", "-")
-    names, values = knobs(pgtsim)
+    commands = names(pgtsim, "commands")
 
-    lost = missing(commands(pgtsim), manual, "manual page: command")
+    lost = missing(commands, manual, "manual page: command")
     lost += missing(options(pgtsim), manual, "manual page: option")
-    lost += missing(["pgtsim " + c for c in commands(pgtsim)], guide, "command")
+    lost += missing(["pgtsim " + command for command in commands], guide, "command")
     lost += missing(options(pgtsim), guide, "option")
-    lost += missing(counters(), guide, "counter")
-    lost += missing(names + values, guide, "knob")
-    lost += missing(profiles(pgtsim), guide, "profile")
-    lost += missing(violations(), guide, "violation")
-    lost += missing(constants(pgtsim), guide, "cost constant")
-    lost += missing(scenario_words(), guide, "scenario word")
+    lost += missing(names(pgtsim, "counters"), guide, "counter")
+    lost += missing(knobs(pgtsim), guide, "knob")
+    lost += missing(names(pgtsim, "profiles"), guide, "profile")
+    lost += missing(names(pgtsim, "violations"), guide, "violation")
+    lost += missing(names(pgtsim, "constants"), guide, "cost constant")
+    lost += missing(scenario_words(pgtsim), guide, "scenario word")
     exported = [name for header in HEADERS.glob("*.h") for name, _ in functions(header)]
     lost += missing([n for n in exported if not n.endswith("_at")], guide, "function")
     if made != read(REFERENCE):

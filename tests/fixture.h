@@ -17,7 +17,10 @@
 
 #include <cmocka.h>
 
+#include <pgtsim/checker.h>
 #include <pgtsim/pgtable.h>
+
+#include "pgtable/access.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define KIB (UINT64_C(1) << 10)
@@ -155,7 +158,7 @@ static inline uint64_t fixture_init_4k_48(struct fixture *f)
 	return pgtsim_va_start(&geo);
 }
 
-/* For tests that leak or hold pages. */
+/* Like fixture_fini(), for tests that leak or hold pages. */
 static inline void fixture_drop(struct fixture *f)
 {
 	pgtsim_pgtable_fini(&f->pgt);
@@ -168,7 +171,7 @@ static inline uint64_t free_pages_of(const struct fixture *f)
 	return pgtsim_memory_free_count(f->memory);
 }
 
-/* Nothing may be left allocated. */
+/* Fails if anything is still allocated. */
 static inline void fixture_fini(struct fixture *f)
 {
 	pgtsim_pgtable_fini(&f->pgt);
@@ -199,14 +202,14 @@ static inline int map_linear(struct fixture *f, uint64_t va, uint64_t pa, uint64
 	return pgtsim_map(&f->pgt, &map);
 }
 
-/* The first violation kept, or NULL. */
+/* The first violation that was kept, or NULL. */
 static inline const char *first_violation(const struct fixture *f)
 {
 	return f->tlb.violation_count ? pgtsim_violation_kind(f->tlb.violations[0].name)->name :
 					NULL;
 }
 
-/* A cheap deterministic sequence. */
+/* A pseudo-random sequence, the same in every run. */
 static inline uint32_t random_next(uint32_t *seed)
 {
 	*seed ^= *seed << 13;
@@ -222,11 +225,11 @@ struct snapshot_line {
 	uint64_t va, desc;
 };
 
-/* Every non-zero entry, depth first, a table before its children. */
+/* Every entry that is not zero, depth first, a table before its children. */
 struct snapshot {
 	struct snapshot_line *line;
 	size_t count, room;
-	size_t tables; /* root included */
+	size_t tables; /* the root included */
 	uint64_t free_pages;
 };
 
@@ -240,19 +243,21 @@ static inline void snapshot_add(struct snapshot *s, int level, uint64_t va, uint
 	s->line[s->count++] = (struct snapshot_line){ level, va, desc };
 }
 
-/* Reads one table and all below it; its side record must agree with what it holds. */
-/* What a record tells of an entry must be what stands there. */
-static inline void assert_as_told(const struct pgtsim_table *table, unsigned i, uint64_t desc)
+/* If the record describes the table's entries, it must describe this one right. */
+static inline void assert_as_described(const struct pgtsim_table *table, unsigned i, uint64_t desc)
 {
-	uint64_t told =
-		i - table->first < table->live ? table->base + ((uint64_t)i << table->shift) : 0;
+	uint64_t described =
+		i - pgtsim_state(table)->first < table->live ?
+			pgtsim_state(table)->base + ((uint64_t)i << pgtsim_state(table)->shift) :
+			0;
 
-	if (table->told)
-		assert_int_equal(desc, told);
+	if (pgtsim_state(table)->described)
+		assert_int_equal(desc, described);
 	else
-		assert_false(table->implied);
+		assert_false(pgtsim_state(table)->lazy);
 }
 
+/* Reads one table and all below it; its side record must agree with what it holds. */
 static inline void snapshot_table(struct snapshot *s, const struct fixture *f,
 				  const struct pgtsim_table *table, int level, uint64_t va)
 {
@@ -266,11 +271,11 @@ static inline void snapshot_table(struct snapshot *s, const struct fixture *f,
 		uint64_t desc = pgtsim_entry(&f->pgt, table, i);
 		uint64_t at = va + i * pgtsim_entry_size(geo, level);
 
-		assert_as_told(table, i, desc);
+		assert_as_described(table, i, desc);
 		if (!desc)
 			continue;
 		live++;
-		assert_true(table->first <= i);
+		assert_true(pgtsim_state(table)->first <= i);
 		snapshot_add(s, level, at, desc);
 		if (pgtsim_desc_kind(level, desc) == PGTSIM_TABLE)
 			snapshot_table(s, f,
@@ -281,7 +286,7 @@ static inline void snapshot_table(struct snapshot *s, const struct fixture *f,
 	assert_int_equal(table->live, live);
 }
 
-/* Takes a snapshot, and checks every side record on the way; snapshot_free() frees it. */
+/* Takes a snapshot and checks every side record on the way. Free it with snapshot_free(). */
 static inline struct snapshot snapshot_take(const struct fixture *f)
 {
 	const struct pgtsim_geometry *geo = &f->pgt.geo;
@@ -310,7 +315,7 @@ static inline bool snapshots_equal(const struct snapshot *a, const struct snapsh
 	return true;
 }
 
-/* Whether nothing at all changed since `before`, free memory included. */
+/* True if nothing has changed since `before`, free memory included. */
 static inline bool unchanged(const struct fixture *f, const struct snapshot *before)
 {
 	struct snapshot now = snapshot_take(f);
@@ -320,7 +325,7 @@ static inline bool unchanged(const struct fixture *f, const struct snapshot *bef
 	return same;
 }
 
-/* Table pages now linked, root included, by reading them. */
+/* Number of table pages that are linked, the root included, found by reading the tables. */
 static inline size_t tables_linked(const struct fixture *f)
 {
 	struct snapshot now = snapshot_take(f);
@@ -351,7 +356,7 @@ static inline bool is_mapped(const struct fixture *f, uint64_t va)
 
 /* ---- counters ---- */
 
-/* Fails with the counter's name if two sets differ, work.entries aside. */
+/* Fails with the counter's name if two sets differ in any counter but work.entries. */
 static inline void assert_counts_equal(const struct pgtsim_counts *a, const struct pgtsim_counts *b)
 {
 	size_t n;
@@ -405,7 +410,7 @@ static inline void recorder_stop(struct recorder *r, struct fixture *f)
 	*r = (struct recorder){ 0 };
 }
 
-/* Whether the events from `at` on are exactly these operations. */
+/* True if the events from `at` on are exactly these operations. */
 static inline bool recorded(const struct recorder *r, size_t at, const enum pgtsim_op *ops,
 			    size_t n)
 {

@@ -10,7 +10,7 @@
 
 #include "fixture.h"
 
-/* 256 MiB of boot memory, the start of a section that it may not fill. */
+/* 256 MiB of boot memory. It begins at a section, and may end inside one. */
 static const struct pgtsim_ram small_ram = { RAM_START, RAM_START + 256 * MIB };
 
 static inline struct pgtsim_machine_config config_of(const char *profile_name, unsigned kib,
@@ -42,7 +42,7 @@ static inline struct pgtsim_machine *simple_machine(const char *profile_name, un
 	return machine_of(&config);
 }
 
-/* Fails if anything is wrong with the machine, or ever was. */
+/* Fails if the machine has any violation, old or new. */
 static inline void assert_clean(struct pgtsim_machine *machine)
 {
 	pgtsim_check_machine(machine);
@@ -59,7 +59,7 @@ static inline void assert_same(const struct pgtsim_machine *a, const struct pgts
 		fail_msg("the %s differs", difference);
 }
 
-/* Whether this violation was found. */
+/* True if this violation was found. */
 static inline bool found(const struct pgtsim_machine *machine, enum pgtsim_violation_name name)
 {
 	for (size_t i = 0; i < machine->tlb.violation_count; i++)

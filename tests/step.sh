@@ -61,7 +61,7 @@ END
 has out 'Clear: pmd[13] was a block with the contiguous hint'
 has out '[**cccccc........'
 has out 'TLBs may hold 14 translations from 0xffff000040000000 (pmd)'
-has err 'bad_b01.pgt:15: check: 4 violations'
+has err 'bad_b01.pgt:16: check: 4 violations'
 step 1 "$b1" 'g 545' n n n n n n n n n n n n n n n n
 has out 'VIOLATION stale-leaf 0x'
 
@@ -92,6 +92,45 @@ assert names.count("url(#cont)") == 1
 assert names.count("url(#stale)") == 1 + 1
 END
 has one.svg 'pmd[13] was a block'
+# Positions in a drawing: a strip is as wide as the picture without its margins and the row's indent,
+# and an entry's position in the strip is proportional to its index.
+printf '%s\n' machine 'map linear+4K 0x80001000 12K blocks=off' 'map linear+1G 0x40000000 4M' \
+	'poke pte linear+8K 0' 'bounds linear+1G linear+3G' 'free-tables linear+1G 4K' >places.pgt
+"$pgtsim" draw --at=37 places.pgt >places.svg
+python3 - places.svg <<'END' || fail 'the drawing has things where they do not belong'
+import sys
+from xml.etree import ElementTree
+
+WIDTH, MARGIN, INDENT, HEAD, ROW, STRIP = 1280, 24, 26, 92, 50, 24
+rects = [element.attrib for element in ElementTree.parse(sys.argv[1]).iter() if element.tag.endswith("rect")]
+found = [(r["fill"], *(float(r[key]) for key in ("x", "y", "width", "height"))) for r in rects if "x" in r and "y" in r]
+
+def strip(row, depth):
+    x = MARGIN + depth * INDENT
+    return x, HEAD + row * ROW + 20, WIDTH - MARGIN - x - 6
+
+def entries(row, depth, fill, index, count, height=STRIP):
+    x, y, width = strip(row, depth)
+    return fill, x + width * index / 512, y, max(2, width * count / 512), height
+
+def wall(row, depth, index):
+    x, y, width = strip(row, depth)
+    return "#a8467c", x + width * index / 512 - 2, y - 4, 5, STRIP + 8
+
+wanted = [
+    entries(0, 0, "url(#table)", 0, 1),
+    entries(1, 1, "url(#table)", 0, 2),
+    wall(1, 1, 1), wall(1, 1, 3),
+    entries(2, 2, "url(#table)", 0, 1),
+    entries(3, 3, "url(#page)", 1, 1),
+    entries(3, 3, "url(#stale)", 2, 1, STRIP / 2),
+    entries(3, 3, "url(#page)", 3, 1),
+    entries(4, 2, "url(#block)", 0, 2),
+]
+for want in wanted:
+    assert any(want[0] == got[0] and all(abs(a - b) < 0.06 for a, b in zip(want[1:], got[1:]))
+               for got in found), (want, found)
+END
 "$pgtsim" draw "$b1" >end.svg
 has end.svg 'The run ends here: check: 4 violations.'
 "$pgtsim" draw --profile=latest --at=0 "$b1" >latest.svg

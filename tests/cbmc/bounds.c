@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Pass 2 frees no table of which a part lies outside the bounds, and keeps no other. */
-#include "../../src/teardown.c"
+#include "../../src/teardown/teardown.c"
 
 #include "prove.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* In libFuzzer's place: runs a target on each file that is given, for compilers without it. */
+/* Replaces libFuzzer for compilers without it: runs a target on each file that is given. */
 #include "fuzz.h"
 
 static int run_file(const char *name)

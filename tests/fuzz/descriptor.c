@@ -2,7 +2,7 @@
 /* Any descriptor at any level of any geometry, and any words as arguments of the two commands. */
 #include <pgtsim/pgtsim.h>
 
-#include "decode.h"
+#include "geometry.h"
 #include "fuzz.h"
 
 static void print_nothing(void *ctx, const char *text)
@@ -21,7 +21,7 @@ static uint64_t number_at(const uint8_t *data)
 	return number;
 }
 
-/* Taken apart, put together, taken apart: the fields are the same. */
+/* Decoding, encoding and decoding again must give the same fields. */
 static void check_descriptor(const struct pgtsim_geometry *geo, int level, uint64_t desc)
 {
 	uint64_t mask = geo->pa_bits < 64 ? (UINT64_C(1) << 52) - 1 : UINT64_MAX;
@@ -55,7 +55,7 @@ static void check_geometry(const uint8_t *data)
 	pgtsim_dump_geometry(&geo, number_at(data + 5), &nowhere);
 }
 
-/* Arguments end with a zero byte each. */
+/* Each argument ends with a zero byte. */
 static void check_commands(const uint8_t *data, size_t size)
 {
 	char name[] = "fuzz", text[256], *arguments[8] = { name };

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* fuzz: what a fuzz target is to libFuzzer, and to the program that only replays a corpus. */
+/*
+ * fuzz: the interface of a fuzz target, for libFuzzer and for corpus.c, which only replays inputs.
+ */
 #ifndef FUZZ_H
 #define FUZZ_H
 
@@ -13,7 +15,7 @@
 /* Runs one input; a finding is a crash. Returns 0. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* What must hold: a crash that says what did not. */
+/* Crashes with a message if the condition is false. */
 #define MUST(claim)                                                                 \
 	do {                                                                        \
 		if (!(claim)) {                                                     \

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Any bytes as the choices of tests/property: operations on a machine, and the oracle. */
+/*
+ * Takes any bytes as the random choices of tests/property: runs operations on a machine and
+ * compares with the oracle.
+ */
 #include "../property/sequence.h"
 #include "fuzz.h"
 

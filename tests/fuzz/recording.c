@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Any text as a recording, unless it speaks of sizes that would only take long. */
+/* Reads any text as a recording, unless it has sizes that would only take long. */
 #include "fuzz.h"
-#include "replay.h"
+#include "replay/replay.h"
 
 static void print_nothing(void *ctx, const char *text)
 {
@@ -25,7 +25,7 @@ static unsigned suffix(char c)
 	return at ? 10 * (unsigned)(at - suffixes) : 0;
 }
 
-/* The number at *text, which is moved behind the word that it begins; 0 if that is no number. */
+/* Reads the number at *text and moves *text behind the word. Returns 0 if it is not a number. */
 static uint64_t number_in(const char **text)
 {
 	bool hex = (*text)[0] == '0' && (*text)[1] == 'x';
@@ -33,7 +33,7 @@ static uint64_t number_in(const char **text)
 
 	for (*text += hex ? 2 : 0; digit(**text) < base; ++*text)
 		number = number * base + digit(**text);
-	/* What is above 47 bits is an address or a descriptor. */
+	/* A number of more than 47 bits is an address or a descriptor. */
 	if (number >> 47)
 		return 0;
 	if (suffix(**text))
@@ -41,7 +41,7 @@ static uint64_t number_in(const char **text)
 	return digit(**text) < 16 ? 0 : number;
 }
 
-/* The words of operations begin behind these; in the rest of a recording no number is a size. */
+/* The words of operations come after these; elsewhere in a recording no number is a size. */
 static bool is_small(const char *text)
 {
 	while (*text) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Any text as a scenario: parsed, and run if it asks for no more than a small machine. */
+/* Parses any text as a scenario, and runs it if it needs only a small machine. */
 #include "fuzz.h"
-#include "run.h"
+#include "scenario/runner.h"
 
 enum { RAM_LIMIT = 64 << 20, DUMPS_LIMIT = 3 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Maps, populates, adds and takes away again in all standard ways, on page tables of every regime,
- * and prints the name of each violation, once. There is none: what the cache checker or the other
- * checks notice of a mutant without a look at any counter.
+ * Maps, populates, adds and removes in all ordinary ways, on page tables of every geometry, and
+ * prints the name of each violation once. Without a fault there is none; with one it shows what
+ * the library's own checks notice, without looking at any counter.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 static bool found[PGTSIM_V_COUNT];
 static unsigned runs, failures;
 
-/* What cannot be done is told; the rest goes on. */
+/* Prints which operation failed and goes on with the rest. */
 static void must(int ret, const char *what)
 {
 	if (ret && !failures++)
@@ -75,8 +75,8 @@ static struct pgtsim_machine *machine_of(const struct way *way, bool boot)
 }
 
 /*
- * Pages, or blocks and pages, of the linear map, and exactly these away again; `ragged`: but for
- * the first bytes of the first page and the last ones of the last.
+ * Maps part of the linear map by pages, or by blocks and pages, and unmaps exactly that. With
+ * `ragged` the range begins and ends inside a page.
  */
 static void map_and_unmap(const struct way *way, uint64_t offset, uint64_t pages, bool ragged)
 {
@@ -108,7 +108,7 @@ static void map_and_unmap(const struct way *way, uint64_t offset, uint64_t pages
 	finish(machine, false);
 }
 
-/* A memmap of this many bytes, and exactly it away again; by a gather if told. */
+/* Populates a memmap of this many bytes and removes exactly that, by a gather if asked. */
 static void populate_and_free(const struct way *way, uint64_t bytes, bool gather)
 {
 	struct pgtsim_machine *machine = machine_of(way, false);
@@ -125,7 +125,7 @@ static void populate_and_free(const struct way *way, uint64_t bytes, bool gather
 		     "populate");
 		if (gather) {
 			pgtsim_gather_init(&gathered, &machine->pgt, machine->memory, NULL);
-			/* The second half first. */
+			/* Removes the second half first. */
 			must(pgtsim_gather_unmap(&gathered, start + bytes / 2, start + bytes),
 			     "gather");
 			must(pgtsim_gather_unmap(&gathered, start, start + bytes / 2), "gather");
@@ -142,7 +142,7 @@ static void populate_and_free(const struct way *way, uint64_t bytes, bool gather
 	finish(machine, false);
 }
 
-/* Memory blocks come, go online and offline, and go, one in the middle first. */
+/* Adds memory blocks, brings them online and offline, and removes them, one in the middle first. */
 static void hotplug(const struct way *way)
 {
 	struct pgtsim_machine *machine = machine_of(way, true);
@@ -184,7 +184,7 @@ static void all_of(const struct way *way)
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		map_and_unmap(way, 0, sizes[i], false);
 		map_and_unmap(way, 500, sizes[i], false);
-		/* Earlier kernels leave the end of the range in TLBs. */
+		/* Earlier kernels do not invalidate the end of the range. */
 		if (!strcmp(way->profile, "linux-7.3"))
 			map_and_unmap(way, 500, sizes[i], true);
 	}
@@ -218,7 +218,7 @@ int main(void)
 	size_t ways = sizeof(kernels) / sizeof(kernels[0]) * (sizeof(regimes) / sizeof(regimes[0]));
 	bool any = false;
 
-	setvbuf(stdout, NULL, _IOLBF, 0); /* a mutant may not get to the end */
+	setvbuf(stdout, NULL, _IOLBF, 0); /* with a fault it may not get to the end */
 	for (size_t i = 0; i < 4 * ways; i++) {
 		size_t k = i / 4 % (sizeof(kernels) / sizeof(kernels[0]));
 		size_t r = i / 4 / (sizeof(kernels) / sizeof(kernels[0]));

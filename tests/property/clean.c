@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * clean: scripts in which all that is mapped is unmapped, and no leaf or contiguous group is cut.
- * No kernel may do anything wrong in them.
+ * clean: scripts that unmap everything they map and cut no leaf or contiguous group. Under every
+ * profile they must run without a violation.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 
 enum { SLOTS = 4 };
 
-/* What a script has mapped: slots of one size, side by side or apart. */
+/* What a script has mapped: slots of one size, side by side or with gaps between them. */
 struct script {
 	struct dice *dice;
 	const struct oracle *o;
@@ -184,12 +184,12 @@ void clean_generate(struct dice *dice, const struct oracle *o, struct sequence *
 	default:
 		script_by_hand(&script);
 	}
-	/* Tables that bounds have kept. */
+	/* The number of tables that floor and ceiling have kept. */
 	op = add(&script, OP_FREE_TABLES, o->linear, -o->linear);
 	op->bounds = true;
 }
 
-/* Whether the machine is as it was when it was new. */
+/* True if the machine is as it was when it was new. */
 static bool is_new(struct subject *subject, struct failure *failure)
 {
 	struct pgtsim_machine *m = subject->machine;
@@ -220,7 +220,10 @@ bool clean_apply(struct subject *subject, const struct sequence *s, struct failu
 	return is_new(subject, failure);
 }
 
-/* A smaller script may be none that is clean: one that the oracle, too, finds fault with. */
+/*
+ * A script that was made smaller need not be clean any more; then the oracle expects violations,
+ * too.
+ */
 static bool is_clean(const struct sequence *s)
 {
 	static struct oracle o; /* large */
@@ -241,7 +244,7 @@ bool clean_run(struct sequence *s, struct failure *failure)
 		return true;
 	subject_init(&subject, s, true);
 	good = clean_apply(&subject, s, failure);
-	/* Something may be left of what was mapped: it fails if something was violated. */
+	/* Like the above, but something may still be mapped: only a violation fails. */
 	if (!good && !subject.machine->tlb.counts.violations)
 		good = true;
 	subject_fini(&subject);

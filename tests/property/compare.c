@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* compare: reads all tables of a machine, entry by entry, and holds them against the oracle. */
+/* compare: reads all tables of a machine, entry by entry, and compares them with the oracle. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
@@ -24,7 +24,7 @@ struct reader {
 	const struct pgtsim_pgtable *pgt;
 	const struct pgtsim_memory *memory;
 	struct failure *failure;
-	size_t cursor; /* the first run that ends at the address or behind it */
+	size_t cursor; /* the first run that ends at the address or after it */
 	uint64_t leaves, tables[5], pages, hash;
 	uint8_t *taken; /* frames of boot memory that were met, one byte each */
 };
@@ -35,7 +35,7 @@ static void mix(struct reader *r, uint64_t value)
 	r->hash ^= r->hash >> 29;
 }
 
-/* A frame of boot memory must be held by this owner, and be met once. */
+/* A frame of boot memory must have this owner, and must be found only once. */
 static bool take_frames(struct reader *r, uint64_t va, uint64_t pa, uint64_t size,
 			enum pgtsim_owner owner)
 {
@@ -125,7 +125,7 @@ static bool read_table(struct reader *r, const struct pgtsim_table *table, int l
 	return true;
 }
 
-/* What pgtsim_translate() says of one address. */
+/* Compares pgtsim_translate() of one address with the oracle. */
 static bool compare_translation(const struct oracle *o, const struct pgtsim_pgtable *pgt,
 				uint64_t va, struct failure *failure)
 {

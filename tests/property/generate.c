@@ -18,7 +18,7 @@ static const struct {
 	{ 12, 52, 52, 52 }, { 12, 52, 48, 52 }, { 14, 52, 52, 52 }, { 14, 52, 47, 52 },
 };
 
-enum { BEFORE_LPA2 = 12 }; /* those that every release has come first */
+enum { BEFORE_LPA2 = 12 }; /* first those that every release has */
 
 bool geometry_number(struct oracle_config *config, enum oracle_release release, unsigned n)
 {
@@ -66,7 +66,7 @@ void generate_altmaps(struct dice *dice, struct sequence *s)
 
 /* ---- virtual addresses ---- */
 
-/* What ends and begins somewhere: a page, a group, an entry of some level. */
+/* Sizes at whose multiples something begins or ends: a page, a group, an entry of some level. */
 static uint64_t unit(struct dice *dice, const struct oracle *o)
 {
 	int level = ORACLE_PTE - (int)dice_below(dice, 3);
@@ -78,7 +78,10 @@ static uint64_t unit(struct dice *dice, const struct oracle *o)
 	return UINT64_C(1) << (l->shift + (dice_one_in(dice, 3) ? l->group : 0));
 }
 
-/* Places where something of the machine ends; half the operations of a sequence are near one. */
+/*
+ * Addresses at which something of the machine ends. Half the operations of a sequence are near
+ * one.
+ */
 static uint64_t anchor(struct dice *dice, const struct oracle *o)
 {
 	const uint64_t ends[] = {
@@ -123,7 +126,7 @@ static uint64_t length(struct dice *dice, const struct oracle *o)
 	return size;
 }
 
-/* Up to the end of a run now and then: exactly what was mapped. */
+/* Sometimes a size that reaches exactly to the end of a run that is mapped. */
 static void existing(struct dice *dice, const struct oracle *o, struct operation *op)
 {
 	const struct oracle_run *run;
@@ -160,7 +163,7 @@ static void generate_map(struct dice *dice, const struct oracle *o, struct opera
 		op->pa += unit(dice, o);
 	if (dice_one_in(dice, 30))
 		op->pa += dice_below(dice, UINT64_C(1) << o->geo.page_shift);
-	/* Pages cost the most: not many tables full of them. */
+	/* Mapping by pages costs the most time, so ranges of pages are kept small. */
 	if ((!op->blocks || (op->pa - op->start) % table) && op->size > 8 * table)
 		op->size = 3 * table + op->size % table;
 }
@@ -286,7 +289,7 @@ static void existing_range(struct dice *dice, const struct oracle *o, struct ope
 	op->size = range->size;
 	if (range->device)
 		return;
-	/* All that follows, or a few blocks. */
+	/* Everything from here on, or a few memory blocks. */
 	op->size *= 1 + dice_below(dice, 3);
 	if (dice_one_in(dice, 3) && o->range[0].start == UINT64_C(0x80000000)) {
 		op->start = o->range[0].start;

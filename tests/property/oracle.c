@@ -40,7 +40,7 @@ static void init_geometry(struct oracle_geometry *g, const struct oracle_config 
 	g->level[ORACLE_PTE - 1].block = c->page_shift == 12; /* pud */
 }
 
-/* Where the kernel puts things. */
+/* The kernel's address space layout. */
 static void init_layout(struct oracle *o)
 {
 	const struct oracle_config *c = &o->config;
@@ -71,7 +71,7 @@ static void init_layout(struct oracle *o)
 	o->section = c->page_shift == 16 ? 512 * MEBI : 128 * MEBI;
 }
 
-/* Attribute bits with the type of a page; a block's are 2 less. */
+/* Attribute bits together with the type bits of a page; for a block subtract 2. */
 static void init_attributes(struct oracle *o)
 {
 	static const uint64_t tagged[] = { 0x713, 0x703, 0x707, 0x707, 0x707, 0x707 };
@@ -114,7 +114,7 @@ void oracle_copy(struct oracle *to, const struct oracle *from)
 	memcpy(to->table, from->table, from->tables * sizeof(from->table[0]));
 }
 
-/* What the library complained about it has complained about. */
+/* Notes that the library has to report a violation here. */
 void oracle_restore(struct oracle *o, const struct oracle *was)
 {
 	bool violates = o->violates, stale = o->stale;
@@ -174,7 +174,7 @@ bool oracle_alloc(struct oracle *o)
 
 /* ---- the list of leaves ---- */
 
-/* The first run that ends at va or behind it. */
+/* The first run that ends at va or after it. */
 static size_t run_from(const struct oracle *o, uint64_t va)
 {
 	size_t low = 0, high = o->runs;
@@ -276,7 +276,7 @@ uint64_t oracle_leaves(const struct oracle *o)
 
 /* ---- the list of tables ---- */
 
-/* What one table translates. */
+/* The number of bytes that one table translates. */
 static uint64_t span(const struct oracle *o, int level)
 {
 	return (uint64_t)oracle_level(o, level)->entries << oracle_level(o, level)->shift;
@@ -308,7 +308,7 @@ const struct oracle_table *oracle_table_at(const struct oracle *o, int level, ui
 		       NULL;
 }
 
-/* The table of this level that translates va; one that is made takes an allocation. */
+/* Finds or makes the table of this level that translates va. Making one is an allocation. */
 static int need_table(struct oracle *o, int level, uint64_t va, uint64_t attrs)
 {
 	const struct oracle_table table = { va & -span(o, level), attrs, level };
@@ -360,9 +360,18 @@ static bool wants_block(const struct oracle *o, const struct oracle_map *m, int 
 	       (va - m->va + m->pa) % size == 0 && last - va >= size - 1;
 }
 
+/* Whether a table hangs below an entry of [start, start + bytes). */
+static bool any_table_below(const struct oracle *o, int level, uint64_t start, uint64_t bytes)
+{
+	for (uint64_t at = 0; at < bytes; at += oracle_leaf_size(o, level))
+		if (oracle_table_at(o, level + 1, start + at))
+			return true;
+	return false;
+}
+
 /*
- * Whether all of the contiguous group of va lies in the mapping, at an address that suits. Blocks
- * of the root never have the hint: the kernel maps them one by one.
+ * True if the whole contiguous group of va is inside the mapping and its physical address is
+ * aligned. Blocks in the root never have the hint, because the kernel maps them one by one.
  */
 static bool hinted(const struct oracle *o, const struct oracle_map *m, int level, uint64_t va)
 {
@@ -371,11 +380,18 @@ static bool hinted(const struct oracle *o, const struct oracle_map *m, int level
 
 	if (level == o->geo.root && level < ORACLE_PTE)
 		return false;
+	/* 7.3 gives no hint to a group with a table in it. */
+	if (o->config.release == LINUX_7_3 && level < ORACLE_PTE &&
+	    any_table_below(o, level, start, size))
+		return false;
 	return m->cont && oracle_level(o, level)->group && start >= m->va &&
 	       start + (size - 1) <= last && (m->pa - m->va) % size == 0;
 }
 
-/* Leaves from va on that are alike: to the end of the group, or of the table. */
+/*
+ * The number of leaves from va on that have the same attributes: up to the end of the group, or of
+ * the table.
+ */
 static uint64_t map_leaves(struct oracle *o, const struct oracle_map *m, int level, uint64_t va,
 			   uint64_t last)
 {
@@ -392,7 +408,7 @@ static uint64_t map_leaves(struct oracle *o, const struct oracle_map *m, int lev
 	return run.last + 1;
 }
 
-/* Maps what one entry, the largest that serves, takes at va. Returns the next address in *va. */
+/* Maps one entry at va, the largest that fits, and moves *va behind it. */
 static int map_next(struct oracle *o, const struct oracle_map *m, uint64_t *va, uint64_t last)
 {
 	for (int level = o->geo.root;; level++) {
@@ -405,9 +421,9 @@ static int map_next(struct oracle *o, const struct oracle_map *m, uint64_t *va, 
 				*va = map_leaves(o, m, level, *va, last);
 				return 0;
 			}
-			/* Its group gets the hint although one of its members is no block. */
+			/* The group gets the hint although one of its members is not a block. */
 			o->stale |= hinted(o, m, level, *va);
-			/* Up to 6.12 a block that meets a table is not mapped. */
+			/* Up to 6.12 a block is not mapped if a table is in its place. */
 			if (o->config.release <= LINUX_6_12) {
 				*va += oracle_leaf_size(o, level);
 				return 0;
@@ -440,7 +456,7 @@ int oracle_map_raw(struct oracle *o, const struct oracle_map *map)
 
 /* ---- unmap ---- */
 
-/* Whole leaves go; in a pte table an entry for every page size from va on. */
+/* Clears whole leaves; in a pte table one entry for every page size from va on. */
 static uint64_t last_pte(const struct oracle *o, uint64_t va, uint64_t last)
 {
 	uint64_t page = UINT64_C(1) << o->geo.page_shift, table = span(o, ORACLE_PTE);
@@ -450,7 +466,7 @@ static uint64_t last_pte(const struct oracle *o, uint64_t va, uint64_t last)
 	return (va & -page) + (last - va) / page * page;
 }
 
-/* Who gets the memory of the leaves [va, last] of a run. */
+/* Gives the memory behind the leaves [va, last] of a run back to its owner. */
 static void free_leaves(struct oracle *o, const struct oracle_run *run, uint64_t va, uint64_t last,
 			struct oracle_altmap *altmap, unsigned number)
 {
@@ -485,7 +501,7 @@ static void clear(struct oracle *o, uint64_t va, uint64_t last, bool free,
 {
 	uint64_t pte = last_pte(o, va, last), page = UINT64_C(1) << o->geo.page_shift;
 
-	/* Flushes do not round as pass 1 does. */
+	/* A flush does not round its range the way pass 1 does. */
 	o->stale |= va % page || (last + 1) % page;
 	for (size_t i = run_from(o, va); i < o->runs && o->run[i].va <= last;) {
 		const struct oracle_run run = o->run[i];
@@ -531,7 +547,10 @@ static bool in_bounds(const struct oracle *o, const struct oracle_table *t, uint
 		return false;
 	if (!ceiling)
 		return true;
-	/* A ceiling in the first table of all leaves no room; else whole tables below it. */
+	/*
+	 * A ceiling inside the first table means that nothing may be freed; otherwise tables
+	 * wholly below it may.
+	 */
 	return limit && end < limit;
 }
 
@@ -543,7 +562,7 @@ static bool is_empty(const struct oracle *o, const struct oracle_table *t)
 	       (t->level == ORACLE_PTE || !any_table(o, t->level + 1, t->base, last));
 }
 
-/* Whether pass 1 over the range would still find something. */
+/* True if pass 1 over the range would still find a leaf. */
 static bool finds_leaves(const struct oracle *o, uint64_t va, uint64_t last)
 {
 	uint64_t pte = last_pte(o, va, last) | ((UINT64_C(1) << o->geo.page_shift) - 1);
@@ -596,14 +615,14 @@ int oracle_free_tables(struct oracle *o, uint64_t va, uint64_t size, uint64_t fl
 
 /* ---- vmemmap ---- */
 
-/* Frames of an altmap: behind all that it ever handed out, at a multiple of their number. */
+/* Takes frames from an altmap: after all that it has ever handed out, aligned to their number. */
 static bool altmap_alloc(struct oracle *o, struct oracle_altmap *a, uint64_t pages, uint64_t *pfn)
 {
 	uint64_t next = a->base + a->reserve + a->alloc + a->align;
 	uint64_t start = (next + pages - 1) / pages * pages;
 
 	if (a->alloc + a->align + (start - next) + pages > a->free) {
-		/* The library says so if only earlier padding stands in the way. */
+		/* The library reports it if there would be room without earlier padding. */
 		o->violates |=
 			pages > 1 && a->align && a->alloc + (start - next) + pages <= a->free;
 		return false;
@@ -723,7 +742,7 @@ int oracle_vmemmap_free(struct oracle *o, uint64_t start, uint64_t end, int altm
 
 static struct oracle *before(const struct oracle *o)
 {
-	static struct oracle copy; /* large, and only one operation is ever under way */
+	static struct oracle copy; /* static because it is large; only one operation runs at a time */
 
 	oracle_copy(&copy, o);
 	return &copy;

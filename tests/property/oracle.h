@@ -33,7 +33,7 @@ struct oracle_config {
 	unsigned page_shift, va, va_actual, pa; /* 12, 14, 16; bits */
 	bool blocks, cont;                      /* of the linear map of hot-added memory */
 	bool memmap_on_memory;
-	bool keep_map, keep_populate; /* what fails stays */
+	bool keep_map, keep_populate; /* what was done before a failure stays */
 	bool never_free_tables;
 	uint64_t ram, ram_size;
 };
@@ -56,7 +56,7 @@ struct oracle_geometry {
 /* Where the memory behind a leaf comes from. */
 enum oracle_backing { ORACLE_BY_HAND, ORACLE_ALLOCATOR, ORACLE_ALTMAP };
 
-/* Leaves of one level with the same attributes, whose addresses follow one another. */
+/* Consecutive leaves of one level that have the same attributes and map consecutive memory. */
 struct oracle_run {
 	uint64_t va, last; /* inclusive */
 	uint64_t pa;       /* of the first; unknown from the page allocator */
@@ -95,16 +95,16 @@ struct oracle {
 
 	uint64_t fail_nth, fail_in; /* which allocation fails */
 	bool fail_every;
-	bool violates; /* the last operation is one that the library has to complain about */
-	bool stale;    /* some operation was one after which a TLB may hold what is gone */
-	bool foreign;  /* it freed memory to somebody it did not come from */
+	bool violates; /* the library has to report a violation for the last operation */
+	bool stale;    /* after some operation a TLB may still hold what is gone */
+	bool foreign;  /* it freed memory to another owner than it came from */
 
 	struct oracle_altmap altmap[ORACLE_ALTMAPS];
 	struct oracle_range range[ORACLE_RANGES_MAX];
 	size_t ranges;
 	size_t runs, tables;
 	uint64_t lost; /* pages that were unmapped and not freed */
-	bool full;     /* one of the lists had no room */
+	bool full;     /* one of the lists was full */
 	struct oracle_run run[ORACLE_RUNS_MAX];
 	struct oracle_table table[ORACLE_TABLES_MAX]; /* by level, then base; not the root */
 };
@@ -117,7 +117,7 @@ struct oracle_map {
 
 void oracle_init(struct oracle *o, const struct oracle_config *config);
 void oracle_copy(struct oracle *to, const struct oracle *from);
-/* After a failure: all but the complaints. */
+/* Copies back all but the violations, after a failure. */
 void oracle_restore(struct oracle *o, const struct oracle *was);
 
 /* Operations: 0 or a negative errno; after an error nothing has changed unless the config says so. */
@@ -133,7 +133,7 @@ int oracle_remove(struct oracle *o, uint64_t start, uint64_t size);
 int oracle_online(struct oracle *o, uint64_t start, uint64_t size);
 int oracle_offline(struct oracle *o, uint64_t start, uint64_t size);
 
-/* The pieces that those of hotplug are made of; they do not undo what they did when they fail. */
+/* Parts of the hotplug operations. If they fail, what they did is not undone. */
 int oracle_map_raw(struct oracle *o, const struct oracle_map *map);
 int oracle_populate_raw(struct oracle *o, uint64_t start, uint64_t end,
 			struct oracle_altmap *altmap, unsigned number, bool pages);
@@ -151,7 +151,7 @@ uint64_t oracle_tables(const struct oracle *o, int level); /* root included */
 uint64_t oracle_pages_allocated(const struct oracle *o);   /* tables included */
 bool oracle_has_empty_table(const struct oracle *o);       /* wholly inside a region */
 bool oracle_has_hole(const struct oracle *o);              /* hot-added memory that is not mapped */
-bool oracle_shares_frames(const struct oracle *o);         /* an altmap handed one out twice */
+bool oracle_shares_frames(const struct oracle *o);         /* an altmap handed a page out twice */
 
 /* The descriptor of an entry: an output address and everything else. */
 uint64_t oracle_desc(const struct oracle_geometry *geo, uint64_t pa, uint64_t attrs);

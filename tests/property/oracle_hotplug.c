@@ -43,7 +43,7 @@ static bool present(const struct oracle *o, uint64_t start, uint64_t size)
 	return overlap(start, size, o->config.ram, o->config.ram_size);
 }
 
-/* Whether the linear map reaches there. */
+/* True if the linear map reaches this address. */
 static bool reachable(const struct oracle *o, uint64_t start, uint64_t size)
 {
 	uint64_t pa_end = UINT64_C(1) << o->geo.pa_bits, va = linear_of(o, start);
@@ -53,7 +53,7 @@ static bool reachable(const struct oracle *o, uint64_t start, uint64_t size)
 	       va >= o->linear && last >= va && last < o->page_end;
 }
 
-/* A range that comes or goes, with where its memmap is. */
+/* A range that is added or removed, and where its memmap is. */
 struct part {
 	uint64_t start, size;
 	struct oracle_altmap *altmap;
@@ -172,7 +172,7 @@ static int check_add(const struct oracle *o, uint64_t start, uint64_t size, bool
 				 (o->config.release < LINUX_6_12 && !self_hosts(o, size, true))))
 		return -EINVAL;
 	if (!reachable(o, start, size))
-		return -E2BIG;
+		return o->config.release < LINUX_5_14 ? -EINVAL : -E2BIG;
 	return present(o, start, size) ? -EEXIST : 0;
 }
 
@@ -196,7 +196,7 @@ int oracle_add(struct oracle *o, uint64_t start, uint64_t size, bool device, int
 			ret = add_blocks(o, start, size, self_hosted);
 	}
 	if (ret) {
-		/* 5.14 gives memory of an altmap to the page allocator then. */
+		/* 5.14 then frees an altmap's memory to the page allocator. */
 		bool astray = o->config.release == LINUX_5_14 && (altmap >= 0 || memmap_on_memory);
 
 		oracle_restore(o, &was);
@@ -222,7 +222,7 @@ static struct census count(struct oracle *o, uint64_t start, uint64_t size)
 	uint64_t boot = o->config.ram & -o->section;
 	struct census c = { 0 };
 
-	/* Boot memory is one that is always online. */
+	/* Boot memory counts as a block that is always online. */
 	c.blocks = c.online = c.boot = boot >= start && boot - start < size;
 	for (size_t i = 0; i < o->ranges; i++) {
 		const struct oracle_range *r = &o->range[i];
@@ -285,7 +285,7 @@ int oracle_remove(struct oracle *o, uint64_t start, uint64_t size)
 	return 0;
 }
 
-/* 5.14 sets up and tears down the pages of such a memmap without the lock of hotplug. */
+/* 5.14 sets up and tears down the pages of such a memmap without the hotplug lock. */
 static bool forgets_lock(const struct oracle *o, const struct census *c)
 {
 	return o->config.release == LINUX_5_14 && c->self_hosted;
@@ -304,10 +304,10 @@ int oracle_online(struct oracle *o, uint64_t start, uint64_t size)
 	return 0;
 }
 
-/* Whether va lies inside a leaf, or a contiguous group, that begins before it. */
+/* True if va is inside the leaf or the contiguous group that maps it. */
 static bool cuts(const struct oracle *o, uint64_t va)
 {
-	const struct oracle_run *run = oracle_find(o, va - 1);
+	const struct oracle_run *run = oracle_find(o, va);
 	uint64_t size;
 
 	if (!run)
@@ -318,6 +318,24 @@ static bool cuts(const struct oracle *o, uint64_t va)
 	return va % size;
 }
 
+/* 7.3 asks about each memory block on its own, without the pages of its memmap. */
+static bool refused(const struct oracle *o, uint64_t start, uint64_t size)
+{
+	uint64_t memmap = (o->section >> o->geo.page_shift) * 64;
+
+	for (size_t i = 0; i < o->ranges; i++) {
+		const struct oracle_range *r = &o->range[i];
+		uint64_t from = r->start + (r->self_hosted ? memmap : 0), to = r->start + r->size;
+
+		if (r->device || r->start - start >= size)
+			continue;
+		if (cuts(o, linear_of(o, from)) || cuts(o, linear_of(o, to)) ||
+		    cuts(o, struct_page_of(o, from)) || cuts(o, struct_page_of(o, to)))
+			return true;
+	}
+	return false;
+}
+
 int oracle_offline(struct oracle *o, uint64_t start, uint64_t size)
 {
 	struct census c = count(o, start, size);
@@ -326,9 +344,7 @@ int oracle_offline(struct oracle *o, uint64_t start, uint64_t size)
 		return -EINVAL;
 	if (c.boot)
 		return -EPERM;
-	if (o->config.release == LINUX_7_3 &&
-	    (cuts(o, linear_of(o, start)) || cuts(o, linear_of(o, start + size)) ||
-	     cuts(o, struct_page_of(o, start)) || cuts(o, struct_page_of(o, start + size))))
+	if (o->config.release == LINUX_7_3 && refused(o, start, size))
 		return -EPERM;
 	o->violates = forgets_lock(o, &c);
 	for (size_t i = 0; i < o->ranges; i++)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* run: a sequence on a machine, on its twin, which is spared what fails, and on the oracle. */
+/*
+ * run: applies a sequence to a machine, to a second machine that gets only the operations that
+ * succeed, and to the oracle.
+ */
 #include <inttypes.h>
 #include <string.h>
 
@@ -124,7 +127,9 @@ struct running {
 	struct failure *failure;
 };
 
-/* Operations whose outcome only the library knows: memory nearly used up, wrong frees. */
+/*
+ * Operations whose outcome the oracle cannot know: when memory is nearly used up, and wrong frees.
+ */
 static bool beyond(const struct oracle *o)
 {
 	return o->full || o->foreign ||
@@ -137,7 +142,7 @@ static bool stays(const struct oracle *o, const struct operation *op, int ret)
 				  (op->kind == OP_POPULATE && o->config.keep_populate));
 }
 
-/* What the library's own check finds, and whether it should. */
+/* Compares what the library's own check finds with what it should find. */
 static bool check(struct running *r, const struct sequence *s, uint64_t violations)
 {
 	struct pgtsim_machine *m = r->subject.machine;
@@ -164,7 +169,7 @@ static bool check(struct running *r, const struct sequence *s, uint64_t violatio
 	return true;
 }
 
-/* The twin's checker of what may still be cached speaks up only where something was cut. */
+/* The second machine's cache checker must report something only where a leaf or group was cut. */
 static bool check_cached(struct running *r)
 {
 	const struct pgtsim_tlb *tlb = &r->twin.machine->tlb;
@@ -193,7 +198,7 @@ static bool compare_twin(struct running *r, const struct operation *op, int ret)
 		twin = ret;
 	if (twin != ret)
 		return complain(r->failure, op->start, "the twin returned %d, not %d", twin, ret);
-	/* Successes have been compared with the oracle. */
+	/* Operations that succeeded have been compared with the oracle already. */
 	difference = ret ? pgtsim_machine_difference(r->subject.machine, r->twin.machine) : NULL;
 	if (difference)
 		return complain(r->failure, op->start, "the %s is not as it was", difference);

@@ -32,7 +32,10 @@ static void print_machine(const struct sequence *s, bool checker, FILE *out)
 	fprintf(out, " ram=0x%" PRIx64 "+0x%" PRIx64 " blocks=%s cont=%s memmap-on-memory=%s",
 		c->ram, c->ram_size, c->blocks ? "on" : "off", c->cont ? "on" : "off",
 		c->memmap_on_memory ? "on" : "off");
-	/* Its findings would count as violations, which are those of the oracle here. */
+	/*
+	 * The cache checker is off: the scenario expects the oracle's number of violations, which
+	 * does not include its findings.
+	 */
 	if (!checker)
 		fputs(" checker=off", out);
 	fprintf(out, " map-failure=%s populate-failure=%s free-tables=%s\n",
@@ -115,7 +118,7 @@ static void print_operation(const struct operation *op, int expected, FILE *out)
 		fputs("bounds default\n", out);
 }
 
-/* What can be stated of the end. */
+/* What the scenario expects at its end. */
 static void print_expectations(const struct oracle *o, FILE *out)
 {
 	static const char *const names[] = { "p4d", "pud", "pmd", "pte" };

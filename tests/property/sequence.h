@@ -68,7 +68,7 @@ struct subject {
 
 /* ---- random numbers ---- */
 
-/* Pseudo-random numbers, or, with data, those that the data holds and then 0. */
+/* Pseudo-random numbers. With data: the numbers in the data, then 0. */
 struct dice {
 	uint64_t state;
 	const uint8_t *data;
@@ -85,7 +85,7 @@ static inline bool dice_one_in(struct dice *dice, unsigned n)
 /* ---- generate.c ---- */
 
 void generate_config(struct dice *dice, struct oracle_config *config);
-/* Number n of all geometries that the release knows; false if there are fewer. */
+/* The n-th of all geometries that the release knows; returns false if there are fewer. */
 bool geometry_number(struct oracle_config *config, enum oracle_release release, unsigned n);
 void generate_altmaps(struct dice *dice, struct sequence *s);
 void generate_page_table(struct dice *dice, const struct oracle *o, struct operation *op);
@@ -111,13 +111,13 @@ bool complain(struct failure *failure, uint64_t va, const char *text, ...)
 
 /* ---- run.c ---- */
 
-/* Draws the next operation from the state that the sequence has led to. */
+/* Chooses the next operation, knowing the state that the sequence has led to. */
 typedef void generate_function(struct dice *dice, const struct oracle *o, struct operation *op);
 
 /*
  * Runs a sequence on two machines and the oracle and compares after each operation. With
- * `generate`, operations are drawn and added to it until it is full. Operations that leave the
- * oracle's knowledge are taken out of it. Returns whether all was well.
+ * `generate`, operations are drawn and added to it until it is full. Operations whose outcome the
+ * oracle cannot know are removed. Returns whether all was well.
  */
 bool sequence_run(struct sequence *s, struct dice *dice, generate_function *generate,
 		  struct failure *failure);
@@ -128,11 +128,14 @@ void sequence_oracle(const struct sequence *s, struct oracle *o);
 
 /* ---- clean.c ---- */
 
-/* Draws a script that cuts nothing and leaves nothing. */
+/* Makes a random script that cuts nothing and leaves nothing mapped. */
 void clean_generate(struct dice *dice, const struct oracle *o, struct sequence *s);
-/* Runs one; the machine must be new, and is as new if all was well. */
+/* Runs one. The machine must be new, and is as new again if all was well. */
 bool clean_apply(struct subject *subject, const struct sequence *s, struct failure *failure);
-/* The same on a machine of its own, for what is left of a script: only violations count. */
+/*
+ * Like the above, on a machine of its own and for part of a script: only violations count as
+ * failures.
+ */
 bool clean_run(struct sequence *s, struct failure *failure);
 
 /* ---- shrink.c ---- */
@@ -140,7 +143,7 @@ bool clean_run(struct sequence *s, struct failure *failure);
 /* Runs a candidate and returns whether all was well. It may take operations out of it. */
 typedef bool run_function(struct sequence *s, struct failure *failure);
 
-/* A run without new operations. */
+/* Runs a sequence without adding operations. */
 bool sequence_rerun(struct sequence *s, struct failure *failure);
 
 /*

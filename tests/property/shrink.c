@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* shrink: from a sequence that fails to a smaller one that fails, by trying. */
+/* shrink: makes a failing sequence smaller by trying simpler ones that still fail. */
 #include <string.h>
 
 #include "sequence.h"
@@ -18,7 +18,7 @@ bool sequence_rerun(struct sequence *s, struct failure *failure)
 	return sequence_run(s, NULL, NULL, failure);
 }
 
-/* Whether this candidate fails too; then it takes the sequence's place. */
+/* If this candidate fails too, it replaces the sequence. Returns whether it did. */
 static bool accept(struct shrinking *shrinking, const struct sequence *candidate)
 {
 	struct sequence copy = *candidate;
@@ -145,7 +145,7 @@ static bool simplify(struct operation *op, unsigned n, uint64_t page)
 	return memcmp(&was, op, sizeof(was)) != 0;
 }
 
-/* As often as it helps, within reason. */
+/* Repeated as long as it helps, up to a limit. */
 static bool simplify_one(struct shrinking *shrinking, size_t i, unsigned n)
 {
 	bool smaller = false;

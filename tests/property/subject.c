@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* subject: a sequence's machine, and its operations by way of the library. */
+/* subject: the machine of a sequence, and its operations done by the library. */
 #include "../fixture.h"
 #include "sequence.h"
 

@@ -55,6 +55,13 @@ class Test:
         assert 0 < min(times) < 2000
         assert "http" not in self.b.js("JSON.stringify(performance.getEntriesByType('resource'))")
 
+    def opens_on_a_short_walk(self):
+        self.open()
+        moments = self.b.js("app.main.loaded.moments")
+        assert 10 <= moments <= 16, moments
+        self.b.key("End")
+        assert "0x0000000080000000" in self.text("body"), self.text("body")[:500]
+
     def runs_to_a_violation(self):
         self.open()
         self.b.choose("#menu", "bad_b01")
@@ -177,7 +184,7 @@ class Test:
         self.b.click("#run")
         assert "EINVAL" in self.text("#lines .error")
         self.b.key("End")
-        assert "whole blocks of 128M" in self.text(".say-card p")
+        assert "the memory block (128M)" in self.text(".say-card p"), self.text(".say-card p")
 
     def walks_an_address(self):
         self.open("#s=hot-remove&n=600")
@@ -283,6 +290,7 @@ class Test:
 
 TESTS = [
     "loads_fast_and_small",
+    "opens_on_a_short_walk",
     "runs_to_a_violation",
     "steps_back_and_forth",
     "shows_each_pass",

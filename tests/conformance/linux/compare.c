@@ -31,6 +31,7 @@ static const char *event_text(const struct kc_event *event, char *text, size_t s
 		[KC_ISB] = "isb",
 		[KC_TLBI_LEAF] = "tlbi vaale1is",
 		[KC_TLBI_WALK] = "tlbi vaae1is",
+		[KC_TLBI_RANGE] = "tlbi rvaale1is",
 		[KC_TLBI_ALL] = "tlbi vmalle1is",
 	};
 
@@ -54,6 +55,19 @@ static const struct kc_event *cleared_by(const struct kc_log *log, size_t i)
 	return NULL;
 }
 
+/*
+ * A block flushed page by page is flushed from any address inside it, the library's from its first:
+ * whether these two are as far behind the first of their flush.
+ */
+static bool same_step(const struct kc_sides *s, const struct kc_log *a, const struct kc_log *b,
+		      size_t i)
+{
+	size_t first = s->flush;
+
+	return first < i && a->event[i].what == KC_TLBI_LEAF &&
+	       a->event[i].va - a->event[first].va == b->event[i].va - b->event[first].va;
+}
+
 /* Whether two invalidates by address mean the same: the operand has no bits below 12. */
 static bool same_place(const struct kc_sides *s, const struct kc_log *a, const struct kc_log *b,
 		       size_t i)
@@ -67,7 +81,7 @@ static bool same_place(const struct kc_sides *s, const struct kc_log *a, const s
 		if ((a->event[i].va & -size) == leaf->va)
 			mask = -size;
 	}
-	return (a->event[i].va & mask) == (b->event[i].va & mask);
+	return (a->event[i].va & mask) == (b->event[i].va & mask) || same_step(s, a, b, i);
 }
 
 static bool same_event(const struct kc_sides *s, const struct kc_log *a, const struct kc_log *b,
@@ -85,10 +99,12 @@ static bool same_event(const struct kc_sides *s, const struct kc_log *a, const s
 /* ---- warnings ---- */
 
 /* What the kernel says WARN() to, and what its page allocator would object to. */
-static bool is_warning(enum pgtsim_violation_name name)
+static bool is_warning(const struct kc_sides *s, enum pgtsim_violation_name name)
 {
-	return name == PGTSIM_V_CONT_FREED || name == PGTSIM_V_LEAF_IN_PASS_2 ||
-	       name == PGTSIM_V_BLOCK_IN_PASS_2 || name == PGTSIM_V_ALTMAP_WITHOUT_FREE;
+	/* Where each leaf is flushed, the kernel does not look at its hint. */
+	return (name == PGTSIM_V_CONT_FREED && s->machine->policy.flush != PGTSIM_FLUSH_PER_LEAF) ||
+	       name == PGTSIM_V_LEAF_IN_PASS_2 || name == PGTSIM_V_BLOCK_IN_PASS_2 ||
+	       name == PGTSIM_V_ALTMAP_WITHOUT_FREE;
 }
 
 static bool is_refused_free(enum pgtsim_violation_name name)
@@ -112,7 +128,7 @@ bool kc_compare_warnings(struct kc_sides *s, bool to_altmap, bool outside)
 	uint64_t warnings = 0, refused = 0, kernel = refused_frees(&kc_world.log);
 
 	for (size_t i = s->violations; i < tlb->violation_count; i++) {
-		warnings += is_warning(tlb->violations[i].name);
+		warnings += is_warning(s, tlb->violations[i].name);
 		refused += is_refused_free(tlb->violations[i].name);
 	}
 	s->violations = tlb->violation_count;
@@ -150,13 +166,15 @@ static void add_event(struct kc_sums *sums, const struct kc_event *event)
 		[KC_ISB] = &sums->isb,
 		[KC_TLBI_LEAF] = &sums->tlbi_leaf,
 		[KC_TLBI_WALK] = &sums->tlbi_walk,
+		[KC_TLBI_RANGE] = &sums->tlbi_range,
 		[KC_TLBI_ALL] = &sums->tlbi_all,
 	};
+	bool pages = event->what != KC_TLBI_RANGE && event->b;
 
 	if (event->what == KC_STORE)
 		add_store(sums, event);
 	else if (counter[event->what])
-		*counter[event->what] += event->b ? event->b : 1;
+		*counter[event->what] += pages ? event->b : 1;
 }
 
 static void add_log(struct kc_sums *sums, const struct kc_log *log)
@@ -177,7 +195,10 @@ bool kc_compare_counters(struct kc_sides *s)
 		{ "isb", k->isb, c->isb },
 		{ "tlbi.leaf", k->tlbi_leaf, c->tlbi_leaf },
 		{ "tlbi.walk", k->tlbi_walk, c->tlbi_walk },
+		{ "tlbi.range", k->tlbi_range, c->tlbi_range },
 		{ "tlbi.all", k->tlbi_all, c->tlbi_all },
+		{ "tables.constructed", kc_world.constructed, c->tables_constructed },
+		{ "tables.destructed", kc_world.destructed, c->tables_destructed },
 		{ "leaves.mapped", k->mapped, c->leaves_mapped },
 		{ "leaves.cleared", k->cleared, c->leaves_cleared },
 		{ "altmap.allocated", k->altmap_allocated, c->altmap_allocated },
@@ -204,8 +225,12 @@ bool kc_compare_logs(struct kc_sides *s)
 	size_t i = 0, end = kernel->count < library->count ? kernel->count : library->count;
 	char one[160], other[160];
 
-	while (i < end && same_event(s, kernel, library, i))
-		i++;
+	for (; i < end; i++) {
+		if (!i || kernel->event[i - 1].what != KC_TLBI_LEAF)
+			s->flush = i;
+		if (!same_event(s, kernel, library, i))
+			break;
+	}
 	s->tally->events += i;
 	add_log(&s->sums, kernel);
 	if (i == kernel->count && i == library->count)
@@ -225,8 +250,6 @@ static bool compare_entries(struct kc_sides *s, const struct kc_page *page, cons
 	const struct pgtsim_pgtable *pgt = &s->machine->pgt;
 
 	s->tally->entries += entries;
-	if (!table->implied && !memcmp(kernel, table->entries, entries * sizeof(*kernel)))
-		return true;
 	while (i < entries && kernel[i] == pgtsim_entry(pgt, table, i))
 		i++;
 	if (i == entries)

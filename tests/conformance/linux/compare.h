@@ -8,7 +8,7 @@
 
 /* What the kernel did in a whole script, as the library's counters have it. */
 struct kc_sums {
-	uint64_t dsb, isb, tlbi_leaf, tlbi_walk, tlbi_all, mapped, cleared;
+	uint64_t dsb, isb, tlbi_leaf, tlbi_walk, tlbi_range, tlbi_all, mapped, cleared;
 	uint64_t pages_allocated, pages_freed, altmap_allocated, altmap_freed;
 };
 
@@ -20,6 +20,7 @@ struct kc_sides {
 	struct pgtsim_altmap altmap[KC_ALTMAPS];
 	struct kc_altmap kernel_altmap[KC_ALTMAPS];
 	struct kc_sums sums;
+	size_t flush;      /* in both logs, the first of the invalidates that are looked at */
 	size_t violations; /* of the library's, those that were looked at */
 	struct kc_tally *tally;
 	struct kc_difference *difference;

@@ -29,7 +29,7 @@ static uint64_t pages_of_entry(const struct kc_expander *x, const struct pgtsim_
 	return event->size >> x->page_shift;
 }
 
-/* The allocation of what is about to be mapped: one for each leaf. */
+/* The kernel allocates memory for each leaf just before it maps the leaf: adds that event. */
 static void add_allocation(struct kc_expander *x, uint64_t pages)
 {
 	if (!x->pages)
@@ -58,6 +58,14 @@ static void expand_map(struct kc_expander *x, const struct pgtsim_event *event)
 	}
 }
 
+/* Pages of a block that a flush of its own, not one with each leaf, comes before: they wait now. */
+static void expand_flushed(struct kc_expander *x)
+{
+	if (x->flushing)
+		add_pages(x, WAITING, x->flushed_pa, x->flushing);
+	x->flushing = 0;
+}
+
 static void expand_clear(struct kc_expander *x, const struct pgtsim_event *event)
 {
 	for (uint64_t i = 0; i < event->count; i++) {
@@ -69,9 +77,14 @@ static void expand_clear(struct kc_expander *x, const struct pgtsim_event *event
 			add(x, KC_DSB_ISH, 0);
 			add(x, KC_ISB, 0);
 		}
-		if (event->flags & PGTSIM_EACH_FREE)
+		/* Flushed by an event of its own, it is freed after that. */
+		if ((event->flags & PGTSIM_EACH_FREE) && (event->flags & PGTSIM_EACH_FLUSH))
 			add_pages(x, WAITING, event->pa + i * event->size,
 				  pages_of_entry(x, event));
+	}
+	if ((event->flags & PGTSIM_EACH_FREE) && !(event->flags & PGTSIM_EACH_FLUSH)) {
+		x->flushed_pa = event->pa;
+		x->flushing = event->count * pages_of_entry(x, event);
 	}
 }
 
@@ -91,7 +104,7 @@ static void expand_free(struct kc_expander *x, const struct pgtsim_event *event,
 		x->unfreed = i + 1;
 	}
 	if (pa < end)
-		add_pages(x, what, pa, (end - pa) >> x->page_shift);
+		add_pages(x, what, what == KC_ALTMAP_FREE ? 0 : pa, (end - pa) >> x->page_shift);
 }
 
 static void expand_pages_free(struct kc_expander *x, const struct pgtsim_event *event)
@@ -143,9 +156,14 @@ static void expand_simple(struct kc_expander *x, const struct pgtsim_event *even
 		break;
 	case PGTSIM_OP_ISB:
 		add(x, KC_ISB, 0);
+		expand_flushed(x);
 		break;
 	case PGTSIM_OP_TLBI_WALK:
 		add(x, KC_TLBI_WALK, event->va);
+		break;
+	case PGTSIM_OP_TLBI_RANGE:
+		add(x, KC_TLBI_RANGE, event->va);
+		x->log.event[x->log.count - 1].b = event->size;
 		break;
 	case PGTSIM_OP_TLBI_ALL:
 		add(x, KC_TLBI_ALL, 0);
@@ -202,6 +220,7 @@ void kc_expand_begin(struct kc_expander *x)
 	x->log.count = 0;
 	x->pages = 0;
 	x->unfreed = 0;
+	x->flushing = 0;
 	x->to_altmap = false;
 }
 

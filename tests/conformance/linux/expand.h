@@ -16,6 +16,7 @@ struct kc_expander {
 	unsigned page_shift;
 	uint64_t pa, pages; /* allocated, not mapped yet */
 	enum kc_what from;  /* KC_ALLOC or KC_ALTMAP_ALLOC: where those came from */
+	uint64_t flushed_pa, flushing; /* pages whose leaf is gone, before the end of its flush */
 	size_t unfreed;     /* no page of an earlier leaf waits for its free event */
 	bool to_altmap;     /* the next free event repeats one of an altmap */
 };

@@ -23,7 +23,7 @@ struct row {
 	double seconds;
 };
 
-enum { MAX_ROWS = 64 };
+enum { MAX_ROWS = 256 };
 
 static size_t make_rows(struct row *row)
 {
@@ -43,11 +43,12 @@ static size_t make_rows(struct row *row)
 /* What this source does otherwise than the library's profile of its release. */
 static void print_knobs(const struct kc_kernel *kernel)
 {
+	const char *profile = kc_nearest_profile(kernel);
 	struct pgtsim_policy policy;
 
-	if (pgtsim_policy_init(&policy, kernel->profile))
+	if (pgtsim_policy_init(&policy, profile))
 		return;
-	printf("%s: %s", kernel->release, kernel->profile);
+	printf("%s: nearest to %s", kernel->release, profile);
 	for (const struct kc_knob *knob = kernel->knobs; knob->name; knob++) {
 		const char *value = pgtsim_policy_get(&policy, knob->name);
 

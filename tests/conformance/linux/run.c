@@ -2,6 +2,7 @@
 #include "run.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "compare.h"
@@ -41,6 +42,12 @@ const char *const kc_departure_names[KC_DEPARTURES] = {
 	 * unaligned start and may miss the last page: it is called with the rounded range.
 	 */
 	[KC_ROUNDS_OUTWARDS] = "populate: rounded",
+	/*
+	 * Freeing from inside a page on: 7.x rounds the flush of each leaf outwards and so invalidates
+	 * two pages, the library one. The kernel is called from the page's start on; the invalidate
+	 * of a table freed there is then at the address that it would have been given.
+	 */
+	[KC_FLUSHES_TWO_PAGES] = "free: from a page",
 	/*
 	 * Adding what is there, even what a failed add left, is -EEXIST at once. The kernel maps it,
 	 * or stops, before it finds its sections.
@@ -246,6 +253,14 @@ static enum kc_departure departure_of_memory(const struct kc_sides *s, const str
 	return present << PGTSIM_SUBSECTION_SHIFT < step->b ? KC_NOT_THERE : KC_AS_THE_KERNEL;
 }
 
+/* Memory that is freed leaf by leaf, from inside a page on, where a flush is rounded outwards. */
+static bool flushes_two_pages(const struct kc_sides *s, const struct kc_step *step)
+{
+	bool frees = step->kind == KC_FREE_MEMMAP || (step->kind == KC_UNMAP && step->free);
+
+	return frees && s->machine->policy.flush_rounds_out && step->a & (page_size(s) - 1);
+}
+
 static enum kc_departure departure_of(const struct kc_sides *s, const struct kc_step *step)
 {
 	uint64_t end = step->kind == KC_REMOVE ? step->a + step->b : step->b;
@@ -256,14 +271,18 @@ static enum kc_departure departure_of(const struct kc_sides *s, const struct kc_
 	case KC_UNMAP:
 	case KC_TABLES:
 	case KC_REMOVE:
-		return range_is_invalid(s, step->a, end) ? KC_INVALID_RANGE : KC_AS_THE_KERNEL;
+		if (range_is_invalid(s, step->a, end))
+			return KC_INVALID_RANGE;
+		return flushes_two_pages(s, step) ? KC_FLUSHES_TWO_PAGES : KC_AS_THE_KERNEL;
 	case KC_POPULATE:
 		if (memmap_is_invalid(s, step))
 			return KC_OUTSIDE_MEMMAP;
 		return (step->a | step->b) & (page_size(s) - 1) ? KC_ROUNDS_OUTWARDS :
 								  KC_AS_THE_KERNEL;
 	case KC_FREE_MEMMAP:
-		return memmap_is_invalid(s, step) ? KC_OUTSIDE_MEMMAP : KC_AS_THE_KERNEL;
+		if (memmap_is_invalid(s, step))
+			return KC_OUTSIDE_MEMMAP;
+		return flushes_two_pages(s, step) ? KC_FLUSHES_TWO_PAGES : KC_AS_THE_KERNEL;
 	case KC_ADD:
 	case KC_TAKE:
 		return departure_of_memory(s, step);
@@ -287,6 +306,42 @@ static struct kc_step adjusted(const struct kc_sides *s, struct kc_step step)
 	return step;
 }
 
+/* From the start of the page on; in one table of pages as many steps as before. */
+static struct kc_step from_page(const struct kc_sides *s, struct kc_step step)
+{
+	uint64_t offset = step.a & (page_size(s) - 1);
+	uint64_t table = pgtsim_entry_size(&s->machine->geo, PGTSIM_PMD);
+
+	if (pgtsim_root_level(&s->machine->geo) == PGTSIM_PTE ||
+	    !((step.a ^ (step.b - 1)) & ~(table - 1)))
+		step.b -= offset;
+	step.a -= offset;
+	return step;
+}
+
+/* A table's invalidate is at the address where the kernel was called: moves it there. */
+static void restore_start(uint64_t called, uint64_t meant)
+{
+	struct kc_log *log = &kc_world.log;
+
+	for (size_t i = 0; i < log->count; i++)
+		if (log->event[i].what == KC_TLBI_WALK && log->event[i].va == called)
+			log->event[i].va = meant & ~UINT64_C(0xfff);
+}
+
+/* Does, and notes, what the kernel does when it is called with other bounds than the library. */
+static enum kc_end kernel_step_adjusted(struct kc_sides *s, const struct kc_step *step,
+					enum kc_departure departure)
+{
+	const struct kc_step other =
+		departure == KC_ROUNDS_OUTWARDS ? adjusted(s, *step) : from_page(s, *step);
+	enum kc_end end = kernel_step(s, &other);
+
+	if (departure == KC_FLUSHES_TWO_PAGES)
+		restore_start(other.a, step->a);
+	return end;
+}
+
 /* What the library must return; the kernel's end is how the step ended there. */
 static int wanted(enum kc_departure departure, enum kc_end end)
 {
@@ -307,7 +362,8 @@ static int wanted(enum kc_departure departure, enum kc_end end)
 /* Where the library refuses, nothing must have happened, whatever the kernel would do. */
 static bool refuses(enum kc_departure departure)
 {
-	return departure != KC_AS_THE_KERNEL && departure != KC_ROUNDS_OUTWARDS;
+	return departure != KC_AS_THE_KERNEL && departure != KC_ROUNDS_OUTWARDS &&
+	       departure != KC_FLUSHES_TWO_PAGES;
 }
 
 static bool rewrote(const struct kc_log *log)
@@ -351,15 +407,12 @@ static bool run_step(struct kc_sides *s, const struct kc_step *step)
 	int ret;
 
 	kc_begin();
-	if (departure == KC_ROUNDS_OUTWARDS) {
-		const struct kc_step other = adjusted(s, *step);
-
-		end = kernel_step(s, &other);
-	} else if (!refuses(departure)) {
+	if (departure == KC_ROUNDS_OUTWARDS || departure == KC_FLUSHES_TWO_PAGES)
+		end = kernel_step_adjusted(s, step, departure);
+	else if (!refuses(departure))
 		end = kernel_step(s, step);
-	} else if (departure == KC_EXISTS) {
+	else if (departure == KC_EXISTS)
 		try_over_leaf(s, step);
-	}
 	kc_expand_begin(&s->expander);
 	ret = library_step(s, step);
 	kc_expand_end(&s->expander);
@@ -372,6 +425,29 @@ static bool run_step(struct kc_sides *s, const struct kc_step *step)
 				 ret, wanted(departure, end));
 	return kc_compare_logs(s) && kc_compare_state(s) &&
 	       kc_compare_warnings(s, step->altmap >= 0, warns_of_range(s, step));
+}
+
+const char *kc_nearest_profile(const struct kc_kernel *kernel)
+{
+	const char *nearest = NULL;
+	unsigned fewest = UINT_MAX;
+
+	for (const char *const *name = pgtsim_profiles(); *name; name++) {
+		struct pgtsim_policy policy;
+		unsigned differ = 0;
+
+		pgtsim_policy_init(&policy, *name);
+		for (const struct kc_knob *knob = kernel->knobs; knob->name; knob++) {
+			const char *value = pgtsim_policy_get(&policy, knob->name);
+
+			differ += !value || strcmp(value, knob->value) != 0;
+		}
+		if (differ < fewest) {
+			fewest = differ;
+			nearest = *name;
+		}
+	}
+	return nearest;
 }
 
 static bool set_knobs(struct pgtsim_policy *policy, const struct kc_kernel *kernel)
@@ -387,14 +463,16 @@ static bool make_machine(struct kc_sides *s)
 	const struct pgtsim_ram ram = { s->script->ram_start, s->script->ram_start + KC_RAM_BYTES };
 	struct pgtsim_machine_config config;
 
-	if (pgtsim_machine_config_init(&config, s->kernel->profile) ||
+	if (pgtsim_machine_config_init(&config, kc_nearest_profile(s->kernel)) ||
 	    !set_knobs(&config.policy, s->kernel))
-		return kc_differ(s, "no profile %s", s->kernel->profile);
+		return kc_differ(s, "a knob that the library does not have");
 	config.granule = 1u << s->kernel->page_shift;
 	config.va_bits = s->kernel->va_bits;
 	config.va_actual = s->script->va_actual;
 	config.pa_bits = s->kernel->pa_bits;
 	config.struct_page = s->kernel->struct_page;
+	config.tlbi_range = s->script->tlbi_range;
+	config.bbml2 = s->script->bbm3;
 	config.blocks = config.cont = s->script->blocks;
 	config.ram = &ram;
 	config.ram_count = 1;
@@ -409,6 +487,9 @@ static bool start(struct kc_sides *s)
 		return false;
 	kc_running = s->kernel;
 	s->kernel->start(s->script->va_actual, s->script->ram_start);
+	kc_world.constructed = kc_world.destructed = 0;
+	kc_world.tlbi_range = s->script->tlbi_range;
+	kc_world.bbm3 = s->script->bbm3;
 	kc_expand_start(&s->expander, &s->machine->tlb, s->kernel->page_shift);
 	return true;
 }

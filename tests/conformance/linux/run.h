@@ -14,6 +14,7 @@ enum kc_departure {
 	KC_INVALID_RANGE,
 	KC_OUTSIDE_MEMMAP,
 	KC_ROUNDS_OUTWARDS,
+	KC_FLUSHES_TWO_PAGES,
 	KC_THERE,
 	KC_NOT_THERE,
 	KC_DEPARTURES,
@@ -40,6 +41,12 @@ struct kc_difference {
 	unsigned step;
 	char text[400];
 };
+
+/*
+ * The profile of the library that differs from what was read in this source in the fewest knobs;
+ * the older one of two. All knobs that were read are set, so the name matters for the others alone.
+ */
+const char *kc_nearest_profile(const struct kc_kernel *kernel);
 
 /* Returns whether the two agree. A tally may be NULL. */
 bool kc_run(const struct kc_script *script, const struct kc_kernel *kernel, struct kc_tally *tally,

@@ -475,6 +475,8 @@ void kc_script_make(struct kc_script *script, const struct kc_kernel *kernel, un
 	struct maker m = { .script = script, .kernel = kernel };
 
 	*script = (struct kc_script){ .seed = seed, .va_actual = va_actual, .family = family };
+	script->tlbi_range = seed / 5 % 2;
+	script->bbm3 = seed / 10 % 3 == 0;
 	m.random = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15);
 	for (int i = 0; i < 4; i++)
 		next(&m);

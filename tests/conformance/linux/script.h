@@ -48,6 +48,8 @@ struct kc_script {
 	uint64_t ram_start;
 	enum kc_family family;
 	bool blocks; /* what added memory may be mapped with: blocks and the contiguous hint */
+	bool tlbi_range; /* the CPU has range operations … */
+	bool bbm3;       /* … and BBM level 3 */
 	unsigned va_actual;
 	unsigned count;
 	struct kc_step step[KC_MAX_STEPS];

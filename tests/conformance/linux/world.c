@@ -9,6 +9,7 @@
 
 struct kc_world kc_world;
 const struct kc_kernel *kc_running;
+struct kc_task *kc_task;
 
 /* What memory that is no table looks like to a walk: not empty, not valid, not a table. */
 static uint64_t junk[1 << 13];
@@ -239,6 +240,14 @@ void kc_store(volatile void *entry, uint64_t value)
 	follow(store);
 }
 
+/* Only whether they come is compared. */
+void kc_said(bool bug, const char *file, int line)
+{
+	(void)bug;
+	(void)file;
+	(void)line;
+}
+
 /* ---- operations ---- */
 
 void kc_begin(void)
@@ -253,7 +262,7 @@ static struct {
 	struct kc_page page[KC_MAX_PAGES];
 	uint32_t table[KC_MAX_PAGES], tables;
 	uint32_t lowest[KC_MAX_ORDER + 1], free_blocks[KC_MAX_ORDER + 1];
-	uint64_t free_pages, fail_in;
+	uint64_t free_pages, fail_in, constructed, destructed;
 } saved;
 
 void kc_save(void)
@@ -265,6 +274,8 @@ void kc_save(void)
 	saved.tables = kc_world.tables;
 	saved.free_pages = kc_world.free_pages;
 	saved.fail_in = kc_world.fail_in;
+	saved.constructed = kc_world.constructed;
+	saved.destructed = kc_world.destructed;
 }
 
 void kc_restore(void)
@@ -281,6 +292,8 @@ void kc_restore(void)
 	kc_world.tables = saved.tables;
 	kc_world.free_pages = saved.free_pages;
 	kc_world.fail_in = saved.fail_in;
+	kc_world.constructed = saved.constructed;
+	kc_world.destructed = saved.destructed;
 	kc_begin();
 }
 

@@ -13,7 +13,7 @@ enum {
 	SLOTS = 4,       /* of a model */
 	RANGES = 12,     /* of RAM in each slot */
 	SMALL_ROOT = 16, /* entries */
-	LEAVES = 100,    /* at most of one map, but for ptes */
+	LEAVES = 100,    /* at most in one map; there may be more ptes */
 };
 
 static_assert((GUEST_RAM_END - GUEST_TABLES) / SLOT <= 64 * 512, "each slot has a bit in used[]");

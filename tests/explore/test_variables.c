@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/* What actors share besides the tables: variables, reader-writer locks and RCU. */
+#include <pgtsim/explore.h>
+
+#include "hotplug.h"
+
+static struct pgtsim_machine_config config;
+static const uint64_t va = 0xffffff8000000000;
+
+static int setup(void *ctx, struct pgtsim_machine **machine)
+{
+	const struct pgtsim_map map = { .va = va, .pa = 0x80000000, .size = 4096 };
+
+	(void)ctx;
+	if (pgtsim_machine_new(machine, &config))
+		return -ENOMEM;
+	return pgtsim_map(&(*machine)->pgt, &map);
+}
+
+typedef int run_fn(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg);
+
+static struct pgtsim_exploration explore(run_fn *a, run_fn *b, void *arg)
+{
+	const struct pgtsim_actor_spec actors[] = { { "a", a, NULL, arg }, { "b", b, NULL, arg } };
+	const struct pgtsim_explore_config explore_config = {
+		.setup = setup,
+		.actors = actors,
+		.actor_count = 2,
+	};
+	struct pgtsim_exploration out;
+
+	config = config_of("latest", 4, 39);
+	config.checker = false;
+	assert_int_equal(pgtsim_explore(&explore_config, &out), 0);
+	assert_true(out.complete);
+	return out;
+}
+
+/* ---- variables ---- */
+
+static unsigned both_zero, any_run;
+
+/* Each writes its variable, then reads the other's: they cannot both read 0. */
+static int write_then_read(struct pgtsim_actor *actor, unsigned own, unsigned *seen)
+{
+	pgtsim_actor_store(actor, own, 1);
+	*seen = (unsigned)pgtsim_actor_load(actor, 1 - own);
+	return 0;
+}
+
+static unsigned seen[2];
+
+static int first(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg)
+{
+	(void)machine;
+	(void)arg;
+	return write_then_read(actor, 0, &seen[0]);
+}
+
+static int second(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg)
+{
+	(void)machine;
+	(void)arg;
+	write_then_read(actor, 1, &seen[1]);
+	return 0;
+}
+
+static void note_seen(struct pgtsim_machine *machine, int result, void *arg)
+{
+	(void)machine;
+	(void)result;
+	(void)arg;
+	any_run++;
+	both_zero += !seen[0] && !seen[1];
+}
+
+/* Accesses of variables are steps: all three outcomes of two of them are found, and no other. */
+static void variables_are_steps(void **state)
+{
+	const struct pgtsim_actor_spec actors[] = { { "a", first, note_seen, NULL },
+						    { "b", second, NULL, NULL } };
+	const struct pgtsim_explore_config explore_config = {
+		.setup = setup,
+		.actors = actors,
+		.actor_count = 2,
+	};
+	struct pgtsim_exploration out;
+
+	(void)state;
+	config = config_of("latest", 4, 39);
+	assert_int_equal(pgtsim_explore(&explore_config, &out), 0);
+	assert_int_equal(out.schedules, 3);
+	assert_int_equal(any_run, 3);
+	assert_int_equal(both_zero, 0);
+	pgtsim_exploration_free(&out);
+}
+
+static int spin(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg)
+{
+	(void)machine;
+	(void)arg;
+	while (!pgtsim_actor_load(actor, 3))
+		;
+	return 0;
+}
+
+static int set(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg)
+{
+	(void)machine;
+	(void)arg;
+	return pgtsim_actor_store(actor, 3, 1);
+}
+
+static int set_another(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg)
+{
+	(void)machine;
+	(void)arg;
+	return pgtsim_actor_store(actor, 4, 1);
+}
+
+/* A polling loop ends when its variable is written; if nobody writes it, that is a deadlock. */
+static void a_spin_ends_or_is_a_deadlock(void **state)
+{
+	struct pgtsim_exploration out = explore(spin, set, NULL);
+
+	(void)state;
+	assert_int_equal(out.failed, 0);
+	assert_int_equal(out.schedules, 2);
+	pgtsim_exploration_free(&out);
+	out = explore(spin, set_another, NULL);
+	assert_int_equal(out.failed, out.schedules);
+	assert_int_equal(out.violation.name, PGTSIM_V_DEADLOCK);
+	assert_string_equal(out.violation.text, "a waits for a variable to change, which nobody does");
+	pgtsim_exploration_free(&out);
+}
+
+/* ---- readers that take no lock, and a table that is freed ---- */
+
+static struct pgtsim_table *find_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *above)
+{
+	struct pgtsim_table *table = pgt->root;
+
+	while (table && table->level < PGTSIM_PTE) {
+		uint64_t desc = pgtsim_entry(pgt, table, pgtsim_index(&pgt->geo, table->level, va));
+
+		*above = (struct pgtsim_run){ .table = table,
+					      .level = table->level,
+					      .index = pgtsim_index(&pgt->geo, table->level, va),
+					      .count = 1,
+					      .va = va };
+		if (!pgtsim_desc_is_table(table->level, desc))
+			return NULL;
+		table = pgt->ops.find(pgt->ops.ctx, pgtsim_desc_address(&pgt->geo, table->level, desc));
+	}
+	return table;
+}
+
+enum protection { NOTHING, RWLOCK, RCU };
+
+static int look(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg)
+{
+	enum protection by = *(enum protection *)arg;
+	struct pgtsim_run above;
+	struct pgtsim_table *table;
+
+	if (by == RWLOCK)
+		pgtsim_actor_read_lock(actor, 0);
+	if (by == RCU)
+		pgtsim_actor_rcu_read_lock(actor);
+	table = find_table(&machine->pgt, &above);
+	if (table)
+		(void)pgtsim_entry(&machine->pgt, table, 0);
+	if (by == RWLOCK)
+		return pgtsim_actor_read_unlock(actor, 0);
+	if (by == RCU)
+		pgtsim_actor_rcu_read_unlock(actor);
+	return 0;
+}
+
+/* Clears the entry, waits for readers that may still use the table, then frees it. */
+static int take_away(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg)
+{
+	struct pgtsim_pgtable *pgt = &machine->pgt;
+	enum protection by = *(enum protection *)arg;
+	struct pgtsim_run above;
+	struct pgtsim_table *table = find_table(pgt, &above);
+
+	if (by == RWLOCK)
+		pgtsim_actor_write_lock(actor, 0);
+	assert_int_equal(pgtsim_poke(pgt, PGTSIM_PMD, va, 0), 0);
+	if (by == RCU)
+		pgtsim_actor_synchronize_rcu(actor);
+	pgt->ops.free(pgt->ops.ctx, table);
+	pgtsim_tlb_event(pgt->tlb, &(struct pgtsim_event){ .op = PGTSIM_OP_TABLE_FREE,
+							   .level = PGTSIM_PTE,
+							   .va = va,
+							   .count = 1,
+							   .pa = table->pa });
+	return by == RWLOCK ? pgtsim_actor_write_unlock(actor, 0) : 0;
+}
+
+/* A lockless reader reads a freed table, unless a rwlock or a grace period prevents that. */
+static void readers_are_waited_for(void **state)
+{
+	(void)state;
+	for (enum protection by = NOTHING; by <= RCU; by++) {
+		struct pgtsim_exploration out = explore(look, take_away, &by);
+
+		if (by == NOTHING)
+			assert_int_equal(out.violation.name, PGTSIM_V_TABLE_USE_AFTER_FREE);
+		else if (out.failed)
+			fail_msg("%s: %s", out.schedule, out.violation.text);
+		assert_true(out.schedules > 1);
+		pgtsim_exploration_free(&out);
+	}
+}
+
+static int misuse(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg)
+{
+	(void)machine;
+	(void)arg;
+	assert_int_equal(pgtsim_actor_store(actor, PGTSIM_VARIABLES, 1), -EINVAL);
+	assert_int_equal(pgtsim_actor_load(actor, PGTSIM_VARIABLES), 0);
+	assert_false(pgtsim_actor_compare_swap(actor, 0, 1, 2));
+	assert_true(pgtsim_actor_compare_swap(actor, 0, 0, 2));
+	assert_int_equal(pgtsim_actor_read_lock(actor, PGTSIM_RWLOCKS), -EINVAL);
+	assert_int_equal(pgtsim_actor_write_unlock(actor, 1), -EPERM);
+	assert_int_equal(pgtsim_actor_read_unlock(actor, 1), -EPERM);
+	return 0;
+}
+
+/* Wrong numbers and wrong use of locks are errors. */
+static void refuses_what_is_not_there(void **state)
+{
+	struct pgtsim_exploration out = explore(misuse, set, NULL);
+
+	(void)state;
+	assert_int_equal(out.failed, 0);
+	pgtsim_exploration_free(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(variables_are_steps),
+		cmocka_unit_test(a_spin_ends_or_is_a_deadlock),
+		cmocka_unit_test(readers_are_waited_for),
+		cmocka_unit_test(refuses_what_is_not_there),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

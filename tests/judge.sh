@@ -1,0 +1,273 @@
+#!/usr/bin/env bash
+# judge.sh
+#
+# pgtsim judge: the trace of every example and gallery scenario has the violations that its run
+# found; lines that are none, cut, reordered and random ones are answered.
+# $PGTSIM_COMMAND is the command.
+set -euo pipefail
+
+pgtsim=$PGTSIM_COMMAND
+examples=$(cd "$(dirname "$0")/../examples" && pwd)
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+failures=0
+
+fail() {
+	printf 'FAILED: %s\n' "$*"
+	failures=$((failures + 1))
+}
+
+# judge STATUS ARGUMENT...: judges and checks the exit status; output is left in `out` and `err`.
+judge() {
+	local wanted=$1 status=0
+	shift
+	timeout 60 "$pgtsim" judge "$@" >out 2>err || status=$?
+	[ "$status" -eq "$wanted" ] ||
+		fail "pgtsim judge $*: status $status, not $wanted: $(head -n 3 out err)"
+}
+
+has() {
+	grep -qF -- "$2" "$1" || fail "no '$2' in $1: $(head -n 5 "$1")"
+}
+
+# Names and addresses of violations, sorted.
+violations() {
+	grep -oE '(^|: )[a-z]+(-[a-z0-9]+)+ 0x[0-9a-f]{16} ' "$1" | sed 's/^: //' | sort
+}
+
+# --- What a run found ----------------------------------------------------------
+
+count=0
+for scenario in "$examples"/*.pgt "$examples"/gallery/*.pgt; do
+	# The judge knows arm64's rules alone.
+	! grep -q '^machine .*format=s390' "$scenario" || continue
+	# What is not checked finds nothing.
+	! grep -q 'checker=off' "$scenario" || continue
+	"$pgtsim" run --quiet --trace=trace "$scenario" >found 2>/dev/null || true
+	# A run without `check` does not look at what is left.
+	grep -q '^check' "$scenario" || continue
+	violations found >wanted || true
+	status=0
+	[ ! -s wanted ] || status=1
+	strict=off
+	! grep -q '^check strict' "$scenario" || strict=on
+	judge "$status" trace strict=$strict
+	violations out >got || true
+	cmp -s wanted got || fail "$scenario: $(diff wanted got | head -n 5)"
+	[ ! -s err ] || fail "$scenario: $(head -n 3 err)"
+	count=$((count + 1))
+done
+[ "$count" -ge 30 ] || fail "only $count scenarios were judged"
+
+# --- Bad lines -------------------------------------------------------------------
+
+trace() {
+	printf '%s\n' '{"format":"pgtsim-trace","version":1}' "$@" >t
+}
+
+map='{"op":"map","level":"pte","va":"0xffff000000000000","count":1,"size":4096,"old":"0x0","new":"0x60000040000703","step":"0x1000","pa":"0x40000000"}'
+clear='{"op":"clear","level":"pte","va":"0xffff000000000000","count":1,"size":4096,"old":"0x60000040000703","new":"0x0","step":"0x1000","pa":"0x40000000"}'
+
+# A translation that nobody invalidated, at the line of the operation's end.
+end='{"op":"end","va":"0xffff000000000000","last":"0xffff000000000fff"}'
+trace "$map" "$clear" "$end"
+judge 1 t
+has out 't:4: stale-leaf 0xffff000000000000 pte '
+
+# The same entry, invalidated as it must be.
+trace "$map" '{"op":"dsb-ishst"}' '{"op":"isb"}' "$clear" '{"op":"dsb-ishst"}' \
+	'{"op":"tlbi-leaf","va":"0xffff000000000000"}' '{"op":"dsb-ish"}' '{"op":"isb"}' "$end"
+judge 0 t
+has out 't: 10 lines judged, 0 violations'
+
+# Leaves map consecutive memory unless `step` says otherwise.
+trace '{"op":"map","level":"pte","va":"0xffff000000000000","count":3,"old":"0x0","new":"0x60000040000703"}' \
+	'{"op":"poke","level":"pte","va":"0xffff000000002000","old":"0x60000040002703","new":"0x0"}'
+judge 1 t
+has out 'stale-leaf 0xffff000000002000'
+
+# What is wrong with a line is told with its number; the others are judged.
+refuses() {
+	trace "$map" "$1" "$clear" "$end"
+	judge 2 t
+	has err "t:3: $2"
+	has out 'stale-leaf'
+}
+refuses 'nonsense' "not a line of a trace: '{' expected"
+refuses '{"op":"isb"' "not a line of a trace: ',' or '}' expected"
+refuses '{"op":"isb"} {' "not a line of a trace: nothing behind '}' expected"
+refuses '{"op":"isb' 'not a line of a trace: it ends in a string'
+refuses '{"op":isb}' 'not a line of a trace: a string expected'
+refuses '{"va":"0x0"}' "'op' is missing"
+refuses '{"op":"nothing"}' "there is no operation 'nothing'"
+refuses '{"op":"isb","colour":1}' "there is no field 'colour'"
+refuses '{"op":"isb","cpu":1,"cpu":1}' "'cpu' is there twice"
+refuses '{"op":"isb","cpu":-1}' 'not a line of a trace: a number expected'
+refuses '{"op":"isb","cpu":"1"}' 'not a line of a trace: a number like 12 or "0x1000" expected'
+refuses '{"op":"isb","cpu":18446744073709551616}' 'not a line of a trace: a number expected'
+refuses '{"op":"isb","cpu":1024}' 'cpu 1024: there are CPUs 0 to 1023'
+refuses '{"op":"tlbi-leaf"}' "tlbi-leaf lacks 'va'"
+refuses '{"op":"tlbi-range","va":"0x0"}' "tlbi-range lacks 'size'"
+refuses '{"op":"tlbi-leaf","va":"0x0","scope":"all"}' 'scope: it is one of is, local, os, iommu'
+refuses '{"op":"tlbi-leaf","va":"0x0","ttl":16}' 'ttl: too large'
+refuses '{"op":"tlbi-leaf","va":"0x0","count":0}' 'count 0: '
+refuses '{"op":"store","pa":"0x40000000"}' "store lacks 'new'"
+refuses '{"op":"store","pa":"0x40000001","new":"0x0"}' 'pa 0x40000001: no descriptor can stand there'
+refuses '{"op":"pages-free","pa":"0x40000000"}' "pages-free lacks 'count'"
+refuses '{"op":"pages-free","pa":"0x40000001","count":1}' 'pa 0x40000001: no page begins there'
+refuses '{"op":"unlink","level":"pte","va":"0xffff000000001000","old":"0x3"}' "unlink lacks 'new'"
+refuses '{"op":"map","level":"p4d","va":"0xffff000000001000","old":"0x0","new":"0x0","count":1}' \
+	"this geometry has no level 'p4d'"
+refuses '{"op":"poke","level":"pmd","va":"0xffff000000001000","old":"0x0","new":"0x1"}' \
+	'va 0xffff000000001000: no entry of its level begins there'
+refuses '{"op":"poke","level":"pte","va":"0x1000","old":"0x0","new":"0x1"}' 'va 0x0000000000001000: '
+refuses '{"op":"map","level":"pte","va":"0xffff000000001000","old":"0x0","new":"0x1","count":512}' \
+	'count 512: the table has 511 entries from there on'
+refuses '{"op":"map","level":"pte","va":"0xffff000000001000","old":"0x0","new":"0x1","count":1,"size":8192}' \
+	'size 8192: an entry of its level translates 4096 bytes'
+refuses '{"op":"map","level":"pte","va":"0xffff000000000000","old":"0x0","new":"0x1","count":1}' \
+	'old 0x0000000000000000: by what came before, the entry holds 0x0060000040000703'
+refuses '{"op":"violation","name":"bad-luck","va":"0x0"}' "there is no violation 'bad-luck'"
+refuses '{"op":"end","va":"0x0"}' "end lacks 'last'"
+refuses '{"op":"map","flags":["loud"]}' "there is no flag 'loud'"
+printf '{"format":"pgtsim-trace","version":2}\n' >t
+judge 2 t
+has err 't:1: version 2: this program reads version 1'
+printf '{"format":"other","version":1}\n' >t
+judge 2 t
+has err 't:1: the format is no pgtsim-trace'
+: >t
+judge 0 t
+
+# A last line that is cut off is told, and the rest judged.
+trace "$map" "$clear"
+printf '{"op":"tlbi-le' >>t
+judge 1 t
+has err 't:4: the last line is cut off and was not judged'
+has out 'stale-leaf'
+
+# Many bad lines are counted.
+trace
+printf 'nonsense\n%.0s' {1..30} >>t
+judge 2 t
+has err 't: and 10 more bad lines'
+
+# --- The machine -------------------------------------------------------------------
+
+# Keys of the command line win over those of the trace.
+trace '{"op":"machine","keys":"profile=linux-6.1 granule=4K va=48"}' \
+	'{"op":"poke","level":"pmd","va":"0xffff000000200000","old":"0x0","new":"0x60000040000701"}' \
+	'{"op":"dsb-ishst"}' '{"op":"isb"}'
+judge 0 t
+judge 2 t granule=64K
+has err 'va 0xffff000000200000: no entry of its level begins there'
+judge 2 t granule=5K
+has err 'pgtsim judge: '
+judge 2 t checker=off
+has err 'checker=off'
+judge 2 t t
+has err "'t' is not key=value"
+judge 2 not-there
+has err 'not-there: there is no such file'
+judge 2
+has err 'which trace?'
+
+# What every kernel of the profile does wrong is a violation, unless it is asked not to be.
+printf '%s\n' 'machine profile=linux-6.12 granule=4K va=48' 'add 2G+128M' 'check' >weak.pgt
+"$pgtsim" run --quiet --trace=t weak.pgt >/dev/null
+judge 1 t
+has out ': unpublished-table 0x'
+judge 1 t strict=on
+judge 0 t strict=off
+judge 2 t strict=maybe
+has err "strict"
+
+# --- Stores to tables whose place is not known yet --------------------------------------
+
+# A table is filled, then linked: it is followed from there. What is cleared below its entry may
+# still be cached.
+pud=0xffff000000000000
+trace '{"op":"store","pa":"0x41000000","new":"0x60000040000701"}' \
+	'{"op":"dsb-ishst"}' \
+	"{\"op\":\"link\",\"level\":\"pud\",\"va\":\"$pud\",\"old\":\"0x0\",\"new\":\"0x41000003\"}" \
+	'{"op":"dsb-ishst"}' '{"op":"isb"}' \
+	'{"op":"store","pa":"0x41000000","new":"0x0"}' \
+	'{"op":"end","va":"0x0","last":"0xffffffffffffffff"}'
+judge 1 t
+has out 't:8: stale-leaf 0xffff000000000000 pmd '
+
+# A root given at the start: stores there are entries of the root, and the tables below follow.
+printf '%s\n' '{"format":"pgtsim-trace","version":1,"root":"0x40000000"}' \
+	'{"op":"store","pa":"0x41000000","value":"0x60000040000701"}' \
+	'{"op":"store","pa":"0x42000000","value":"0x41000003"}' \
+	'{"op":"dsb-ishst"}' \
+	'{"op":"store","pa":"0x40000000","value":"0x42000003"}' \
+	'{"op":"dsb-ishst"}' '{"op":"isb"}' \
+	'{"op":"store","pa":"0x40000000","value":"0x0"}' \
+	'{"op":"table-free","level":"pud","va":"0xffff000000000000","pa":"0x42000000"}' >t
+judge 1 t
+has out 'table-freed-while-cached 0xffff000000000000 pgd '
+has out 'stale-leaf 0xffff000000000000 pmd '
+
+# --- Reordered, cut and random traces ------------------------------------------------------
+
+"$pgtsim" run --quiet --trace=trace "$examples/pmem.pgt" >/dev/null
+python3 - <<'EOF'
+import random
+
+random.seed(1)
+lines = open("trace").read().splitlines(keepends=True)
+for name in range(8):
+    mixed = lines[:2] + random.sample(lines[2:], len(lines) - 2)
+    open(f"mixed{name}", "w").writelines(mixed)
+text = "".join(lines)
+for name in range(8):
+    cut = text[: random.randrange(len(text))]
+    open(f"cut{name}", "w").write(cut)
+for name in range(8):
+    bytes_ = bytearray(text.encode())
+    for _ in range(300):
+        bytes_[random.randrange(len(bytes_))] = random.choice(b'"0x{}[]:,9fF\\\n \0')
+    open(f"damaged{name}", "wb").write(bytes_)
+ops = ["link", "unlink", "map", "clear", "poke", "store", "table-alloc", "table-free", "tlbi-all",
+       "tlbi-leaf", "tlbi-walk", "dsb-ish", "dsb-ishst", "isb", "pages-free", "tlbi-range", "end"]
+for name in range(8):
+    with open(f"random{name}", "w") as out:
+        out.write('{"format":"pgtsim-trace","version":1,"root":"0x40000000"}\n')
+        for _ in range(4000):
+            level = random.choice(["pgd", "pud", "pmd", "pte"])
+            shift = {"pgd": 39, "pud": 30, "pmd": 21, "pte": 12}[level]
+            va = (0xffff << 48) | (random.randrange(4) << shift)
+            table = 0x40000000 + 4096 * random.randrange(8)
+            new = random.choice([0, 3, 0x701, 0x703]) | random.choice([table, 0, 0x80000000])
+            old = random.choice([0, new])
+            out.write(f'{{"op":"{random.choice(ops)}","level":"{level}","va":"{va:#x}",'
+                      f'"count":{random.choice([1, 1, 1, 2, 3])},"size":{1 << shift},"old":"{old:#x}",'
+                      f'"new":"{new:#x}","pa":"{table + 8 * random.choice([0, 0, 1, 2]):#x}",'
+                      f'"last":"{va + (1 << shift) - 1:#x}","cpu":{random.randrange(3)}}}\n')
+for name in range(8):
+    open(f"noise{name}", "wb").write(random.randbytes(20000))
+EOF
+for file in mixed* cut* damaged* random* noise*; do
+	status=0
+	timeout 60 "$pgtsim" judge "$file" >out 2>err || status=$?
+	[ "$status" -le 2 ] || fail "pgtsim judge $file: status $status"
+	if [ "$status" -eq 0 ]; then
+		has out '0 violations'
+	else
+		[ -s out ] || [ -s err ] || fail "pgtsim judge $file: no message"
+	fi
+done
+# Another format's trace is no trace without violations.
+"$pgtsim" run --quiet --trace=t "$examples/gallery/good_b36.pgt"
+judge 2 t
+has err "a trace of s390's tables cannot be judged, only one of arm64's"
+judge 2 t format=s390
+status=0
+"$pgtsim" judge random0 >out 2>err || status=$?
+grep -q ': [a-z-]* 0x' out || fail 'random0: no violation'
+
+[ "$failures" -eq 0 ] || { echo "$failures failed"; exit 1; }

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# kernel.sh
+#
+# What `pgtsim kernel` and --kernel say of what cannot be built or used. No kernel source is needed.
+# $PGTSIM_COMMAND is the command, $PGTSIM_SHARE the folder of the build.
+set -euo pipefail
+
+pgtsim=$PGTSIM_COMMAND
+work=$(mktemp -d)
+trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+cd "$work"
+failures=0
+
+fail() {
+	printf 'FAILED: %s\n' "$*"
+	failures=$((failures + 1))
+}
+
+# refuses TEXT ARGUMENT...: the command ends with 2 and says TEXT, and no file x.so is left.
+refuses() {
+	local text=$1 status=0
+	shift
+	"$pgtsim" "$@" >out 2>err || status=$?
+	[ $status = 2 ] || fail "$*: exit status $status, not 2"
+	grep -qF -- "$text" err || fail "$*: does not say '$text' but: $(head -3 err)"
+	[ ! -e x.so ] || fail "$*: leaves a file"
+	ls -A | grep -q '^\.x\.so' && fail "$*: leaves half a file" || true
+}
+
+# tree NAME: a folder with a Makefile that is Linux 6.12, and empty files.
+tree() {
+	local name
+	mkdir -p "$1"
+	printf 'VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 1\n' >"$1/Makefile"
+	for name in $(cd "$PGTSIM_SHARE" && python3 -c 'import extract; print(*extract.FILES[1:])'); do
+		mkdir -p "$1/$(dirname "$name")"
+		: >"$1/$name"
+	done
+}
+
+# ---- the command line ----
+
+refuses "which file is to be written?" kernel build nowhere
+refuses "build or info, and what?" kernel build
+refuses "there is no 'kernel make'; it is build or info" kernel make x
+refuses "Linux has no configuration with 4K pages, 47 bits" kernel build x -o x.so --va=47
+refuses "--struct-page is 56 or 64 bytes" kernel build x -o x.so --struct-page=60
+refuses "--profile and --kernel" run --kernel=x.so --profile=latest s
+
+# ---- trees ----
+
+refuses "there is no nowhere" kernel build nowhere -o x.so
+mkdir empty
+refuses "empty is no Linux source: no Makefile of it names a version" kernel build empty -o x.so
+printf 'VERSION = 6\nPATCHLEVEL = 12\n' >empty/Makefile
+refuses "empty lacks arch/arm64/mm/mmu.c and" kernel build empty -o x.so
+printf 'no tarball' >broken.tar.xz
+refuses "broken.tar.xz cannot be read" kernel build broken.tar.xz -o x.so
+refuses "empty has no commit v1" kernel build empty@v1 -o x.so
+tree bare
+refuses "bare has none of the functions that are looked for: __create_pgd_mapping" \
+	kernel build bare -o x.so
+printf 'static void unmap_hotplug_range(int a)\n{\n' >bare/arch/arm64/mm/mmu.c
+refuses "unmap_hotplug_range() has no end" kernel build bare -o x.so
+printf 'static void unmap_hotplug_range(int a)\n{\n\tif (\n}\n' >bare/arch/arm64/mm/mmu.c
+refuses "bare cannot be built: include/linux/memremap.h has no struct vmem_altmap" \
+	kernel build bare -o x.so
+
+# ---- tools ----
+
+mkdir bin
+for tool in env bash sh; do ln -s "$(command -v $tool)" bin/; done
+PATH=$work/bin "$pgtsim" kernel build empty -o x.so 2>err && fail "builds without Python" || true
+grep -q 'there is no Python: install python3' err || fail "no Python: $(cat err)"
+ln -s "$(python3 -c 'import sys; print(sys.executable)')" bin/python3
+CC= PATH=$work/bin "$pgtsim" kernel build empty -o x.so 2>err && fail "builds without a compiler" || true
+grep -q 'there is no C compiler: install gcc or clang' err || fail "no compiler: $(cat err)"
+PGTSIM_SHARE=$work "$pgtsim" kernel build empty -o x.so 2>err && fail "builds without its files" || true
+grep -q 'build.py is not there' err || fail "no share: $(cat err)"
+
+# ---- files ----
+
+printf 'machine\n' >s
+printf 'no object' >x
+refuses "x: " run --kernel=x s
+refuses "none.so: " run --kernel=none.so s
+printf 'int nothing;\n' >n.c
+if ${CC:-cc} -shared -fPIC n.c -o n.so 2>/dev/null; then
+	refuses "n.so: it was not built by pgtsim kernel build" run --kernel=n.so s
+	refuses "n.so: it was not built by pgtsim kernel build" kernel info n.so
+fi
+
+[ $failures = 0 ] || { echo "$failures failed"; exit 1; }

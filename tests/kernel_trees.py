@@ -1,0 +1,225 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""kernel_trees.py COMMAND SHARE
+
+Runs scenarios on the functions of kernel trees: those of PGTSIM_LINUX_TREES (folders and tarballs,
+colons between), else what Debian installs in /usr/src; a skip (77) without any. Patched trees are made
+from them by editing rules of this test, and each must be found out.
+"""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+COMMAND, SHARE = sys.argv[1:3]
+sys.path.insert(0, SHARE)
+import extract  # pylint: disable=wrong-import-position
+from kernel_faults import FAULTS  # pylint: disable=wrong-import-position
+
+DEBIAN = ["/usr/src/linux-source-6.1.tar.xz", "/usr/src/linux-source-6.12.tar.xz"]
+# Ptes, blocks and groups; a device whose memmap is in itself; parts that come and go.
+PLAIN = """machine
+add 0x80000000+256M
+remove 0x80000000+128M
+remove 0x88000000+128M
+check
+"""
+BLOCKS = """machine blocks=on cont=on
+add 0x80000000+256M
+remove 0x80000000+256M
+check
+"""
+DEVICE = """machine
+altmap own base=0x90000 free=1024
+add 0x90000000+66M device altmap=own
+add 0x98000000+8M device
+remove 0x98000000+8M
+remove 0x90000000+66M
+check
+"""
+
+# Counters that differ: the library reads and keeps less than the kernel does.
+OTHERWISE = {"entries.read", "lines.touched", "work.entries", "tables.kept"}
+
+# Pages that share their table with others that stay.
+SHARED = """machine
+add 0x80000000+2M device
+add 0x87e00000+2M device
+remove 0x80000000+2M
+check
+remove 0x87e00000+2M
+add 0x80000000+128M
+add 0xb8000000+128M
+remove 0x80000000+128M
+check
+"""
+
+def run(text, *options):
+    with tempfile.NamedTemporaryFile("w", suffix=".pgt") as file:
+        file.write(text)
+        file.flush()
+        return subprocess.run([COMMAND, "run", *options, file.name], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, encoding="utf-8", check=False)
+
+
+def build(tree, output, *options):
+    return subprocess.run([COMMAND, "kernel", "build", str(tree), "-o", str(output), *options],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", check=False)
+
+
+def counters(text):
+    return {name: int(value) for name, value in re.findall(r"^([a-z.]+) (\d+)$", text, re.M)
+            if name not in OTHERWISE}
+
+
+def violations(text):
+    return set(re.findall(r"^([a-z-]+) 0x[0-9a-f]+ ", text, re.M))
+
+
+def unpack(files, folder):
+    for name, text in files.items():
+        path = Path(folder) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def edit(files, file, function, pattern, replacement):
+    """The files with one place changed; None if there is no such place."""
+    text = files[file]
+    span = extract.find_function_span(text, function) if function else (0, len(text))
+    if not span:
+        return None
+    part, count = re.subn(pattern, replacement, text[slice(*span)], count=1)
+    if not count:
+        return None
+    return {**files, file: text[:span[0]] + part + text[span[1]:]}
+
+
+class Failures:
+    def __init__(self):
+        self.count = 0
+
+    def check(self, good, says):
+        if not good:
+            self.count += 1
+            print(f"FAILED: {says}")
+
+
+def same_counters(tree, kernel, failed):
+    """
+    The library as that kernel and the kernel's own functions do and count the same. Returns what the
+    kernel counts, by scenario.
+    """
+    info = subprocess.run([COMMAND, "kernel", "info", str(kernel)], stdout=subprocess.PIPE,
+                          encoding="utf-8", check=False).stdout
+    profile = re.search(r"^nearest profile +([\w.-]+)", info, re.M).group(1)
+    clean = {}
+    for text in (PLAIN, BLOCKS, DEVICE, SHARED):
+        text = re.sub(r"check\n\Z", "stats\ncheck\n", text)
+        own, genuine = run(text, "--profile=" + profile), run(text, "--kernel=" + str(kernel))
+        failed.check(genuine.returncode == own.returncode and
+                     violations(genuine.stdout) == violations(own.stdout),
+                     f"{tree}: the library: {own.stdout[-300:]}, the kernel: {genuine.stdout[-300:]}")
+        clean[text] = counters(genuine.stdout)
+        differ = {name: (value, clean[text].get(name)) for name, value in counters(own.stdout).items()
+                  if clean[text].get(name) != value}
+        failed.check(not differ, f"{tree}: {text.splitlines()[0]}: (library, kernel): {differ}")
+    return clean
+
+
+def patched_by(rule, files):
+    """The files with a fault; None if this tree has no such place."""
+    _, file, *rest = rule
+    while files and rest:
+        function, pattern, replacement, *rest = rest
+        files = edit(files, file, function, pattern, replacement)
+    return files
+
+
+def signs_of(kernel, clean):
+    """What tells a patched kernel from a clean one: violations, counters, commands that fail."""
+    signs = set()
+    for text, before in clean.items():
+        after = run(text, "--kernel=" + str(kernel))
+        signs |= violations(after.stdout)
+        signs |= {name for name, value in counters(after.stdout).items()
+                  if name in before and before[name] != value}
+        if after.returncode < 0:
+            signs.add("crash")
+    return signs
+
+
+def find_faults(files, clean, folder, failed):
+    """Plants each fault by itself. Returns how many there was a place for."""
+    planted = 0
+    for rule in FAULTS:
+        patched = patched_by(rule, files)
+        if not patched:
+            continue
+        planted += 1
+        tree, output = Path(folder) / "tree", Path(folder) / f"patched{planted}.so"
+        unpack(patched, tree)
+        built = build(tree, output)
+        signs = set() if built.returncode else signs_of(output, clean)
+        failed.check(not built.returncode, f"{rule[0]}: {built.stdout}")
+        failed.check(signs, f"{rule[0]}: not found")
+        failed.check("crash" not in signs, f"{rule[0]}: ends pgtsim")
+    return planted
+
+
+def check_gallery(tree, release, kernel, failed):
+    """B1 is in no tree here from 6.1 on, B5 in all; what was found is said, with the exit status."""
+    listed = subprocess.run([COMMAND, "gallery", f"--kernel={kernel}"], stdout=subprocess.PIPE,
+                            encoding="utf-8", check=False)
+    words = dict(re.findall(r"^(B\d+) +(\w+)", listed.stdout, re.M))
+    old = tuple(map(int, release.split(".")[:2])) < (6, 1)
+    failed.check(words.get("B1") == ("found" if old else "clean"), f"{tree}: B1 {words.get('B1')}")
+    failed.check(words.get("B5") == "found" and listed.returncode == 1, f"{tree}: {listed.stdout}")
+
+
+def check_refusals(tree, kernel, failed):
+    """What the library knows and this kernel's functions do not is refused, not left out."""
+    for words in ("format=s390", "format=s390 edat=1 struct-page=56", "kpti=on", "repeat-tlbi=on"):
+        ran = run(f"machine {words}\ncheck\n", f"--kernel={kernel}")
+        failed.check(ran.returncode == 1 and f"{words.split()[0]} is not for --kernel" in ran.stdout,
+                     f"{tree}: machine {words}: {ran.returncode}, {ran.stdout}")
+
+
+def try_tree(tree, faults, failed):
+    files = extract.read_files(tree)
+    release = ".".join(extract.version(files["Makefile"]))
+    with tempfile.TemporaryDirectory() as folder:
+        unpack(files, Path(folder) / "genuine")
+        kernel = Path(folder) / "genuine.so"
+        start = time.monotonic()
+        built = build(Path(folder) / "genuine", kernel)
+        failed.check(not built.returncode, f"{tree}: {built.stdout}")
+        if built.returncode:
+            return
+        clean = same_counters(tree, kernel, failed)
+        seconds = time.monotonic() - start
+        failed.check(seconds < 60, f"{tree}: {seconds:.0f} s to the verdicts")
+        check_gallery(tree, release, kernel, failed)
+        check_refusals(tree, kernel, failed)
+        planted = find_faults(files, clean, folder, failed) if faults else 0
+    print(f"{tree}: Linux {release}, {seconds:.1f} s to the first verdicts, {planted} faults planted")
+
+
+def main():
+    named = os.environ.get("PGTSIM_LINUX_TREES", "")
+    trees = named.split(":") if named else [tree for tree in DEBIAN if Path(tree).exists()]
+    failed = Failures()
+    if not trees:
+        print("no kernel source: install linux-source-6.1 or linux-source-6.12, or set PGTSIM_LINUX_TREES")
+        return 77
+    for tree in trees:
+        # Only into the last one: a fault takes more than a second.
+        try_tree(tree, tree == trees[-1], failed)
+    return failed.count != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
