@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench [--quick] [--json] [--only=NAME] [--counts [--against=FILE]]
+ * bench [--quick] [--json] [--only=NAME] [--limits] [--counts [--against=FILE]]
  *
  * Measures libpgtsim: for each case first the counters, then a line for each time, then a table.
- * Every time stands beside that of a memset of as many bytes as the case has in page tables, done
- * in turn with it; `ratio` is the quotient of the medians, `min_ratio` that of the lowest of each,
- * which says more where others use the machine, too. --counts prints the counters alone,
- * which are the same on every machine; --against compares them with a file.
+ * Each time stands beside that of a memset of as many bytes as the case has in page tables, done in
+ * turn with it. `ratio` is the quotient of the medians, `min_ratio` that of the lowest of each, which
+ * says more on a machine that others use, too.
+ *
+ * --counts prints the counters alone, which are the same on every machine. --against compares them
+ * with a file. --limits prints at the end whether each promised time is kept, and exits with status 1
+ * if one is not. It needs a machine that does nothing else.
  *
  * Built with the Meson option linux_source, it runs the kernel's own functions, too: linux.c.
  */
@@ -38,7 +41,7 @@ struct row {
 };
 
 struct bench {
-	bool quick, json, counts_only;
+	bool quick, json, counts_only, limits;
 	const char *only;
 	FILE *against;
 	bool differs;
@@ -55,7 +58,7 @@ struct bench {
 	unsigned row_count;
 };
 
-/* Not to be optimised away or into something else. */
+/* volatile, so that the compiler cannot replace the call. */
 static void *(*volatile do_memset)(void *, int, size_t) = memset;
 
 void bench_must(bool holds, const char *what, const char *file, int line)
@@ -249,6 +252,65 @@ static void print_json(const struct bench *bench)
 	printf("\n]\n");
 }
 
+/* ---- limits ---- */
+
+/*
+ * What a median may be at most, as a multiple of another one. Without `of_phase` the other one is
+ * the memset beside it, or, where there is none, a microsecond for each unit.
+ */
+struct limit {
+	const char *name, *phase, *of_name, *of_phase;
+	double most;
+};
+
+static const struct limit limits[] = {
+	{ "linear/ptes/1G", "all", NULL, NULL, 2.4 },
+	{ "linear/ptes/256G", "all", NULL, NULL, 0.8 },
+	{ "linear/2M/64G", "all", NULL, NULL, 3.5 },
+	{ "vmemmap/pages/64G", "all", NULL, NULL, 6 },
+	{ "linear/ptes-checked/16G", "all", "linear/ptes/16G", "all", 2 },
+	{ "linear/2M-checked/64G", "all", "linear/2M/64G", "all", 2 },
+	{ "translate/ptes/16G", "independent", "translate/ptes/16G", "bare", 2 },
+	{ "churn/ptes", "add-last", "churn/ptes", "add-first", 1.2 },
+	{ "churn/ptes", "remove-last", "churn/ptes", "remove-first", 1.2 },
+	{ "live/split/64G", "split", "live/split/64G", "map", 3 },
+	{ "small/ptes/64G", "map", "small/ptes/64G", "bare-map", 4 },
+	{ "small/ptes/64G", "unmap", "small/ptes/64G", "bare-unmap", 7 },
+	{ "machine", "create-free", NULL, NULL, 60 },
+	{ "machine", "add-remove", NULL, NULL, 100 },
+};
+
+static const struct row *find_row(const struct bench *bench, const char *name, const char *phase)
+{
+	for (unsigned i = 0; i < bench->row_count; i++)
+		if (!strcmp(bench->rows[i].name, name) && !strcmp(bench->rows[i].phase, phase))
+			return &bench->rows[i];
+	return NULL;
+}
+
+/* Prints each limit whose case was run. Returns whether all of them are kept. */
+static bool check_limits(const struct bench *bench)
+{
+	bool kept = true;
+
+	for (size_t i = 0; i < COUNT(limits); i++) {
+		const struct limit *limit = &limits[i];
+		const struct row *row = find_row(bench, limit->name, limit->phase);
+		const struct row *of = NULL;
+		double is;
+
+		if (limit->of_name)
+			of = find_row(bench, limit->of_name, limit->of_phase);
+		if (!row || (limit->of_name && !of))
+			continue;
+		is = of ? row->each / of->each : row->ratio > 0 ? row->ratio : row->each / 1e3;
+		printf("limit %s %s %.2f of at most %.2f: %s\n", limit->name, limit->phase, is,
+		       limit->most, is <= limit->most ? "kept" : "EXCEEDED");
+		kept = kept && is <= limit->most;
+	}
+	return kept;
+}
+
 /* ---- a case ---- */
 
 bool bench_start(struct bench *bench, uint64_t bytes, const char *name, ...)
@@ -267,7 +329,7 @@ bool bench_start(struct bench *bench, uint64_t bytes, const char *name, ...)
 	return true;
 }
 
-/* At least 5 rounds, more for half a second, an odd number of them; the first is not measured. */
+/* Goes on for half a second and at least 5 rounds, an odd number. The first is not measured. */
 bool bench_round(struct bench *bench)
 {
 	double spent = bench_now() - bench->began, enough = bench->quick ? 5e7 : 5e8;
@@ -345,8 +407,8 @@ void bench_counts(struct bench *bench, const char *phase, const struct pgtsim_co
 
 static void usage(void)
 {
-	fprintf(stderr,
-		"usage: bench [--quick] [--json] [--only=NAME] [--counts [--against=FILE]]\n");
+	fprintf(stderr, "usage: bench [--quick] [--json] [--only=NAME] [--limits] "
+			"[--counts [--against=FILE]]\n");
 	exit(2);
 }
 
@@ -358,6 +420,8 @@ static void read_option(struct bench *bench, const char *option)
 		bench->json = true;
 	} else if (!strcmp(option, "--counts")) {
 		bench->counts_only = true;
+	} else if (!strcmp(option, "--limits")) {
+		bench->limits = true;
 	} else if (!strncmp(option, "--only=", 7)) {
 		bench->only = option + 7;
 	} else if (!strncmp(option, "--against=", 10)) {
@@ -384,10 +448,13 @@ int main(int argc, char **argv)
 	bench_hotplug(&bench);
 	bench_vmemmap(&bench);
 	bench_translate(&bench);
+	bench_live(&bench);
 	bench_small(&bench);
 	bench_churn(&bench);
-	if (!bench.counts_only)
+	if (!bench.counts_only) {
+		bench_machines(&bench);
 		bench_threads(&bench);
+	}
 	if (bench.against && !bench.differs && fgets(rest, sizeof(rest), bench.against)) {
 		fprintf(stderr, "more counts were expected\n");
 		bench.differs = true;
@@ -399,5 +466,7 @@ int main(int argc, char **argv)
 	free(bench.buffer);
 	if (bench.against)
 		fclose(bench.against);
+	if (bench.limits && !check_limits(&bench))
+		return 1;
 	return bench.differs;
 }

@@ -89,8 +89,10 @@ void bench_linear(struct bench *bench);
 void bench_hotplug(struct bench *bench);
 void bench_vmemmap(struct bench *bench);
 void bench_translate(struct bench *bench);
+void bench_live(struct bench *bench);
 void bench_small(struct bench *bench);
 void bench_churn(struct bench *bench);
+void bench_machines(struct bench *bench);
 void bench_threads(struct bench *bench);
 
 /* Only with a Linux source: the build says then which kernel BENCH_LINUX is. */

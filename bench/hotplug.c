@@ -120,9 +120,9 @@ static void churn_phase(struct bench *bench, struct pgtsim_machine *machine, boo
 		bench_time(bench, names[add][i], ns, counts[i], "section");
 	}
 	/*
-	 * The later ones cost what the first did, whatever came and went in between. Of those removed
-	 * each takes the same but for the 8th and the last, one at each end: with these a pud table
-	 * of the linear map and a pmd table of the memmap end, so that 3 entries less are looked at.
+	 * Later additions cost the same as the first one, whatever was added and removed in between. All
+	 * removals cost the same, except the 8th and the last one: these also remove a pud table of the
+	 * linear map and a pmd table of the memmap, so 3 entries less are read.
 	 */
 	must(work[2] == work[0]);
 }

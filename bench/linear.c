@@ -6,7 +6,7 @@
 #include <unistd.h>
 #endif
 
-/* What is mapped; it lies a terabyte up in the linear map. */
+/* What is mapped, a terabyte above the start of the linear map. */
 #define PA (UINT64_C(1) << 40)
 
 struct kind {
@@ -161,7 +161,7 @@ static double resident(void)
 	return (double)pages * 4096;
 }
 
-/* What a machine takes, times its tables, once this is mapped and all of it was looked at. */
+/* The memory of a machine as a multiple of its tables, after all tables were materialized. */
 static double written(const struct pgtsim_map *map)
 {
 	double before = resident(), after;
@@ -176,7 +176,7 @@ static double written(const struct pgtsim_map *map)
 	return (after - before) / (double)(tables * 4096);
 }
 
-/* The first mapping of a machine, in memory that is new, and what it takes. */
+/* The first mapping of a machine, in host memory that is new, and the memory that it takes. */
 static void first_map(struct bench *bench, uint64_t size)
 {
 	const struct kind *ptes = &kinds[0];

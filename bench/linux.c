@@ -143,7 +143,8 @@ static struct pgtsim_machine *twin_of(const struct kind *kind)
 	struct pgtsim_machine_config config;
 	struct pgtsim_machine *twin;
 
-	must(pgtsim_machine_config_init(&config, kernel->profile) == 0);
+	/* The knobs that were read from the source are all that matters here. */
+	must(pgtsim_machine_config_init(&config, "latest") == 0);
 	for (const struct kc_knob *knob = kernel->knobs; knob->name; knob++)
 		must(pgtsim_policy_set(&config.policy, knob->name, knob->value) == 0);
 	config.ram = &ram;

@@ -66,3 +66,37 @@ void bench_write_tables(struct pgtsim_machine *machine)
 	for (uint64_t i = 0; i < machine->tlb.counts.tables_allocated; i++)
 		must(pgtsim_memory_table(machine->memory, RAM_START + i * 4096) != NULL);
 }
+
+/* One section of memory comes and goes. */
+static void add_and_remove(struct pgtsim_machine *machine)
+{
+	const uint64_t start = UINT64_C(1) << 40, size = 128 * MIB;
+
+	must(pgtsim_add_memory(&machine->hotplug, start, size) == 0);
+	must(pgtsim_remove_memory(&machine->hotplug, start, size) == 0);
+}
+
+/* A machine is created and freed, without and with work in between: what a small test costs. */
+void bench_machines(struct bench *bench)
+{
+	enum { MACHINES = 16 };
+
+	if (!bench_start(bench, 0, "machine"))
+		return;
+	while (bench_round(bench)) {
+		for (unsigned work = 0; work < 2; work++) {
+			double ns = bench_now();
+
+			for (unsigned i = 0; i < MACHINES; i++) {
+				struct pgtsim_machine *machine = bench_machine(false, false, false);
+
+				if (work)
+					add_and_remove(machine);
+				must(machine->tlb.counts.violations == 0);
+				pgtsim_machine_free(&machine);
+			}
+			bench_time(bench, work ? "add-remove" : "create-free", bench_now() - ns,
+				   MACHINES, "machine");
+		}
+	}
+}

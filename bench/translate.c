@@ -2,7 +2,7 @@
 /*
  * Translations at random addresses: independent ones, which the host may overlap, and dependent
  * ones, each of which begins where the one before it ended. Beside them a bare walk of four loads
- * through a copy of the same tables that lies as their frames do. Tables of one mapping are implied
+ * through a copy of the same tables that lies as their frames do. Tables of one mapping are lazy
  * until somebody looks at them; the second case has all of them written.
  */
 #include "bench.h"
