@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What does it cost to remove 1 GiB, and is it safe? Over kernels, with and without contiguous
-mappings. PYTHONPATH=examples/python python3 examples/python/removal.py"""
+mappings. Needs the package: pip install examples/python"""
 
 from pgtsim import Machine
 
@@ -14,12 +14,12 @@ def main():
         for cont in (False, True):
             with Machine(profile, cont=cont) as machine:
                 machine.add(START, SIZE)
-                machine.reset_counters()
+                machine.counters.reset()
                 machine.remove(START, SIZE)
-                count = machine.counters()
-                found = {name for name, _, _ in machine.check()}
-                print(f"{profile:12} {'cont' if cont else 'ptes':6} {count['tlbi.leaf']:8} "
-                      f"{count['tlbi.all']:4} {count['dsb']:8}  {', '.join(found) or 'nothing'}")
+                count = machine.counters
+                found = {violation.name for violation in machine.check()}
+                print(f"{profile:12} {'cont' if cont else 'ptes':6} {count.tlbi_leaf:8} "
+                      f"{count.tlbi_all:4} {count.dsb:8}  {', '.join(found) or 'nothing'}")
 
 
 if __name__ == "__main__":

@@ -17,8 +17,14 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-SCENARIO_LIBRARY = ["explore.c", "run.c", "scenario.c", "steps.c", "tell.c", "tree.c"]
 EXPORTS = ["about", "load", "views", "run", "decode"]
+
+
+def scenario_sources():
+    """What reads and runs scenarios: the list `scenario_sources` of src/cli/meson.build."""
+    text = (ROOT / "src/cli/meson.build").read_text(encoding="utf-8")
+    block = re.search(r"^scenario_sources = files\(([^)]*)\)", text, re.MULTILINE)[1]
+    return [ROOT / "src/cli" / name for name in re.findall(r"'([^']+)'", block)]
 
 
 def link_atomic_ops(work):
@@ -32,8 +38,8 @@ def link_atomic_ops(work):
 
 def compile_to(wasm, work):
     link_atomic_ops(work)
-    sources = sorted((ROOT / "src").glob("*.c"))
-    sources += [ROOT / "src/cli" / name for name in SCENARIO_LIBRARY] + [HERE / "page.c"]
+    sources = sorted(p for p in (ROOT / "src").rglob("*.c") if "cli" not in p.parts)
+    sources += scenario_sources() + [HERE / "page.c"]
     exports = ",".join(["_malloc", "_free"] + [f"_page_{name}" for name in EXPORTS])
     subprocess.run(
         ["emcc", "-O2", "-std=c11", "-DNDEBUG", "-sSTANDALONE_WASM=1", "--no-entry"]
@@ -53,8 +59,8 @@ def title_of(text, name):
 
 
 def scenarios():
-    """Every scenario of the examples that needs no other file, the stories first."""
-    paths = sorted((ROOT / "examples").glob("*.pgt")) + sorted(HERE.glob("*.pgt"))
+    """Every scenario of the examples that needs no other file: the first walk, the stories, the gallery."""
+    paths = sorted(HERE.glob("*.pgt")) + sorted((ROOT / "examples").glob("*.pgt"))
     paths += sorted(
         (ROOT / "examples/gallery").glob("*.pgt"),
         key=lambda path: (path.stem.split("_")[1], path.stem),

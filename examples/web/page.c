@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tell.h"
-#include "tree.h"
+#include <pgtsim/format.h>
+
+#include "view/words.h"
+#include "view/tree.h"
 
 #define EXPORT __attribute__((used, visibility("default")))
 
@@ -319,7 +321,7 @@ static void put_found(const struct pgtsim_geometry *geo)
 		text_field("name", kind->name);
 		text_field("meaning", kind->meaning);
 		text_field("instead", kind->instead);
-		text_field("level", tell_level(geo, found->violation.level));
+		text_field("level", words_level(geo, found->violation.level));
 		hex_field("va", found->violation.va);
 		text_field("text", found->violation.text);
 		end("}");
@@ -333,7 +335,7 @@ static void put_levels(const struct pgtsim_geometry *geo)
 	for (int level = pgtsim_root_level(geo); level <= PGTSIM_PTE; level++) {
 		item("{");
 		number_field("level", level);
-		text_field("name", tell_level(geo, level));
+		text_field("name", words_level(geo, level));
 		number_field("bits", geo->bits[pgtsim_slot(level)]);
 		number_field("shift", geo->shift[pgtsim_slot(level)]);
 		number_field("cont", pgtsim_cont_entries(geo, level));
@@ -406,6 +408,12 @@ EXPORT const char *page_load(const char *text)
 
 /* ---- the tree ---- */
 
+/* An entry as people know it. */
+static uint64_t raw(const struct tree *tree, int level, uint64_t desc)
+{
+	return pgtsim_desc_to_raw(&tree->machine->geo, level, desc);
+}
+
 static void put_parts_of(const struct tree *tree, const struct tree_row *row)
 {
 	struct tree_part part = tree_part(tree, row, 0);
@@ -417,7 +425,7 @@ static void put_parts_of(const struct tree *tree, const struct tree_row *row)
 			number_item(part.index);
 			number_item(part.count);
 			text_item(pgtsim_kind_name(part.kind));
-			hex_item(part.desc);
+			hex_item(raw(tree, row->level, part.desc));
 			number_item(part.kind != PGTSIM_TABLE && part.desc & PGTSIM_DESC_CONT ? 1 :
 												0);
 			end("]");
@@ -437,7 +445,7 @@ static void put_stale_of(const struct tree *tree, const struct tree_row *row)
 		number_item(part.index);
 		number_item(part.count);
 		number_item(part.kind == PGTSIM_TABLE);
-		hex_item(part.desc);
+		hex_item(raw(tree, row->level, part.desc));
 		end("]");
 		part = tree_stale(tree, row, part.index + part.count);
 	}
@@ -481,10 +489,10 @@ static void put_stale(const struct tree *tree)
 		if (i >= STALE_MAX)
 			continue;
 		item("{");
-		text_field("level", tell_level(&tree->machine->geo, run->level));
+		text_field("level", words_level(&tree->machine->geo, run->level));
 		hex_field("va", run->va);
 		number_field("count", (double)run->count);
-		hex_field("desc", run->desc);
+		hex_field("desc", raw(tree, run->level, run->desc));
 		number_field("walk", run->walk);
 		hex_field("pa", pgtsim_desc_address(&tree->machine->geo, run->level, run->desc));
 		end("}");
@@ -530,9 +538,9 @@ static void put_walk_steps(const struct pgtsim_machine *machine, const struct pg
 
 		item("{");
 		number_field("level", step->level);
-		text_field("name", tell_level(&machine->geo, step->level));
+		text_field("name", words_level(&machine->geo, step->level));
 		number_field("index", step->index);
-		hex_field("desc", step->desc);
+		hex_field("desc", pgtsim_desc_to_raw(&machine->geo, step->level, step->desc));
 		text_field("kind", pgtsim_kind_name(pgtsim_desc_kind(step->level, step->desc)));
 		hex_field("address", pgtsim_desc_address(&machine->geo, step->level, step->desc));
 		end("}");
@@ -557,8 +565,9 @@ static void put_walk(const struct pgtsim_machine *machine, uint64_t va)
 	number_field("writable", t.writable);
 	number_field("executable", t.executable);
 	if (pgtsim_may_be_stale(&machine->tlb, va, &stale)) {
-		text_field("stale", tell_level(&machine->geo, stale.level));
-		hex_field("stale_desc", stale.desc);
+		text_field("stale", words_level(&machine->geo, stale.level));
+		hex_field("stale_desc",
+			  pgtsim_desc_to_raw(&machine->geo, stale.level, stale.desc));
 	}
 	end("}");
 }
@@ -599,7 +608,7 @@ static void put_event(const struct run *run, const struct pgtsim_event *event)
 	item("{");
 	text_field("op", pgtsim_op_name(event->op));
 	number_field("level", event->level);
-	text_field("name", tell_level(&run->machine->geo, event->level));
+	text_field("name", words_level(&run->machine->geo, event->level));
 	if (has_address(event))
 		hex_field("va", event->va);
 	hex_field("size", event->size);
@@ -615,7 +624,7 @@ static void put_moment(const struct run *run, const struct step *step,
 	text_field("command", step->command->source);
 	key("text");
 	item("\"");
-	tell_moment(&quoted, run, step, &page.index);
+	words_moment(&quoted, run, step, &page.index);
 	end("\"");
 	if (step->event)
 		put_event(run, step->event);
@@ -625,11 +634,11 @@ static void put_moment(const struct run *run, const struct step *step,
 		return;
 	key("part");
 	item("\"");
-	tell_part(&quoted, run, part);
+	words_part(&quoted, run, part);
 	end("\"");
 	hex_field("part_va", part->begin.va);
 	hex_field("part_last", part->begin.va + (part->begin.size - 1));
-	looking->pass = tell_pass(run, step, part);
+	looking->pass = words_pass(run, step, part);
 	if (!looking->pass.under_way)
 		return;
 	hex_field("floor", looking->pass.floor);
@@ -743,7 +752,8 @@ static void put_bits(void *ctx, struct run *run, const struct step *step)
 	const uint64_t *desc = ctx;
 
 	(void)step;
-	pgtsim_dump_desc(&run->machine->geo, (int)desc[1], desc[0], &quoted);
+	pgtsim_dump_desc(&run->machine->geo, (int)desc[1],
+			 pgtsim_desc_from_raw(&run->machine->geo, (int)desc[1], desc[0]), &quoted);
 }
 
 /* What each bit of a descriptor of this level means, in the loaded machine: {text}. */

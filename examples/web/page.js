@@ -517,7 +517,7 @@ class App {
 	constructor() {
 		this.about = new Engine().call("about");
 		this.keys = {};
-		this.name = "hot-remove";
+		this.name = "first";
 		this.text = null;
 		this.sides = [];
 		this.exercises = new Exercises(this);
