@@ -118,14 +118,32 @@ static void mark(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t end)
 	pgtsim_count(vmemmap->pgt->tlb, &vmemmap->pgt->tlb->counts.memmap_marked, end - start);
 }
 
-/* Marks the tail that was put off. */
+static bool is_forgotten(const struct usage *usage)
+{
+	uint64_t any = 0;
+
+	for (unsigned i = 0; i < WORDS; i++)
+		any |= usage->used[i] | usage->marked[i];
+	return !any;
+}
+
+/*
+ * Marks the tail that was put off. The kernel remembers it even when its block is removed as a whole
+ * meanwhile: then it writes to what has taken the block's place, or to nothing.
+ */
 static void mark_tail(struct pgtsim_vmemmap *vmemmap)
 {
-	uint64_t tail = vmemmap->unused->tail;
+	uint64_t tail = vmemmap->unused->tail, end;
 
 	vmemmap->unused->tail = 0;
-	if (tail)
-		mark(vmemmap, tail, block_start(vmemmap->unused, tail) + block_size(vmemmap->unused));
+	if (!tail)
+		return;
+	end = block_start(vmemmap->unused, tail) + block_size(vmemmap->unused);
+	if (is_forgotten(find_usage(vmemmap->unused, tail)))
+		pgtsim_tlb_violation(vmemmap->pgt->tlb, PGTSIM_V_MARKED_IN_USE, tail, PGTSIM_PMD,
+				     "marked 0x%llx to 0x%llx, of a block that was removed before",
+				     (unsigned long long)tail, (unsigned long long)end);
+	mark(vmemmap, tail, end);
 }
 
 static void remember_tail(struct pgtsim_unused *unused, uint64_t end)
@@ -191,9 +209,6 @@ void pgtsim_unused_forget(struct pgtsim_vmemmap *vmemmap, uint64_t va)
 {
 	struct usage *usage = find_usage(vmemmap->unused, va);
 
-	if (vmemmap->unused->tail && block_start(vmemmap->unused, vmemmap->unused->tail) ==
-					    block_start(vmemmap->unused, va))
-		vmemmap->unused->tail = 0;
 	if (usage)
 		memset(usage, 0, sizeof(*usage));
 }

@@ -26,7 +26,10 @@ void pgtsim_unused_fill(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t
  */
 bool pgtsim_unused_drop(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t end);
 
-/* A block is gone: nothing is known of it any more. */
+/*
+ * A block is gone: nothing is known of it any more. A mark of its tail that was put off is still made
+ * later, as in the kernel.
+ */
 void pgtsim_unused_forget(struct pgtsim_vmemmap *vmemmap, uint64_t va);
 
 void pgtsim_unused_free(struct pgtsim_unused *unused);

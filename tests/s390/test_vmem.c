@@ -338,6 +338,31 @@ static void test_sub_segments(void **state)
 	pgtsim_machine_free(&machine);
 }
 
+/*
+ * A tail whose mark was put off is not forgotten when its segment is removed as a whole: the kernel
+ * marks later what is not there any more.
+ */
+static void test_tail_of_removed_segment(void **state)
+{
+	struct pgtsim_machine *machine = s390_machine(1, 64, "free-order", "after-invalidate");
+	const struct pgtsim_counts *counts = &machine->tlb.counts;
+	struct pgtsim_vmemmap *vmemmap = &machine->vmemmap;
+	uint64_t start = vmemmap->base + 64 * MIB;
+
+	(void)state;
+	assert_int_equal(pgtsim_vmemmap_populate(vmemmap, start, start + MIB / 2, NULL, 0), 0);
+	pgtsim_vmemmap_free(vmemmap, start, start + MIB, NULL);
+	assert_int_equal(counts->memmap_marked, 0);
+	assert_clean(machine);
+	assert_int_equal(pgtsim_vmemmap_populate(vmemmap, start + 2 * MIB, start + 2 * MIB + MIB / 2,
+						 NULL, 0),
+			 0);
+	assert_int_equal(counts->memmap_marked, MIB / 2);
+	assert_int_equal(machine->tlb.counts.violations, 1);
+	assert_int_equal(machine->tlb.violations[0].name, PGTSIM_V_MARKED_IN_USE);
+	pgtsim_machine_free(&machine);
+}
+
 /* A range that cuts a leaf of the identity mapping leaves it as it is, of 1M and of 2G. */
 static void test_cut_leaves(void **state)
 {
@@ -416,6 +441,7 @@ int main(void)
 		cmocka_unit_test(test_remove_order),  cmocka_unit_test(test_checker),
 		cmocka_unit_test(test_failures),      cmocka_unit_test(test_failed_populate),
 		cmocka_unit_test(test_fallback),      cmocka_unit_test(test_sub_segments),
+		cmocka_unit_test(test_tail_of_removed_segment),
 		cmocka_unit_test(test_cut_leaves),    cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_not_yet),       cmocka_unit_test(test_lost_failure),
 	};
