@@ -21,6 +21,7 @@
 #include <pgtsim/pgtable.h>
 
 #include "pgtable/access.h"
+#include "share.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define KIB (UINT64_C(1) << 10)

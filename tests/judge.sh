@@ -40,10 +40,14 @@ violations() {
 
 # --- What a run found ----------------------------------------------------------
 
+# Every Nth of them with PGTSIM_TEST_SHARE=N, as tests/share.h has it.
+share=${PGTSIM_TEST_SHARE:-1}
 count=0
+number=0
 for scenario in "$examples"/*.pgt "$examples"/gallery/*.pgt; do
 	# The judge knows arm64's rules alone.
 	! grep -q '^machine .*format=s390' "$scenario" || continue
+	((number++ % share == 0)) || continue
 	# What is not checked finds nothing.
 	! grep -q 'checker=off' "$scenario" || continue
 	"$pgtsim" run --quiet --trace=trace "$scenario" >found 2>/dev/null || true
@@ -60,7 +64,7 @@ for scenario in "$examples"/*.pgt "$examples"/gallery/*.pgt; do
 	[ ! -s err ] || fail "$scenario: $(head -n 3 err)"
 	count=$((count + 1))
 done
-[ "$count" -ge 30 ] || fail "only $count scenarios were judged"
+[ "$count" -ge $((30 / share)) ] || fail "only $count scenarios were judged"
 
 # --- Bad lines -------------------------------------------------------------------
 

@@ -4,7 +4,7 @@
  * A sequence that fails is made smaller and left behind as a scenario for `pgtsim run`.
  *
  * PGTSIM_PROPERTY_RUNS: sequences a family [120]. PGTSIM_CLEAN_SCRIPTS: scripts of the last test
- * [8000]. PGTSIM_PROPERTY_SEED: the first one's seed [0].
+ * [8000]; a share of both with PGTSIM_TEST_SHARE. PGTSIM_PROPERTY_SEED: the first one's seed [0].
  */
 #define _POSIX_C_SOURCE 200809L /* open_memstream() */
 
@@ -50,7 +50,7 @@ static void run_family(const char *family, generate_function *generate, bool who
 {
 	static struct sequence s;
 	uint64_t first = number_from("PGTSIM_PROPERTY_SEED", 0);
-	uint64_t runs = number_from("PGTSIM_PROPERTY_RUNS", 120);
+	uint64_t runs = number_from("PGTSIM_PROPERTY_RUNS", 120 / test_share());
 
 	for (uint64_t seed = first; seed < first + runs; seed++) {
 		struct dice dice = dice_of(seed);
@@ -107,7 +107,7 @@ static void run_scripts(struct sequence *s, uint64_t first, uint64_t count)
 static void test_clean_scripts(void **state)
 {
 	uint64_t first = number_from("PGTSIM_PROPERTY_SEED", 0);
-	uint64_t each = number_from("PGTSIM_CLEAN_SCRIPTS", 8000) / 80, machines = 0;
+	uint64_t each = number_from("PGTSIM_CLEAN_SCRIPTS", 8000 / test_share()) / 80, machines = 0;
 	static struct sequence s;
 
 	(void)state;

@@ -188,6 +188,8 @@ static void check_steps(const struct pgtsim_policy *policy, const struct pgtsim_
 /* Lazy or written: the same events, counts, errors and bytes, whoever looks and when. */
 static void lazy_equals_written(void **state)
 {
+	unsigned number = 0;
+
 	(void)state;
 	for (size_t i = 0; i < COUNT(all_profiles); i++) {
 		struct geometry_case geometries[MAX_GEOMETRIES];
@@ -195,7 +197,8 @@ static void lazy_equals_written(void **state)
 		size_t n = all_geometries(geometries, &policy);
 
 		for (size_t k = 0; k < 2 * n; k++)
-			check_steps(&policy, &geometries[k / 2].geo, k % 2);
+			if (in_share(number++))
+				check_steps(&policy, &geometries[k / 2].geo, k % 2);
 	}
 }
 
