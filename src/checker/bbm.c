@@ -116,8 +116,7 @@ static uint64_t alike_below(const struct checker *c, const struct stale *table)
 /* A run gets its old value back, or leaves their translation in another size. */
 static void restored(struct checker *c, struct stale *run, bool resized)
 {
-	bool held = run->orphan && pgtsim_rules_table_above(c, run->level, run->by_va.start,
-							    run->by_va.last, false);
+	bool held = run->orphan && pgtsim_rules_table_above(c, run, false);
 
 	if (held || resized)
 		pgtsim_stale_harmless(c, run, true, resized);
@@ -366,6 +365,70 @@ void pgtsim_bbm_by_hand(struct checker *c, const struct pgtsim_event *event)
 
 /* ---- restrictions of table entries ---- */
 
+/* Adds a run's values below tables that have these bits. Returns NULL if memory ran out. */
+static struct stale *add_again(struct checker *c, const struct stale *run, uint64_t above,
+			       bool orphan)
+{
+	const struct stale_value value = {
+		.desc = run->desc,
+		.since = run->since,
+		.above = above,
+		.cpu = run->cpu,
+		.level = run->level,
+		.seen = run->seen,
+		.by = run->by,
+		.walk = run->walk,
+		.orphan = orphan,
+	};
+
+	c->newest = NULL;
+	return pgtsim_stale_add(c, &value, run->by_va.start, run->count);
+}
+
+/* Tables that blocks replaced, both alike, by stores that are not yet seen: a list by `todo`. */
+static struct stale *tables_unseen(struct checker *c, const struct pgtsim_event *event)
+{
+	uint64_t last = checker_last_of(c, event);
+	struct stale *run = pgtsim_stale_todo(pgtsim_stale_level(c, event->level, event->va, last));
+	struct stale *list = NULL;
+
+	for (struct stale *next; run; run = next) {
+		next = run->todo;
+		if (!run->walk || !run->harmless || run->orphan || run->seen == SEEN)
+			continue;
+		run = pgtsim_stale_cut(c, run, event->va, last);
+		if (!run)
+			continue;
+		run->todo = list;
+		list = run;
+	}
+	return list;
+}
+
+/* A walk finds such a table below what is allowed now, and what it leads to is alike again. */
+static void table_found_again(struct checker *c, struct stale *table,
+			      const struct pgtsim_event *event)
+{
+	uint64_t own = table->desc & CHECKER_RESTRICTIONS, above;
+	struct stale *run = pgtsim_stale_all(c, table->by_va.start, table->by_va.last), *found;
+
+	for (struct stale *next; run; run = next) {
+		next = run->hit;
+		if (run != table &&
+		    (run->level <= table->level || !run->orphan || run->since != table->since))
+			continue;
+		above = event->pa;
+		if (run != table)
+			above |= own | (run->above & ~event->step);
+		found = add_again(c, run, above, run->orphan);
+		if (found)
+			pgtsim_stale_harmless(c, found, true, true);
+		run->attrs = run->above != above;
+	}
+	table->unlinked |= RESTRICTED;
+	pgtsim_stale_orphan(c, table, true);
+}
+
 /*
  * A walk that does not see the store yet finds the run's leaves below what tables above allow now,
  * and with the hint gives them to their groups.
@@ -373,15 +436,6 @@ void pgtsim_bbm_by_hand(struct checker *c, const struct pgtsim_event *event)
 static void found_again(struct checker *c, const struct stale *run,
 			const struct pgtsim_event *event)
 {
-	const struct stale_value value = {
-		.desc = run->desc,
-		.since = run->since,
-		.above = event->pa,
-		.cpu = run->cpu,
-		.level = run->level,
-		.seen = run->seen,
-		.by = run->by,
-	};
 	const struct pgtsim_event leaves = {
 		.op = PGTSIM_OP_POKE,
 		.level = run->level,
@@ -397,11 +451,11 @@ static void found_again(struct checker *c, const struct stale *run,
 
 	p.old_above = event->pa;
 	alike = translates_alike(c, &p);
-	if (alike && (!resized || checker_bbm_level(c) < 2))
+	/* Valid entries of another size were told of when the new one was written. */
+	if (alike && (!resized || (checker_bbm_level(c) < 2 && event->new_desc & PGTSIM_DESC_AF)))
 		return;
-	c->newest = NULL;
-	found = pgtsim_stale_add(c, &value, run->by_va.start, run->count);
-	if (found && alike)
+	found = add_again(c, run, event->pa, false);
+	if (found && alike && checker_bbm_level(c) >= 2)
 		pgtsim_stale_harmless(c, found, true, true);
 	if (checker_is_hinted(c, leaves.level, leaves.old_desc))
 		pgtsim_rules_gaps(c, &leaves);
@@ -439,15 +493,21 @@ void pgtsim_bbm_attributes(struct checker *c, const struct pgtsim_event *event)
 	uint64_t last = checker_last_of(c, event);
 	bool leaf = !pgtsim_desc_is_table(event->level, event->old_desc);
 	struct pgtsim_event before = *event, after = *event;
-	struct stale *run;
+	struct stale *run = leaf && c->tables ? tables_unseen(c, event) : NULL;
 
 	before.pa = event->step;
 	after.op = PGTSIM_OP_POKE;
 	pgtsim_rules_not_alike(c, &before);
+	for (struct stale *next; run; run = next) {
+		next = run->todo;
+		table_found_again(c, run, event);
+	}
 	if (leaf ? pgtsim_rules_attributes(c, event->old_desc, event->step) !=
 			    pgtsim_rules_attributes(c, event->old_desc, event->pa) :
 		   (event->step ^ event->pa) & ~event->old_desc & CHECKER_RESTRICTIONS)
 		pgtsim_rules_unreachable(c, &before, true);
+	if (leaf && !checker_is_hinted(c, event->level, event->old_desc))
+		pgtsim_rules_filled(c, &after);
 	run = pgtsim_stale_todo(pgtsim_stale_level(c, event->level, event->va, last));
 	/* Of what was stale because of other restrictions some is right again, and none else. */
 	for (struct stale *next; run; run = next) {
@@ -459,136 +519,4 @@ void pgtsim_bbm_attributes(struct checker *c, const struct pgtsim_event *event)
 	/* What a group gives to entries without the hint it gives with what is allowed now. */
 	if (leaf && checker_is_hinted(c, event->level, event->old_desc))
 		pgtsim_rules_gaps(c, &after);
-}
-
-/* ---- contiguous groups ---- */
-
-/* The live leaf with the hint at va; NULL if there is none. */
-static struct live *hinted_at(const struct checker *c, int level, uint64_t va)
-{
-	return pgtsim_live_in(&c->hinted[pgtsim_slot(level)], va, va);
-}
-
-/* What members of a group may differ in beside the address: AF, DBM's dirty state, software bits. */
-static uint64_t of_the_group(const struct checker *c, uint64_t desc)
-{
-	uint64_t attributes = pgtsim_rules_attributes(c, desc, 0);
-
-	return desc & PGTSIM_DESC_DBM ? attributes & ~PGTSIM_DESC_AP2 : attributes;
-}
-
-enum { GROUP_GOOD, GROUP_PARTIAL, GROUP_MISALIGNED, GROUP_DISAGREES };
-
-/* What is wrong with a group, and how many of its entries have the hint. */
-struct verdict {
-	int wrong;
-	unsigned members;
-	uint64_t first; /* the first one's address */
-};
-
-static struct verdict judge_group(const struct checker *c, int level, uint64_t group)
-{
-	uint64_t size = checker_entry_size(c, level), mask = checker_group_mask(c, level),
-		 first_pa = 0, attrs = 0;
-	struct verdict v = { 0 };
-
-	for (uint64_t va = group; va - group <= mask; va += size) {
-		const struct live *live = hinted_at(c, level, va);
-		uint64_t desc = live ? live->desc + (va - live->by_va.start) : 0;
-		uint64_t pa = pgtsim_address(c->geo, level, desc) - (va - group);
-
-		if (!live)
-			continue;
-		if (!v.members++) {
-			v.first = va;
-			first_pa = pa;
-			attrs = of_the_group(c, desc);
-		}
-		if (pa != first_pa || of_the_group(c, desc) != attrs)
-			v.wrong = GROUP_DISAGREES;
-	}
-	if (v.wrong == GROUP_GOOD && first_pa & mask)
-		v.wrong = GROUP_MISALIGNED;
-	if (v.members < (mask + 1) / size)
-		v.wrong = GROUP_PARTIAL;
-	return v;
-}
-
-/* Whether leaves of the group were cleared and may be cached: that is reported as such. */
-static bool was_cut(const struct checker *c, int level, uint64_t group)
-{
-	const struct stale *run =
-		pgtsim_stale_level(c, level, group, group | checker_group_mask(c, level));
-
-	while (run && (run->gap || run->harmless || !(run->desc & PGTSIM_DESC_CONT)))
-		run = run->hit;
-	return run;
-}
-
-static void report_group(struct checker *c, int level, const struct live *live, uint64_t group)
-{
-	struct verdict v = judge_group(c, level, group);
-
-	/* What begins the group tells of it. */
-	if (v.first < live->by_va.start || v.wrong == GROUP_GOOD ||
-	    (v.wrong == GROUP_PARTIAL && was_cut(c, level, group)))
-		return;
-	if (v.wrong == GROUP_PARTIAL)
-		pgtsim_tlb_violation(c->tlb, PGTSIM_V_MISPROGRAMMED_GROUP, v.first, level,
-				     "the hint is set on %u of %u entries of the group only: a "
-				     "walk of one gives translations to all",
-				     v.members, pgtsim_cont_entries(c->geo, level));
-	else
-		pgtsim_tlb_violation(c->tlb, PGTSIM_V_MISPROGRAMMED_GROUP, v.first, level, "%s",
-				     v.wrong == GROUP_MISALIGNED ?
-					     "the output address of the group's first entry is "
-					     "not a multiple of the group's size" :
-					     "entries of the group disagree in more than their "
-					     "place: a walk of one gives its translation to all");
-}
-
-static void report_hinted(struct checker *c, int level, struct live *live)
-{
-	uint64_t mask = checker_group_mask(c, level), start = live->by_va.start,
-		 last = live->by_va.last;
-
-	live->told = true;
-	report_group(c, level, live, start & ~mask);
-	if ((last & ~mask) != (start & ~mask))
-		report_group(c, level, live, last & ~mask);
-}
-
-static void report_illegal(struct checker *c, int level, struct live *live)
-{
-	live->told = true;
-	pgtsim_tlb_violation(c->tlb, PGTSIM_V_ILLEGAL_DESCRIPTOR, live->by_va.start, level,
-			     "0x%016llx: %s",
-			     (unsigned long long)pgtsim_desc_to_raw(c->geo, level, live->desc),
-			     level == PGTSIM_PTE ? "bits 1:0 are 01, which is reserved" :
-						   "there are no blocks at this level");
-}
-
-static bool is_untold(struct pgtsim_range *node, void *ctx)
-{
-	(void)ctx;
-	return !((const struct live *)(const void *)node)->told;
-}
-
-/* The first of a map that touches [va, last] and was not reported; NULL if there is none. */
-static struct live *untold(const struct pgtsim_range_map *map, uint64_t va, uint64_t last)
-{
-	return (struct live *)(void *)pgtsim_ranges_find(map, va, last, is_untold, NULL);
-}
-
-void pgtsim_bbm_report(struct checker *c, uint64_t va, uint64_t last)
-{
-	for (int level = pgtsim_root_level(c->geo); level <= PGTSIM_PTE; level++) {
-		unsigned slot = pgtsim_slot(level);
-		struct live *live;
-
-		while ((live = untold(&c->hinted[slot], va, last)))
-			report_hinted(c, level, live);
-		while ((live = untold(&c->illegal[slot], va, last)))
-			report_illegal(c, level, live);
-	}
 }

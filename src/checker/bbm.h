@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * bbm: new entries, and whether what they replace was broken first (break-before-make, Arm ARM
- * D8.16.1); entries changed in place; contiguous groups.
+ * D8.16.1); entries changed in place.
  *
  * A break is needed if the output address, the memory type, shareability or (at FEAT_BBM levels 0
  * and 1) the size differs, or an entry becomes global; not for permissions, AF or software bits. At
@@ -30,8 +30,5 @@ void pgtsim_bbm_by_hand(struct checker *c, const struct pgtsim_event *event);
  * were, `pa` what they are now, of all table entries above them, as far as they matter.
  */
 void pgtsim_bbm_attributes(struct checker *c, const struct pgtsim_event *event);
-
-/* Reports contiguous groups of [va, last] that are misprogrammed, and entries of no legal form. */
-void pgtsim_bbm_report(struct checker *c, uint64_t va, uint64_t last);
 
 #endif

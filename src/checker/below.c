@@ -32,6 +32,16 @@ void pgtsim_below_unlinked(struct checker *c, const struct pgtsim_event *event)
 	}
 }
 
+void pgtsim_below_loosened(struct checker *c, const struct pgtsim_event *event)
+{
+	uint64_t bits = event->old_desc & ~event->new_desc & CHECKER_RESTRICTIONS;
+
+	if (!bits || !c->tables)
+		return;
+	for (struct stale *run = below(c, event); run; run = run->todo)
+		run->loosened |= bits;
+}
+
 void pgtsim_below_linked(struct checker *c, const struct pgtsim_event *event)
 {
 	for (struct stale *run = below(c, event); run; run = run->todo) {

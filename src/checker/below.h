@@ -14,6 +14,9 @@
  */
 void pgtsim_below_unlinked(struct checker *c, const struct pgtsim_event *event);
 
+/* It restricts less than before: a walk may come through it with that to tables below. */
+void pgtsim_below_loosened(struct checker *c, const struct pgtsim_event *event);
+
 /* It comes back. */
 void pgtsim_below_linked(struct checker *c, const struct pgtsim_event *event);
 

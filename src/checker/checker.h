@@ -6,7 +6,8 @@
  *   checker.c     takes each event, and hands it to those below
  *   reports.c     what is said of what was found
  *   below.c       entries that walk caches lead to in another way than the tables
- *   bbm.c         new entries and changes in place: break-before-make, sizes, contiguous groups
+ *   bbm.c         new entries and changes in place: break-before-make, sizes
+ *   groups.c      contiguous groups that are misprogrammed, entries of no legal form
  *   visible.c     new entries and tables that walks may not see yet
  *   rules.c       what makes an entry stale, and what makes it stale no more
  *   invalidate.c  what an invalidate removes

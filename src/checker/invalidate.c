@@ -32,8 +32,7 @@ static bool is_stale_source(struct pgtsim_range *node, void *ctx)
 
 	return !run->walk && run->desc & PGTSIM_DESC_CONT &&
 	       (checker_seen(run) != SEEN ||
-		(run->orphan && pgtsim_rules_table_above(s->c, run->level, run->by_va.start,
-							 run->by_va.last, !s->leaves))) &&
+		(run->orphan && pgtsim_rules_table_above(s->c, run, !s->leaves))) &&
 	       computes(s, node->start, run->desc);
 }
 
@@ -74,14 +73,12 @@ static uint8_t again(const struct checker *c, const struct stale *run, const str
 	uint8_t why = WHY_NONE;
 
 	*part = (struct part){ 1, 0 };
-	if (run->orphan &&
-	    earlier(pgtsim_rules_table_above(c, run->level, all->va, all->last, !leaves), none, all,
-		    part))
+	if (run->orphan && earlier(pgtsim_rules_table_above(c, run, !leaves), none, all, part))
 		why = WHY_LEAVES;
 	if (run->walk || pgtsim_cont_entries(c->geo, run->level) == 1)
 		return why;
 	/* Others of its group give what the tables allow now, but through a stale table entry. */
-	if (run->attrs && !pgtsim_rules_table_above(c, run->level, all->va, all->last, !leaves))
+	if (run->attrs && !pgtsim_rules_table_above(c, run, !leaves))
 		return why;
 	if (earlier(pgtsim_ranges_find(&c->hinted[slot], all->va & ~mask, all->last | mask,
 				       is_live_source, &s),

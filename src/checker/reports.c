@@ -7,6 +7,7 @@
 #include <pgtsim/format.h>
 
 #include "bbm.h"
+#include "groups.h"
 #include "visible.h"
 
 typedef unsigned long long ull;
@@ -83,7 +84,8 @@ void pgtsim_report_not_visible(struct checker *c, const struct unseen *u, unsign
 		c->tlb, PGTSIM_V_NOT_VISIBLE, u->va, u->level,
 		"%llu entries, 0x%016llx the first, written by %s at event %llu: CPU %u "
 		"has issued %s since",
-		(ull)count, shown(c, u->level, u->desc), operation(u->by), (ull)u->event, cpu, missing);
+		(ull)count, shown(c, u->level, u->desc), operation(u->by), (ull)u->event, cpu,
+		missing);
 }
 
 /* ---- remarks ---- */
@@ -338,7 +340,7 @@ void pgtsim_report_end(struct checker *c, uint64_t va, uint64_t last, unsigned c
 {
 	if (c->runs)
 		report_stale(c, va, last);
-	pgtsim_bbm_report(c, va, last);
+	pgtsim_groups_report(c, va, last);
 	if (c->lost)
 		pgtsim_tlb_violation(c->tlb, PGTSIM_V_UNCHECKED, va, PGTSIM_PTE,
 				     "no host memory for what may be cached");

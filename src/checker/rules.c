@@ -35,30 +35,42 @@ uint64_t pgtsim_rules_attributes(const struct checker *c, uint64_t desc, uint64_
 /* ---- what can cache a value again ---- */
 
 struct above {
+	const struct stale *run;
 	bool unseen;
 };
+
+/* The restrictions that whoever walks through a stale table entry is certain to meet. */
+static uint64_t certain_above(const struct stale *table)
+{
+	return (table->desc & CHECKER_RESTRICTIONS) | (table->above & ~table->loosened);
+}
 
 static bool is_table_above(struct pgtsim_range *node, void *ctx)
 {
 	const struct above *above = ctx;
-	const struct stale *run = checker_stale_of(node);
+	const struct stale *table = checker_stale_of(node);
 
+	/* One that restricts more leads to other translations than those of the run. */
+	if (above->run->attrs && above->run->by == PGTSIM_OP_POKE &&
+	    certain_above(table) & ~above->run->above)
+		return false;
 	/* One that is in the tables again leads to what they hold. */
-	return run->walk && (!run->harmless || run->resized) &&
-	       (!above->unseen || checker_seen(run) != SEEN);
+	return table->walk && (!table->harmless || table->resized) &&
+	       (!above->unseen || checker_seen(table) != SEEN);
 }
 
-const struct pgtsim_range *pgtsim_rules_table_above(const struct checker *c, int level, uint64_t va,
-						    uint64_t last, bool unseen)
+const struct pgtsim_range *pgtsim_rules_table_above(const struct checker *c,
+						    const struct stale *run, bool unseen)
 {
 	const struct pgtsim_range *first = NULL;
-	struct above above = { unseen };
+	struct above above = { run, unseen };
 
 	if (!c->tables)
 		return NULL;
-	while (--level >= pgtsim_root_level(c->geo)) {
-		const struct pgtsim_range *found = pgtsim_ranges_find(
-			&c->stale[pgtsim_slot(level)], va, last, is_table_above, &above);
+	for (int level = run->level - 1; level >= pgtsim_root_level(c->geo); level--) {
+		const struct pgtsim_range *found =
+			pgtsim_ranges_find(&c->stale[pgtsim_slot(level)], run->by_va.start,
+					   run->by_va.last, is_table_above, &above);
 
 		if (found && (!first || found->start < first->start))
 			first = found;
@@ -73,8 +85,7 @@ void pgtsim_rules_shed(struct checker *c, int level, uint64_t va, uint64_t last)
 		if (!run->orphan || run->leaving || run->asleep || run->level <= level)
 			continue;
 		run = pgtsim_stale_cut(c, run, va, last);
-		if (!run || pgtsim_rules_table_above(c, run->level, run->by_va.start,
-						     run->by_va.last, false))
+		if (!run || pgtsim_rules_table_above(c, run, false))
 			continue;
 		pgtsim_stale_orphan(c, run, false);
 		if (run->harmless && !run->resized)
@@ -84,12 +95,27 @@ void pgtsim_rules_shed(struct checker *c, int level, uint64_t va, uint64_t last)
 
 /* ---- stores ---- */
 
+/* Whether a table entry changes that leads to the same table before and after. */
+static bool is_same_table(const struct checker *c, const struct pgtsim_event *event)
+{
+	int level = event->level;
+
+	return pgtsim_desc_is_table(level, event->old_desc) &&
+	       pgtsim_desc_is_table(level, event->new_desc) &&
+	       pgtsim_address(c->geo, level, event->old_desc) ==
+		       pgtsim_address(c->geo, level, event->new_desc);
+}
+
 void pgtsim_rules_compare(struct checker *c, const struct pgtsim_event *event)
 {
 	uint64_t va = event->va, last = checker_last_of(c, event);
+	bool below = !is_same_table(c, event);
 
 	for (struct stale *run = pgtsim_stale_all(c, va, last), *next; run; run = next) {
 		next = run->hit;
+		/* What other restrictions mean for the entries below is told of each. */
+		if (run->level > event->level && !below)
+			continue;
 		if (run->level < event->level && run->alike) {
 			uint64_t old = event->old_desc, at = va - run->by_va.start;
 
@@ -163,23 +189,28 @@ void pgtsim_rules_gaps(struct checker *c, const struct pgtsim_event *event)
 		leave_gaps(c, event, last & ~mask);
 }
 
+void pgtsim_rules_filled(struct checker *c, const struct pgtsim_event *event)
+{
+	const struct pgtsim_range_map *map = &c->hinted[pgtsim_slot(event->level)];
+	uint64_t size = checker_entry_size(c, event->level),
+		 mask = checker_group_mask(c, event->level), last = checker_last_of(c, event);
+	struct pgtsim_event source = *event;
+
+	for (uint64_t va = event->va; map->root && va - event->va <= last - event->va; va += size)
+		for (const struct live *live = pgtsim_live_in(map, va & ~mask, va | mask); live;
+		     live = live->next) {
+			source.va = live->by_va.start;
+			source.old_desc = live->desc;
+			computed(c, &source, va);
+		}
+}
+
 static void remove_hinted(struct checker *c, const struct pgtsim_event *event)
 {
 	uint64_t last = checker_last_of(c, event);
 
 	pgtsim_rules_gaps(c, event);
 	pgtsim_live_remove(c, &c->hinted[pgtsim_slot(event->level)], event->va, last);
-}
-
-/* Whether a table is unlinked. */
-static bool goes_below(const struct checker *c, const struct pgtsim_event *event)
-{
-	int level = event->level;
-
-	return pgtsim_desc_is_table(level, event->old_desc) &&
-	       !(pgtsim_desc_is_table(level, event->new_desc) &&
-		 pgtsim_address(c->geo, level, event->old_desc) ==
-			 pgtsim_address(c->geo, level, event->new_desc));
 }
 
 void pgtsim_rules_store(struct checker *c, const struct pgtsim_event *event)
@@ -194,8 +225,9 @@ void pgtsim_rules_store(struct checker *c, const struct pgtsim_event *event)
 		remove_hinted(c, event);
 	if (c->orphans)
 		pgtsim_below_changed(c, event);
-	if (c->runs && goes_below(c, event))
-		pgtsim_below_unlinked(c, event);
+	if (c->runs && pgtsim_desc_is_table(event->level, event->old_desc))
+		is_same_table(c, event) ? pgtsim_below_loosened(c, event) :
+					  pgtsim_below_unlinked(c, event);
 	if (checker_above(event, 0) || !pgtsim_stale_extend(c, event))
 		pgtsim_stale_add(
 			c,

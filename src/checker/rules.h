@@ -99,14 +99,17 @@ static inline uint64_t checker_above(const struct pgtsim_event *event, uint64_t 
 /* Leaves with the hint, the event's old ones, give values to entries of their groups without it. */
 void pgtsim_rules_gaps(struct checker *c, const struct pgtsim_event *event);
 
+/* What live leaves with the hint give to the event's entries, which have none. */
+void pgtsim_rules_filled(struct checker *c, const struct pgtsim_event *event);
+
 /* A table entry is stale no more: what is below [va, last] is cached again by others only. */
 void pgtsim_rules_shed(struct checker *c, int level, uint64_t va, uint64_t last);
 
 /*
- * The first stale table entry above part of [va, last], which walk caches may hold; `unseen`: that
- * they may cache again. NULL if there is none.
+ * The first stale table entry above part of a run, which walk caches may hold and which may lead to
+ * its values; `unseen`: that they may cache again. NULL if there is none.
  */
-const struct pgtsim_range *pgtsim_rules_table_above(const struct checker *c, int level, uint64_t va,
-						    uint64_t last, bool unseen);
+const struct pgtsim_range *pgtsim_rules_table_above(const struct checker *c,
+						    const struct stale *run, bool unseen);
 
 #endif

@@ -70,21 +70,22 @@ struct stale {
 	 * not yet complete; … is complete once, and wants another of any address; the same for those
 	 * for itself alone; and whether it has nothing cached any more. */
 	uint64_t pending, once, local, local_once, gone;
-	uint64_t also;    /* other CPUs that stored later: a DSB of any hides the values */
-	uint64_t allowed; /* of a table with `back`: such bits of it and above now */
-	uint64_t alike;   /* of a single entry: bytes that smaller leaves translate as it does */
-	uint8_t unlinked; /* why an unseen store of it matters to walk caches only: a bit for each
+	uint64_t also;     /* other CPUs that stored later: a DSB of any hides the values */
+	uint64_t allowed;  /* of a table with `back`: such bits of it and above now */
+	uint64_t loosened; /* of a table: such bits of `above` that a walk may not meet any more */
+	uint64_t alike;    /* of a single entry: bytes that smaller leaves translate as it does */
+	uint8_t unlinked;  /* why an unseen store of it matters to walk caches only: a bit for each
 			   * level at which a table above was unlinked since, or RESTRICTED */
-	bool ordered;     /* the store comes before later ones of its CPU: DMB, or DSB */
-	bool stepped;     /* each table's part went with an event of its own, one after another */
-	bool back;        /* of a table: the tables lead to it again */
-	bool harmless;    /* the tables translate the addresses alike, now */
-	bool resized;     /* … but in another size */
-	bool leaving;     /* it is about to be dropped */
-	bool asleep;      /* gone from caches; found again if the table above is linked again */
-	bool cpus_gone;   /* no CPU holds them; the IOMMU may */
-	uint8_t iommu;    /* 0: it may hold them, 1: an invalidate is pending, 2: gone */
-	bool told, freed; /* a violation was reported; one for memory that was freed */
+	bool ordered;      /* the store comes before later ones of its CPU: DMB, or DSB */
+	bool stepped;      /* each table's part went with an event of its own, one after another */
+	bool back;         /* of a table: the tables lead to it again */
+	bool harmless;     /* the tables translate the addresses alike, now */
+	bool resized;      /* … but in another size */
+	bool leaving;      /* it is about to be dropped */
+	bool asleep;       /* gone from caches; found again if the table above is linked again */
+	bool cpus_gone;    /* no CPU holds them; the IOMMU may */
+	uint8_t iommu;     /* 0: it may hold them, 1: an invalidate is pending, 2: gone */
+	bool told, freed;  /* a violation was reported; one for memory that was freed */
 };
 
 /* What a new run is: the rest of struct stale is 0. */

@@ -68,6 +68,15 @@ struct program {
 	struct step step[MAX_STEPS];
 };
 
+/* A program, and what it shows. */
+struct kept_program {
+	const char *name;
+	struct program program;
+};
+
+/* Those on which model and checker once disagreed. */
+const struct kept_program *programs_kept(unsigned *count);
+
 /* The first thing that is wrong. */
 struct finding {
 	unsigned step;  /* where; the number of steps if nothing is wrong */
