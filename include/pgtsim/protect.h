@@ -38,7 +38,7 @@ enum pgtsim_protect {
  * Returns 0; -EINVAL (not page-aligned, empty, outside the region, nothing is mapped at some page, a
  * leaf that lies only partly inside, or with live-split=never a block at all): leaves before the
  * one in question are changed then, and flushed; -ENOMEM (no table for a split): leaves keep their
- * attributes, and what was split stays split.
+ * attributes, what was split stays split, and the range is flushed as if they had changed.
  * Departure: a hole is -EINVAL before anything is written. The kernel would set bits in it.
  * Events of one thread only.
  */

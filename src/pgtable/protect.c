@@ -126,13 +126,11 @@ int pgtsim_protect(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size, enum 
 	if (!is_mapped(pgt, va, last))
 		return pgtsim_fail(pgt->tlb, -EINVAL, "not all of VA 0x%016" PRIx64 "+%s is mapped",
 				   va, pgtsim_amount(size).text);
-	if (pgt->policy->live_split == PGTSIM_LIVE_SPLIT_BBM3 && pgt->tlb->bbml2) {
-		ret = pgtsim_split(pgt, va, va + size);
-		if (ret)
-			return ret;
-	}
 	change.masks = masks_of(pgt, what);
-	ret = pgtsim_walk(pgt, va, last, &visitor, &change);
+	if (pgt->policy->live_split == PGTSIM_LIVE_SPLIT_BBM3 && pgt->tlb->bbml2)
+		ret = pgtsim_split(pgt, va, va + size);
+	if (!ret)
+		ret = pgtsim_walk(pgt, va, last, &visitor, &change);
 	pgtsim_live_complete(pgt, &change.pending);
 	if (noflush)
 		return ret;

@@ -35,6 +35,20 @@ static bool find_entry(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, u
 
 /* ---- one step ---- */
 
+/* set_swapper_pgd() has barriers of its own for each entry of the root, whatever it becomes. */
+static void make_visible(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t desc,
+			 bool *pending)
+{
+	bool root = run->table == pgt->root && pgtsim_deferred_barriers(pgt);
+
+	if (!root && !(desc & PGTSIM_DESC_VALID))
+		return;
+	if (!root && pgt->policy->live_split == PGTSIM_LIVE_SPLIT_BBM3)
+		*pending = true;
+	else
+		pgtsim_tlb_sync(pgt->tlb);
+}
+
 /* Writes an entry of a live table in place; a valid one has to be made visible. */
 void pgtsim_live_write(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t desc,
 		       bool *pending)
@@ -43,12 +57,7 @@ void pgtsim_live_write(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 	pgtsim_count(pgt->tlb, &pgt->tlb->counts.entries_read, 1);
 	pgtsim_count(pgt->tlb, &pgt->tlb->counts.entries_written, 1);
 	pgtsim_access_lines(pgt, run->index, 1);
-	if (!(desc & PGTSIM_DESC_VALID))
-		return;
-	if (pgt->policy->live_split == PGTSIM_LIVE_SPLIT_BBM3)
-		*pending = true;
-	else
-		pgtsim_tlb_sync(pgt->tlb);
+	make_visible(pgt, run, desc, pending);
 }
 
 void pgtsim_live_complete(struct pgtsim_pgtable *pgt, bool *pending)
@@ -109,7 +118,10 @@ static int split_block(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 			"no memory for a table to split the %s block of VA 0x%016" PRIx64,
 			pgtsim_level_name(&pgt->geo, run->level), run->va);
 	pgtsim_table_replace(pgt, run, &table, first_leaf(pgt, run, block), attrs);
-	*pending = true;
+	make_visible(pgt, run, PGTSIM_DESC_VALID, pending);
+	/* Filling the table has put barriers off, too. */
+	if (block & PGTSIM_DESC_VALID)
+		*pending = true;
 	return 0;
 }
 

@@ -134,6 +134,72 @@ static void split_without_memory(void **state)
 	fixture_fini(&f);
 }
 
+/* Where a table is missing the kernel changes nothing, and flushes what it was asked to change. */
+static void without_memory_it_flushes(void **state)
+{
+	static const struct {
+		enum pgtsim_protect what;
+		bool noflush;
+		uint64_t leaves, dsb;
+	} rows[] = {
+		{ PGTSIM_PROTECT_RO, false, 4, 2 },
+		{ PGTSIM_PROTECT_INVALID, false, 4, 2 },
+		{ PGTSIM_PROTECT_VALID, false, 0, 0 },
+		{ PGTSIM_PROTECT_DEFAULT, true, 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct fixture f;
+
+		start(&f, "linux-7.3", 4, 48);
+		map_large(&f, VA, GIB, GIB);
+		pgtsim_tlb_reset_counts(&f.tlb);
+		pgtsim_memory_fail(f.memory, 1, false);
+		assert_int_equal(pgtsim_protect(&f.pgt, VA + MIB, 4 * 4096, rows[i].what,
+						rows[i].noflush),
+				 -ENOMEM);
+		assert_leaf(&f, VA, PGTSIM_PUD, false);
+		assert_int_equal(f.tlb.counts.tlbi_leaf, rows[i].leaves);
+		assert_int_equal(f.tlb.counts.dsb, rows[i].dsb);
+		fixture_fini(&f);
+	}
+}
+
+/* An entry of the root has barriers of its own, as set_swapper_pgd() has, valid or not. */
+static void entries_of_the_root(void **state)
+{
+	static const struct {
+		unsigned va_bits;
+		uint64_t invalid, split; /* DSB and ISB: at once, and once more if put off */
+	} rows[] = {
+		{ 36, 1, 2 }, /* the pmd is the root */
+		{ 47, 0, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const uint64_t size = 32 * MIB;
+		struct fixture f;
+		uint64_t va;
+
+		start(&f, "linux-7.3", 16, rows[i].va_bits);
+		va = pgtsim_va_start(&f.pgt.geo);
+		map_large(&f, va, GIB, 2 * size);
+		pgtsim_tlb_reset_counts(&f.tlb);
+		assert_int_equal(
+			pgtsim_protect(&f.pgt, va, size, PGTSIM_PROTECT_INVALID, true), 0);
+		assert_int_equal(f.tlb.counts.isb, rows[i].invalid);
+		assert_int_equal(f.tlb.counts.dsb, rows[i].invalid);
+		pgtsim_tlb_reset_counts(&f.tlb);
+		assert_int_equal(pgtsim_split(&f.pgt, va + size, va + size + 16 * KIB), 0);
+		assert_int_equal(f.tlb.counts.isb, rows[i].split);
+		assert_int_equal(f.tlb.counts.dsb, rows[i].split + 1);
+		assert_int_equal(f.tlb.counts.violations, 0);
+		fixture_fini(&f);
+	}
+}
+
 /* Each kind of change clears one mask and sets another, in every leaf wholly inside. */
 static void masks(void **state)
 {
@@ -276,6 +342,8 @@ int main(void)
 		cmocka_unit_test(page_out_of_a_gigabyte),
 		cmocka_unit_test(splits_change_no_translation),
 		cmocka_unit_test(split_without_memory),
+		cmocka_unit_test(without_memory_it_flushes),
+		cmocka_unit_test(entries_of_the_root),
 		cmocka_unit_test(masks),
 		cmocka_unit_test(attributes_in_6_12),
 		cmocka_unit_test(refused),
