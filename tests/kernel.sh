@@ -66,6 +66,41 @@ printf 'static void unmap_hotplug_range(int a)\n{\n\tif (\n}\n' >bare/arch/arm64
 refuses "bare cannot be built: include/linux/memremap.h has no struct vmem_altmap" \
 	kernel build bare -o x.so
 
+# ---- what the conformance suite compiles ----
+
+# suite TEXT ARGUMENT...: extract.py ends with 1 and says TEXT, in one line and no traceback.
+suite() {
+	local text=$1 status=0
+	shift
+	python3 "$PGTSIM_SHARE/extract.py" "$@" >out 2>&1 || status=$?
+	[ $status = 1 ] || fail "extract.py $*: exit status $status, not 1"
+	[ "$(wc -l <out)" = 1 ] || fail "extract.py $*: says more than a line: $(tail -2 out)"
+	grep -qF -- "$text" out || fail "extract.py $*: does not say '$text' but: $(cat out)"
+	[ ! -e x.h ] || fail "extract.py $*: leaves a file"
+}
+
+suite "there is no nowhere" --release nowhere
+suite "empty lacks arch/arm64/mm/mmu.c" --release empty
+tree plain
+suite "plain has no function __create_pgd_mapping() in arch/arm64/mm/mmu.c" --release plain
+suite "plain has no function __create_pgd_mapping() in arch/arm64/mm/mmu.c" plain x.h
+printf '\377\376' >plain/mm/sparse.c
+suite "plain cannot be read: 'utf-8' codec" --release plain
+rm plain/mm/sparse.c
+mkdir plain/mm/sparse.c
+suite "plain cannot be read: [Errno 21] Is a directory" --release plain
+mkdir linux-9.1
+suite "linux-9.1 is Linux 9.1; this suite compiles 6.1 to 7.3" --release linux-9.1
+suite "broken.tar.xz is no Linux source: its Makefile names no version" --release broken.tar.xz
+cp broken.tar.xz linux-7.3.tar.xz
+suite "linux-7.3.tar.xz cannot be read: " --release linux-7.3.tar.xz
+suite "linux-7.3.tar.xz cannot be read: " linux-7.3.tar.xz x.h
+rmdir plain/mm/sparse.c
+head -c 300000 /dev/urandom >plain/mm/sparse.c
+tar -cJf whole.tar.xz plain
+head -c 200000 whole.tar.xz >linux-6.12.tar.xz
+suite "linux-6.12.tar.xz cannot be read: " linux-6.12.tar.xz x.h
+
 # ---- tools ----
 
 mkdir bin

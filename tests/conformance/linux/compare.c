@@ -150,8 +150,8 @@ static void add_store(struct kc_sums *sums, const struct kc_event *event)
 
 	if (kc_running->decode(event->level, desc).table)
 		return;
-	sums->mapped += event->b != 0;
-	sums->cleared += event->b == 0;
+	sums->mapped += event->b && !event->a;
+	sums->cleared += event->a && !event->b;
 }
 
 static void add_event(struct kc_sums *sums, const struct kc_event *event)

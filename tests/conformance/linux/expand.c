@@ -186,6 +186,7 @@ static void see(struct pgtsim_observer *self, const struct pgtsim_event *event)
 		break;
 	case PGTSIM_OP_LINK:
 	case PGTSIM_OP_UNLINK:
+	case PGTSIM_OP_POKE:
 		expand_link(x, event);
 		break;
 	case PGTSIM_OP_PAGES_ALLOC:

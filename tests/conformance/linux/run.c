@@ -55,6 +55,11 @@ const char *const kc_departure_names[KC_DEPARTURES] = {
 	[KC_THERE] = "add: -EEXIST",
 	/* Removing what is not all there is -EINVAL. The kernel's callers know what they added. */
 	[KC_NOT_THERE] = "take: -EINVAL",
+	/*
+	 * Changing attributes where nothing is mapped is -EINVAL, before anything is written. The
+	 * kernel sets bits in empty entries, or adds the tables that are missing.
+	 */
+	[KC_HOLE] = "protect: -EINVAL",
 };
 
 /*
@@ -128,6 +133,20 @@ static int library_add(struct kc_sides *s, const struct kc_step *step)
 	return pgtsim_add_range(&s->machine->hotplug, &add);
 }
 
+/* Whether this kernel, on this CPU, splits live leaves. */
+static bool splits(const struct kc_sides *s)
+{
+	return s->kernel->split && s->script->bbm3;
+}
+
+static int library_protect(struct kc_sides *s, const struct kc_step *step)
+{
+	if (!s->kernel->protect)
+		return 0;
+	return pgtsim_protect(&s->machine->pgt, step->a, step->b, (enum pgtsim_protect)step->prot,
+			      step->noflush);
+}
+
 static int library_step(struct kc_sides *s, const struct kc_step *step)
 {
 	struct pgtsim_machine *machine = s->machine;
@@ -154,6 +173,10 @@ static int library_step(struct kc_sides *s, const struct kc_step *step)
 		return library_add(s, step);
 	case KC_TAKE:
 		return pgtsim_remove_memory(&machine->hotplug, step->a, step->b);
+	case KC_PROTECT:
+		return library_protect(s, step);
+	case KC_SPLIT:
+		return splits(s) ? pgtsim_split(&machine->pgt, step->a, step->b) : 0;
 	default:
 		pgtsim_memory_fail(machine->memory, step->a, false);
 		kc_world.fail_in = step->a;
@@ -185,6 +208,12 @@ static enum kc_end kernel_step(struct kc_sides *s, const struct kc_step *step)
 		return k->add(step->a, step->b, altmap, step->device, s->script->blocks);
 	case KC_TAKE:
 		return k->take(step->a, step->b, altmap);
+	case KC_PROTECT:
+		return k->protect ? k->protect(step->a, step->b, (enum kc_change)step->prot,
+					       step->noflush) :
+				    KC_DONE;
+	case KC_SPLIT:
+		return splits(s) ? k->split(step->a, step->b) : KC_DONE;
 	default:
 		return KC_DONE;
 	}
@@ -286,6 +315,10 @@ static enum kc_departure departure_of(const struct kc_sides *s, const struct kc_
 	case KC_ADD:
 	case KC_TAKE:
 		return departure_of_memory(s, step);
+	case KC_PROTECT:
+		return s->kernel->protect && !kc_is_mapped(step->a, step->a + (step->b - 1)) ?
+			       KC_HOLE :
+			       KC_AS_THE_KERNEL;
 	default:
 		return KC_AS_THE_KERNEL;
 	}
@@ -353,9 +386,10 @@ static int wanted(enum kc_departure departure, enum kc_end end)
 	case KC_INVALID_RANGE:
 	case KC_OUTSIDE_MEMMAP:
 	case KC_NOT_THERE:
+	case KC_HOLE:
 		return -EINVAL;
 	default:
-		return end == KC_DONE ? 0 : -ENOMEM;
+		return end == KC_DONE ? 0 : end == KC_INVALID ? -EINVAL : -ENOMEM;
 	}
 }
 
@@ -388,12 +422,22 @@ static void try_over_leaf(struct kc_sides *s, const struct kc_step *step)
 	kc_restore();
 }
 
-/* __remove_pgd_mapping() outside the linear map, and a memmap of more than a section. */
+/* Up to 7.0 the kernel warns of invalid leaves that it clears: they are not marked as such. */
+static bool warns_of_invalid(const struct kc_sides *s, const struct kc_step *step)
+{
+	return kc_world.invalid && s->machine->policy.invalid_leaf != PGTSIM_INVALID_LEAF_MARKED &&
+	       (step->kind == KC_UNMAP || step->kind == KC_REMOVE || step->kind == KC_TAKE);
+}
+
+/*
+ * __remove_pgd_mapping() outside the linear map, a memmap of more than a section, a block whose
+ * attributes can't be changed.
+ */
 static bool warns_of_range(const struct kc_sides *s, const struct kc_step *step)
 {
 	const struct kc_layout layout = s->kernel->layout();
 
-	return step->kind == KC_POPULATE ||
+	return step->kind == KC_POPULATE || step->kind == KC_PROTECT || warns_of_invalid(s, step) ||
 	       (step->kind == KC_REMOVE &&
 		(step->a < layout.page_offset || step->a + step->b > layout.page_end));
 }

@@ -17,6 +17,7 @@ enum kc_departure {
 	KC_FLUSHES_TWO_PAGES,
 	KC_THERE,
 	KC_NOT_THERE,
+	KC_HOLE,
 	KC_DEPARTURES,
 };
 

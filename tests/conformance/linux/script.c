@@ -236,6 +236,112 @@ static void make_correct(struct maker *m)
 			turn(m, &piece[i], i, flags);
 }
 
+/* ---- changes of live mappings ---- */
+
+/* [va, va + size): page-aligned, and mapped unless a step took a part of it away. */
+struct area {
+	uint64_t va, size;
+};
+
+/* A part of the area from an address that matters on, now and then from a few pages beside it. */
+static struct area part_of(struct maker *m, struct area area)
+{
+	uint64_t unit = PICK(m, m->page, m->page, m->cont, m->cont, m->pmd, m->pmd, m->contpmd);
+	struct area part = { .size = (1 + below(m, 4)) * unit };
+	uint64_t offset = below(m, area.size) & -unit;
+
+	if (one_in(m, 3))
+		offset = (offset + below(m, 5) * m->page) % area.size;
+	if (one_in(m, 3))
+		part.size = m->page * (1 + below(m, 40));
+	part.va = area.va + offset;
+	if (part.size > area.size - offset)
+		part.size = area.size - offset;
+	return part;
+}
+
+static void add_protect(struct maker *m, struct area area)
+{
+	struct kc_step *step = add(m, KC_PROTECT);
+
+	step->a = area.va;
+	step->b = area.size;
+	step->prot = (unsigned)below(m, KC_CHANGE_DEFAULT);
+	if (!one_in(m, 5))
+		return;
+	step->b = m->page;
+	step->noflush = true;
+	step->prot = one_in(m, 2) ? KC_CHANGE_INVALID : KC_CHANGE_DEFAULT;
+}
+
+static void add_split(struct maker *m, struct area area)
+{
+	struct kc_step *step = add(m, KC_SPLIT);
+
+	step->a = area.va;
+	step->b = area.va + area.size;
+	if (one_in(m, 12))
+		step->a += 1 + below(m, m->page - 1);
+}
+
+static void live_step(struct maker *m, struct area area)
+{
+	struct area part = part_of(m, area);
+
+	if (one_in(m, 5))
+		add(m, KC_FAIL)->a = 1 + below(m, 4);
+	if (one_in(m, 3))
+		add_split(m, part);
+	else
+		add_protect(m, part);
+}
+
+/* A part is unmapped, or tables are freed, as pass 1 and pass 2 do. */
+static void take_down(struct maker *m, struct area area)
+{
+	struct kc_step *step = add(m, one_in(m, 3) ? KC_TABLES : KC_UNMAP);
+
+	step->a = area.va;
+	step->b = area.va + area.size;
+	step->c = m->layout.page_offset;
+	step->d = m->layout.page_end;
+}
+
+/* With large leaves up to a whole pud; of pages no more than are soon compared. */
+static struct area map_area(struct maker *m, uint64_t pa, unsigned flags)
+{
+	uint64_t most = flags & KC_BLOCKS ? m->pud > m->contpmd ? m->pud : m->contpmd : m->pmd;
+	uint64_t unit = PICK(m, m->cont, m->pmd, most, most);
+	struct kc_step *step = add(m, KC_MAP);
+
+	if (unit > most)
+		unit = most;
+	step->a = linear(m, pa);
+	step->b = pa;
+	step->c = unit;
+	step->flags = flags;
+	step->prot = one_in(m, 4) ? (unsigned)below(m, 5) : 0;
+	return (struct area){ step->a, step->c };
+}
+
+static void make_live(struct maker *m)
+{
+	uint64_t unit = PICK(m, m->pmd, m->contpmd, m->pud);
+	uint64_t pa = (m->memory + unit - 1) & -unit;
+	unsigned flags = (unsigned)PICK(m, 0, KC_CONT, KC_BLOCKS, KC_BLOCKS | KC_CONT,
+					KC_BLOCKS | KC_CONT);
+	struct area area = map_area(m, pa, flags);
+
+	for (unsigned steps = 4 + (unsigned)below(m, 14); steps; steps--) {
+		if (one_in(m, 8))
+			take_down(m, part_of(m, area));
+		else
+			live_step(m, area);
+	}
+	if (one_in(m, 3))
+		take_down(m, area);
+}
+
 /* ---- anything at all ---- */
 
 /* A size that matters somewhere. */
@@ -489,6 +595,8 @@ void kc_script_make(struct kc_script *script, const struct kc_kernel *kernel, un
 	measure(&m);
 	if (family == KC_WILD)
 		make_wild(&m);
+	else if (family == KC_LIVE)
+		make_live(&m);
 	else
 		make_correct(&m);
 }
@@ -506,11 +614,14 @@ void kc_step_print(FILE *out, const struct kc_step *step)
 		[KC_TAKE] = "take",
 		[KC_FAIL] = "fail",
 		[KC_ALTMAP] = "altmap",
+		[KC_PROTECT] = "protect",
+		[KC_SPLIT] = "split",
 	};
 
 	fprintf(out, "%-11s a=0x%016" PRIx64 " b=0x%016" PRIx64 " c=0x%" PRIx64 " d=0x%" PRIx64,
 		names[step->kind], step->a, step->b, step->c, step->d);
-	fprintf(out, " prot=%u%s%s%s%s%s%s altmap=%d\n", step->prot, step->device ? " device" : "",
+	fprintf(out, " prot=%u%s%s%s%s%s%s%s altmap=%d\n", step->prot,
+		step->noflush ? " noflush" : "", step->device ? " device" : "",
 		step->flags & KC_BLOCKS ? " blocks" : "", step->flags & KC_CONT ? " cont" : "",
 		step->flags & KC_EXEC ? " exec" : "", step->free ? " free" : "",
 		step->pages ? " pages" : "", step->altmap);

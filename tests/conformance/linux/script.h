@@ -21,6 +21,8 @@ enum kc_step_kind {
 	KC_ALTMAP,      /* a base, b reserve, c free: pages */
 	KC_ADD,         /* memory at a, b bytes; addresses are physical */
 	KC_TAKE,        /* the same, removed */
+	KC_PROTECT,     /* a va, b size, prot: enum kc_change */
+	KC_SPLIT,       /* a start, b end */
 	KC_STEP_KINDS,
 };
 
@@ -30,6 +32,7 @@ struct kc_step {
 	enum kc_step_kind kind;
 	uint64_t a, b, c, d;
 	unsigned prot, flags; /* of a map: enum pgtsim_prot, KC_BLOCKS … */
+	bool noflush;         /* protect: the caller flushes */
 	bool free;            /* unmap: the memory is freed */
 	bool pages;           /* populate: base pages only */
 	bool device;          /* add, take: a driver's memory */
@@ -40,6 +43,7 @@ struct kc_step {
 enum kc_family {
 	KC_CALLS,   /* the calls of a correct caller */
 	KC_HOTPLUG, /* memory added and removed as a whole */
+	KC_LIVE,    /* a few mappings whose leaves are changed and split, and taken down */
 	KC_WILD,    /* anything at all */
 };
 

@@ -236,6 +236,10 @@ void kc_store(volatile void *entry, uint64_t value)
 	store.a = *(volatile uint64_t *)entry;
 	journal(entry, store.a);
 	*(volatile uint64_t *)entry = value;
+	kc_world.invalid |= value && !(value & 1);
+	/* A table that is filled before it is linked: no walk sees that. */
+	if (!page->table)
+		return;
 	kc_log_add(&kc_world.log, store);
 	follow(store);
 }
@@ -315,6 +319,35 @@ bool kc_find_leaf(uint64_t va, uint64_t last, uint64_t *at)
 	return false;
 }
 
+/* The last address of the entry that is no table and is for va; *desc is what it holds. */
+static uint64_t last_of_entry(uint64_t va, uint64_t *desc)
+{
+	uint64_t pa = kc_world.root;
+
+	for (;;) {
+		const struct kc_page *page = page_of(pa);
+		unsigned shift = level_shift(page->level);
+		struct kc_entry next;
+
+		*desc = ((const uint64_t *)kc_memory(pa))[(va - page->va) >> shift];
+		next = kc_running->decode(page->level, *desc);
+		if (!next.table || !kc_is_ram(next.pa) || !page_of(next.pa)->table)
+			return va | ((UINT64_C(1) << shift) - 1);
+		pa = next.pa;
+	}
+}
+
+bool kc_is_mapped(uint64_t va, uint64_t last)
+{
+	uint64_t desc, end;
+
+	for (;; va = end + 1) {
+		end = last_of_entry(va, &desc);
+		if (!desc || end >= last)
+			return desc != 0;
+	}
+}
+
 /* ---- start ---- */
 
 static void start_pages(void)
@@ -354,6 +387,7 @@ void kc_world_start(unsigned page_shift, uint64_t ram_start, int root_level, uin
 	kc_world.ram_start = ram_start;
 	kc_world.pages = KC_RAM_BYTES >> page_shift;
 	kc_world.fail_in = 0;
+	kc_world.invalid = false;
 	kc_world.tables = 0;
 	kc_begin();
 	start_pages();

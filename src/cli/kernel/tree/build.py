@@ -54,7 +54,7 @@ def read_tree(tree):
             raise Refused(f"there is no {tree}")
         else:
             files = extract.read_files(tree)
-    except (OSError, EOFError, UnicodeDecodeError, extract.tarfile.TarError, extract.lzma.LZMAError) as e:
+    except extract.UNREADABLE as e:
         raise Refused(f"{tree} cannot be read: {e}") from None
     if "Makefile" not in files or extract.version(files["Makefile"])[0] == "0":
         raise Refused(f"{tree} is no Linux source: no Makefile of it names a version")

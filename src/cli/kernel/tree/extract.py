@@ -13,6 +13,7 @@ import lzma
 import re
 import sys
 import tarfile
+import zlib
 from pathlib import Path
 
 SUPPORTED = (6, 1), (7, 3)
@@ -31,6 +32,14 @@ FILES += ["include/asm-generic/" + name for name in FOLDED]
 
 MMU_C = "arch/arm64/mm/mmu.c"
 VMEMMAP_C = "mm/sparse-vmemmap.c"
+
+# Changes of live mappings: only the conformance suite has them, and only where a tree has them all.
+PAGEATTR_C = "arch/arm64/mm/pageattr.c"
+MEMORY_C = "mm/memory.c"
+PAGEWALK_C = "mm/pagewalk.c"
+PAGEWALK_H = "include/linux/pagewalk.h"
+HUGETLB_C = "arch/arm64/mm/hugetlbpage.c"
+LIVE_FILES = [PAGEATTR_C, MEMORY_C, PAGEWALK_C, PAGEWALK_H, HUGETLB_C]
 
 # By name, in the order of the output. A name that a release does not have is left out, and
 # what needs it does not compile.
@@ -76,6 +85,20 @@ SPARSE = ["__populate_section_memmap", "subsection_mask_set", "populate_section_
           "section_activate", "sparse_add_section", "sparse_remove_section"]
 HOTPLUG = ["check_pfn_span", "__add_pages", "__remove_section", "__remove_pages"]
 ARCH = ["inside_linear_region", "arch_add_memory", "arch_remove_memory"]
+WALK_TYPES = [("enum", "page_walk_lock"), ("enum", "page_walk_action"), ("struct", "mm_walk_ops"),
+              ("struct", "mm_walk")]
+WALK = ["real_depth", "walk_pte_range_inner", "walk_pte_range", "walk_pmd_range", "walk_pud_range",
+        "walk_p4d_range", "walk_pgd_range", "check_ops_safe", "walk_kernel_page_table_range_lockless"]
+WALK_HELPERS = ["pgdp_get", "p4dp_get", "pudp_get", "pgd_none_or_clear_bad",
+                "p4d_none_or_clear_bad", "pud_none_or_clear_bad", "pmd_none_or_clear_bad"]
+SPLIT = ["split_contpte", "split_pmd", "split_contpmd", "split_pud", "split_kernel_leaf_mapping_locked",
+         "split_kernel_leaf_mapping"]
+APPLY = ["apply_to_pte_range", "apply_to_pmd_range", "apply_to_pud_range", "apply_to_p4d_range",
+         "__apply_to_page_range", "apply_to_page_range"]
+CHANGE = ["set_pageattr_masks", "pageattr_pud_entry", "pageattr_pmd_entry", "pageattr_pte_entry",
+          "change_page_range", "pageattr_ops", "update_range_prot", "__change_memory_common"]
+SET_MEMORY = ["set_memory_ro", "set_memory_rw", "set_memory_nx", "set_memory_x", "set_memory_valid",
+              "set_direct_map_invalid_noflush", "set_direct_map_default_noflush"]
 
 # What an engine does, by which function, and the commands that need it.
 OPERATIONS = {
@@ -101,11 +124,11 @@ class Damaged(Exception):
     """A tree that cannot be taken apart."""
 
 
-def read_files(source, wanted=FILES):
-    """The wanted files that there are, by name."""
-    path = Path(source)
-    if path.is_dir():
-        return {name: (path / name).read_text() for name in wanted if (path / name).exists()}
+# What reading a source may raise.
+UNREADABLE = (OSError, EOFError, UnicodeDecodeError, tarfile.TarError, lzma.LZMAError, zlib.error)
+
+
+def read_archive(source, wanted):
     found = {}
     with tarfile.open(source, "r|*") as tar:
         for member in tar:
@@ -115,6 +138,14 @@ def read_files(source, wanted=FILES):
             if len(found) == len(wanted):
                 break
     return found
+
+
+def read_files(source, wanted=FILES):
+    """The wanted files that there are, by name."""
+    path = Path(source)
+    if not path.is_dir():
+        return read_archive(source, wanted)
+    return {name: (path / name).read_text() for name in wanted if (path / name).exists()}
 
 
 def version(makefile):
@@ -145,10 +176,21 @@ def unusable(files):
     return None
 
 
+def unreadable(source, why):
+    return f"{source} cannot be read: {why}"
+
+
 def refusal(source):
     """Why this source can't be compiled here, in a sentence; None if nothing speaks against it."""
     if not Path(source).exists():
         return f"there is no {source}"
+    try:
+        return refusal_of_release(source) or refusal_of_files(source)
+    except UNREADABLE as e:
+        return unreadable(source, e)
+
+
+def refusal_of_release(source):
     number = release(source)
     if not number:
         return f"{source} is no Linux source: its Makefile names no version"
@@ -156,11 +198,23 @@ def refusal(source):
     if not oldest <= tuple(int(part) for part in number.split(".")) <= newest:
         return (f"{source} is Linux {number}; this suite compiles "
                 f"{'.'.join(map(str, oldest))} to {'.'.join(map(str, newest))}")
-    if Path(source).is_dir():
-        files = read_files(source)
-        if lacks(files):
-            return f"{source} lacks {lacks(files)[0]}"
     return None
+
+
+def refusal_of_files(source):
+    """Of a folder all is looked at; of an archive, which takes seconds to unpack, how it begins."""
+    if not Path(source).is_dir():
+        with tarfile.open(source, "r|*"):
+            return None
+    return refusal_of_content(source, read_files(source))
+
+
+def refusal_of_content(source, files):
+    if lacks(files):
+        return f"{source} lacks {lacks(files)[0]}"
+    for function, file, _ in missing(files).values():
+        return f"{source} has no function {function}() in {file}"
+    return f"{source} cannot be compiled: {unusable(files)}" if unusable(files) else None
 
 
 def lacks(files):
@@ -209,9 +263,15 @@ def find_choice_span(text, name):
     return start, text.index("\n", end + 1) + 1
 
 
+def find_variable_span(text, name):
+    """A variable that is defined with an initializer of several lines."""
+    found = re.search(rf"^(?:static |const |struct )+\w+ {name} = \{{.*?^\}};\n", text, re.M | re.S)
+    return found.span() if found else None
+
+
 def find(files, paths, name):
     """The item of that name, with a line that says where it is; None if no file has it."""
-    for look in (find_choice_span, find_function_span, find_macro_span):
+    for look in (find_choice_span, find_function_span, find_macro_span, find_variable_span):
         for path in paths:
             span = look(files[path], name) if path in files else None
             if span:
@@ -252,14 +312,17 @@ def local_names(functions):
     return "".join(f"#define {name} KC_LOCAL({name})\n" for name in names)
 
 
-def enumeration(text, name):
-    found = re.search(rf"^enum {name} \{{.*?^\}};\n", text, re.M | re.S)
+def declared(text, kind, name):
+    found = re.search(rf"^{kind} {name} \{{.*?^\}};\n", text, re.M | re.S)
     return found.group(0) if found else ""
+
+
+def enumeration(text, name):
+    return declared(text, "enum", name)
 
 
 def structure(text, name):
-    found = re.search(rf"^struct {name} \{{.*?^\}};\n", text, re.M | re.S)
-    return found.group(0) if found else ""
+    return declared(text, "struct", name)
 
 
 def memory_types(files):
@@ -351,6 +414,7 @@ def knobs(files):
                         and "pmd_present(pmd) && !pmd_table" in files[ASM + "pgtable.h"]
                         else "table",
         "hot-add-leaves": "bbm3-blocks" if find_function(mmu, "force_pte_mapping") else "as-told",
+        "live-split": "bbm3" if find_function(mmu, "split_kernel_leaf_mapping") else "never",
         "barriers": "deferred" if "__set_pte_nosync" in mmu else "every-leaf",
         "kernel-layout": layout(files),
         "lpa2": "on" if "lpa2_is_enabled" in files[ASM + "pgtable-prot.h"] else "off",
@@ -387,6 +451,39 @@ def calls(files):
     ]
 
 
+def splits(files):
+    return bool(find_function(files[MMU_C], "split_kernel_leaf_mapping"))
+
+
+def live_wanted(files):
+    """The functions that change live mappings in this release, and the file of each."""
+    wanted = [(name, PAGEATTR_C) for name in SET_MEMORY + ["__change_memory_common"]]
+    if splits(files):
+        wanted += [(name, MMU_C) for name in SPLIT] + [(name, PAGEWALK_C) for name in WALK]
+        return wanted + [(name, PAGEATTR_C) for name in ("pageattr_pte_entry", "update_range_prot")]
+    return wanted + [(name, MEMORY_C) for name in APPLY] + [("change_page_range", PAGEATTR_C)]
+
+
+def live_missing(files):
+    """Those that the tree lacks."""
+    return [name for name, path in live_wanted(files) if not find_function(files.get(path, ""), name)]
+
+
+def live(files):
+    """All that changes live mappings; nothing if the tree lacks a part of it."""
+    if live_missing(files):
+        return ""
+    out = ['#include "live.h"', structure(files[PAGEATTR_C], "page_change_data")]
+    if splits(files):
+        out += ["struct mm_walk;"]
+        out += [declared(files[PAGEWALK_H], *name) for name in WALK_TYPES]
+        out += [pick(files, "include/linux/pgtable.h", WALK_HELPERS, guarded=True),
+                pick(files, PAGEWALK_C, WALK), pick(files, MMU_C, SPLIT)]
+    else:
+        out += [pick(files, HUGETLB_C, ["pmd_huge", "pud_huge"]), pick(files, MEMORY_C, APPLY)]
+    return "\n".join(out + [pick(files, PAGEATTR_C, CHANGE + SET_MEMORY)])
+
+
 def prototypes(functions):
     """A declaration of each function in this text, for what calls one before it is defined."""
     found = re.findall(r"^((?:static )?[A-Za-z_][^\n;{}#]*\([^;{}]*\))\n\{", functions, re.M)
@@ -402,6 +499,8 @@ def text_of(files, extra=()):
     out.append(f"#define KC_KNOBS {rows}")
     gone = missing(files)
     out += [f"#define KC_HAS_{name} {int(name not in gone)}" for name in OPERATIONS]
+    out += [f"#define KC_HAS_PROTECT {int(not live_missing(files))}",
+            f"#define KC_HAS_SPLIT {int(not live_missing(files) and splits(files))}"]
     out += calls(files)
     out.append("#ifdef KC_HEADERS")
     out.append("#define __ASSEMBLY__\n#define __ASSEMBLER__")
@@ -432,7 +531,7 @@ def text_of(files, extra=()):
         pick(files, MMU_C, MMU), "#if !KC_ENGINE", '#include "sections.h"',
         pick(files, [VMEMMAP_C, "mm/sparse.c"], SPARSE),
         pick(files, ["mm/memremap.c", "include/linux/mm.h"], ["vmem_altmap_offset"]),
-        pick(files, "mm/memory_hotplug.c", HOTPLUG), pick(files, MMU_C, ARCH), "#endif"])
+        pick(files, "mm/memory_hotplug.c", HOTPLUG), pick(files, MMU_C, ARCH), live(files), "#endif"])
     out.append("#ifdef KC_FUNCTIONS")
     out.append(functions)
     out.append("#endif")
@@ -448,12 +547,24 @@ def main():
     if len(sys.argv) != 3:
         print(__doc__, file=sys.stderr)
         return 2
-    files = read_files(sys.argv[1])
-    if lacks(files):
-        print(f"{sys.argv[1]} lacks {', '.join(lacks(files))}", file=sys.stderr)
-        return 1
-    Path(sys.argv[2]).write_text(text_of(files))
-    return 0
+    refused = write_source(*sys.argv[1:])
+    if refused:
+        print(refused, file=sys.stderr)
+    return 1 if refused else 0
+
+
+def write_source(source, output):
+    """Writes what kernel.c includes; why not, in a sentence, or None."""
+    try:
+        files = read_files(source, FILES + LIVE_FILES)
+        refused = refusal_of_content(source, files)
+        if not refused:
+            Path(output).write_text(text_of(files))
+        return refused
+    except Damaged as e:
+        return f"{source} cannot be compiled: {e}"
+    except UNREADABLE as e:
+        return unreadable(source, e)
 
 
 if __name__ == "__main__":

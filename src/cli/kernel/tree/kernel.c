@@ -264,6 +264,59 @@ static enum kc_end kc_take(uint64_t start, uint64_t size, struct kc_altmap *altm
 	return done(KC_DONE);
 }
 
+#if KC_HAS_PROTECT
+static int kc_set_memory(unsigned long va, int pages, enum kc_change what)
+{
+	switch (what) {
+	case KC_CHANGE_RO:
+		return set_memory_ro(va, pages);
+	case KC_CHANGE_RW:
+		return set_memory_rw(va, pages);
+	case KC_CHANGE_X:
+		return set_memory_x(va, pages);
+	case KC_CHANGE_NX:
+		return set_memory_nx(va, pages);
+	default:
+		return set_memory_valid(va, pages, what == KC_CHANGE_VALID);
+	}
+}
+
+/* Linear memory may be changed page by page, as with rodata=full: boot then decides about splits. */
+static void kc_may_change(void)
+{
+	kc_blocks = false;
+#if KC_HAS_SPLIT
+	linear_map_requires_bbml3 = !force_pte_mapping() && can_set_direct_map();
+#endif
+}
+
+static enum kc_end kc_ended(int error)
+{
+	kc_call_ends();
+	return error == -EINVAL ? KC_INVALID : error ? KC_FAILED : KC_DONE;
+}
+
+static enum kc_end kc_protect(uint64_t va, uint64_t size, enum kc_change what, bool noflush)
+{
+	KC_CATCH_BUG();
+	kc_may_change();
+	if (noflush && what == KC_CHANGE_INVALID)
+		return kc_ended(set_direct_map_invalid_noflush((struct page *)va));
+	if (noflush)
+		return kc_ended(set_direct_map_default_noflush((struct page *)va));
+	return kc_ended(kc_set_memory(va, (int)(size >> PAGE_SHIFT), what));
+}
+#endif
+
+#if KC_HAS_SPLIT
+static enum kc_end kc_split(uint64_t start, uint64_t end)
+{
+	KC_CATCH_BUG();
+	kc_may_change();
+	return kc_ended(split_kernel_leaf_mapping(start, end));
+}
+#endif
+
 #endif /* !KC_ENGINE */
 
 static struct kc_entry kc_decode(int level, uint64_t desc)
@@ -306,6 +359,12 @@ const struct kc_kernel KC_LOCAL(kc_kernel) = {
 	.add = kc_add,
 	.take = kc_take,
 	.present = kc_present,
+#if KC_HAS_PROTECT
+	.protect = kc_protect,
+#endif
+#if KC_HAS_SPLIT
+	.split = kc_split,
+#endif
 #endif
 	.decode = kc_decode,
 };

@@ -112,6 +112,7 @@ struct kc_world {
 	uint64_t constructed, destructed; /* table pages, where the release says so */
 	bool bbm3;         /* the CPU has BBM level 3 … */
 	bool tlbi_range;   /* … and range operations */
+	bool invalid;      /* an entry became invalid, and not zero */
 	unsigned warnings; /* of the operation under way */
 };
 
@@ -155,6 +156,9 @@ void kc_restore(void);
 
 /* The first leaf in [va, last], whatever its level; false if there is none. */
 bool kc_find_leaf(uint64_t va, uint64_t last, uint64_t *at);
+
+/* Whether no page of [va, last] has an entry of zero, or none at all. */
+bool kc_is_mapped(uint64_t va, uint64_t last);
 
 void kc_store(volatile void *entry, uint64_t value);
 
@@ -242,8 +246,21 @@ enum { KC_BLOCKS = 1, KC_CONT = 2, KC_EXEC = 4 };
 /* How an operation ended. */
 enum kc_end {
 	KC_DONE,
-	KC_FAILED, /* -ENOMEM */
+	KC_FAILED,  /* -ENOMEM */
+	KC_INVALID, /* -EINVAL */
 	KC_BUG,
+};
+
+/* What becomes of live leaves, in the order of enum pgtsim_protect. */
+enum kc_change {
+	KC_CHANGE_RO,
+	KC_CHANGE_RW,
+	KC_CHANGE_X,
+	KC_CHANGE_NX,
+	KC_CHANGE_INVALID,
+	KC_CHANGE_VALID,
+	KC_CHANGE_DEFAULT,
+	KC_CHANGES,
 };
 
 struct kc_layout {
@@ -275,6 +292,13 @@ struct kc_kernel {
 			   bool blocks);
 	enum kc_end (*take)(uint64_t start, uint64_t size, struct kc_altmap *altmap);
 	uint64_t (*present)(uint64_t start, uint64_t size); /* 2 MiB each */
+	/*
+	 * set_memory_…(), or with `noflush` set_direct_map_…_noflush(), which is for one page and
+	 * KC_CHANGE_INVALID or KC_CHANGE_DEFAULT only; as with rodata=full. NULL: not taken out.
+	 */
+	enum kc_end (*protect)(uint64_t va, uint64_t size, enum kc_change what, bool noflush);
+	/* split_kernel_leaf_mapping(). NULL: this release has none. */
+	enum kc_end (*split)(uint64_t start, uint64_t end);
 	struct kc_entry (*decode)(int level, uint64_t desc);
 };
 
