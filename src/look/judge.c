@@ -151,15 +151,6 @@ static struct judge_table *table_of(struct pgtsim_judge *judge, const struct pgt
 	return table ? table : pgtsim_judge_table_assume(&judge->tables, event->level, event->va);
 }
 
-/* Writes the entries of the event into the tables of the trace. */
-static void store_entries(struct judge_table *table, unsigned index,
-			  const struct pgtsim_event *event)
-{
-	for (unsigned i = 0; i < event->count; i++)
-		pgtsim_judge_table_set(table, index + i,
-				       event->new_desc ? event->new_desc + i * event->step : 0);
-}
-
 /* Emits the change of entries that are known to hold what the event says. */
 static void change_entries(struct pgtsim_judge *judge, struct judge_table *table, unsigned index,
 			   const struct pgtsim_event *event)
@@ -168,7 +159,7 @@ static void change_entries(struct pgtsim_judge *judge, struct judge_table *table
 
 	if (moves)
 		move_child(judge, event, event->old_desc, false);
-	store_entries(table, index, event);
+	pgtsim_judge_table_set(table, index, (unsigned)event->count, event->new_desc, event->step);
 	if (moves)
 		move_child(judge, event, event->new_desc, true);
 	pgtsim_tlb_event(judge->tlb, event);
@@ -240,7 +231,7 @@ static int judge_store(struct pgtsim_judge *judge, const struct pgtsim_event *ev
 		return fail_memory(judge);
 	change.old_desc = table->entry[index] == JUDGE_UNKNOWN ? 0 : table->entry[index];
 	if (table->level == JUDGE_UNPLACED || index >= pgtsim_entries(judge->geo, table->level)) {
-		pgtsim_judge_table_set(table, index, event->new_desc);
+		pgtsim_judge_table_set(table, index, 1, event->new_desc, 0);
 		pgtsim_tlb_event(judge->tlb, &change);
 		return 0;
 	}

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "memory/host.h"
+
 /* An entry of a table whose content before the trace is not known. */
 #define JUDGE_UNKNOWN UINT64_MAX
 
@@ -27,6 +29,7 @@ struct judge_table {
 	int level;      /* JUDGE_UNPLACED: only its address is known */
 	unsigned count; /* entries */
 	unsigned live;  /* entries that are neither 0 nor unknown */
+	bool unknown;   /* some entry is, or was, unknown */
 	uint64_t entry[];
 };
 
@@ -34,7 +37,8 @@ struct judge_table {
 struct judge_tables {
 	struct judge_table **by_pa, **by_place;
 	size_t buckets, count;
-	uint64_t bytes;
+	struct host host; /* what the tables stand in */
+	uint64_t bytes;   /* of those there are */
 	uint64_t unknown; /* the next address for a table whose own is not known */
 	const struct pgtsim_geometry *geo;
 };
@@ -67,7 +71,9 @@ void pgtsim_judge_table_displace(struct judge_tables *tables, struct judge_table
 
 void pgtsim_judge_table_remove(struct judge_tables *tables, struct judge_table *table);
 
-void pgtsim_judge_table_set(struct judge_table *table, unsigned index, uint64_t desc);
+/* Sets `count` entries from `index` on: to 0, or to `desc` and what grows from it by `step`. */
+void pgtsim_judge_table_set(struct judge_table *table, unsigned index, unsigned count,
+			    uint64_t desc, uint64_t step);
 
 struct pgtsim_judge {
 	struct pgtsim_tlb *tlb;

@@ -139,12 +139,13 @@ static unsigned digit_of(char c)
 
 static bool read_digits(const char *at, const char *end, unsigned base, uint64_t *number)
 {
+	const uint64_t most = UINT64_MAX / base;
 	bool fits = at < end;
 
 	for (*number = 0; at < end; at++) {
 		unsigned digit = digit_of(*at);
 
-		if (digit >= base || *number > (UINT64_MAX - digit) / base)
+		if (digit >= base || *number > most || *number * base > UINT64_MAX - digit)
 			return false;
 		*number = *number * base + digit;
 	}
@@ -373,9 +374,9 @@ static int judge_end_line(struct line *line)
 
 /* Violations that the judge decides by itself: of those it does not believe the trace. */
 static const char *const decided[] = {
-	"stale-leaf",        "stale-table",      "freed-while-cached", "table-freed-while-cached",
-	"missing-barrier",   "wrong-invalidate", "no-break",           "overlapping-sizes",
-	"unpublished-table", "not-visible",      "misaligned-range",   "misprogrammed-group",
+	"stale-leaf",        "stale-table",        "freed-while-cached", "table-freed-while-cached",
+	"missing-barrier",   "wrong-invalidate",   "no-break",           "overlapping-sizes",
+	"unpublished-table", "not-visible",        "misaligned-range",   "misprogrammed-group",
 	"incomplete-event",  "illegal-descriptor",
 };
 

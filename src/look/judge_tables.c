@@ -33,16 +33,20 @@ static uint64_t table_start(const struct judge_tables *tables, int level, uint64
 
 void pgtsim_judge_tables_init(struct judge_tables *tables, const struct pgtsim_geometry *geo)
 {
-	*tables = (struct judge_tables){ .geo = geo, .unknown = JUDGE_PA_UNKNOWN };
+	size_t entries = pgtsim_entries(geo, PGTSIM_PTE) * sizeof(uint64_t);
+
+	*tables = (struct judge_tables){
+		.geo = geo,
+		.unknown = JUDGE_PA_UNKNOWN,
+		.host = { .piece = (sizeof(struct judge_table) + entries + 63) & ~(size_t)63,
+			  .few = 4 << 20,
+			  .many = 4 << 20 },
+	};
 }
 
 void pgtsim_judge_tables_free(struct judge_tables *tables)
 {
-	for (size_t i = 0; i < tables->buckets; i++)
-		for (struct judge_table *table = tables->by_pa[i], *next; table; table = next) {
-			next = table->next_by_pa;
-			free(table);
-		}
+	pgtsim_host_free(&tables->host);
 	free(tables->by_pa);
 	free(tables->by_place);
 }
@@ -126,18 +130,22 @@ struct judge_table *pgtsim_judge_table_add(struct judge_tables *tables, uint64_t
 {
 	unsigned count = pgtsim_entries(tables->geo, PGTSIM_PTE);
 	struct judge_table *table;
+	uintptr_t piece;
 
 	if (tables->count >= tables->buckets &&
 	    !resize(tables, tables->buckets ? 2 * tables->buckets : FIRST_BUCKETS))
 		return NULL;
 	if (tables->bytes > JUDGE_BYTES_MAX)
 		return NULL;
-	table = malloc(sizeof(*table) + count * sizeof(table->entry[0]));
-	if (!table)
+	if (!pgtsim_host_ready(&tables->host, 1, 1))
 		return NULL;
+	piece = pgtsim_host_pop(&tables->host);
+	table = pgtsim_piece_at(piece);
 	*table = (struct judge_table){ .pa = pa, .level = JUDGE_UNPLACED, .count = count };
-	for (unsigned i = 0; i < count; i++)
-		table->entry[i] = value;
+	if (value || pgtsim_piece_is_dirty(piece))
+		for (unsigned i = 0; i < count; i++)
+			table->entry[i] = value;
+	table->unknown = value == JUDGE_UNKNOWN;
 	insert_by_pa(tables, table);
 	tables->count++;
 	tables->bytes += size_of(table);
@@ -187,13 +195,24 @@ void pgtsim_judge_table_remove(struct judge_tables *tables, struct judge_table *
 	*link = table->next_by_pa;
 	tables->count--;
 	tables->bytes -= size_of(table);
-	free(table);
+	pgtsim_host_push(&tables->host, pgtsim_piece(table, table->live || table->unknown));
 }
 
-void pgtsim_judge_table_set(struct judge_table *table, unsigned index, uint64_t desc)
+static bool is_live(uint64_t desc)
+{
+	return desc && desc != JUDGE_UNKNOWN;
+}
+
+void pgtsim_judge_table_set(struct judge_table *table, unsigned index, unsigned count,
+			    uint64_t desc, uint64_t step)
 {
 	uint64_t *entry = &table->entry[index];
 
-	table->live += (desc && desc != JUDGE_UNKNOWN) - (*entry && *entry != JUDGE_UNKNOWN);
-	*entry = desc;
+	if (!desc)
+		step = 0;
+	for (uint64_t *end = entry + count; entry < end; entry++, desc += step) {
+		table->live += is_live(desc) - is_live(*entry);
+		table->unknown |= desc == JUDGE_UNKNOWN;
+		*entry = desc;
+	}
 }

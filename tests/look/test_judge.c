@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The judge of traces by its C functions; tests/judge.sh has the command and the format. */
+#define _DEFAULT_SOURCE 1 /* MAP_ANONYMOUS */
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,9 +19,14 @@ static bool allocation_fails(void)
 	return allocations_left == 0;
 }
 
-static void *failing_malloc(size_t size)
+static void *failing_realloc(void *old, size_t size)
 {
-	return allocation_fails() ? NULL : malloc(size);
+	return allocation_fails() ? NULL : realloc(old, size);
+}
+
+static void *failing_aligned_alloc(size_t align, size_t size)
+{
+	return allocation_fails() ? NULL : aligned_alloc(align, size);
 }
 
 static void *failing_calloc(size_t count, size_t size)
@@ -28,10 +35,13 @@ static void *failing_calloc(size_t count, size_t size)
 }
 
 /* The judge's tables themselves: their allocations must fail on demand. */
-#define malloc failing_malloc
+#define realloc failing_realloc
+#define aligned_alloc failing_aligned_alloc
 #define calloc failing_calloc
 #include "look/judge_tables.c"
-#undef malloc
+#include "memory/host.c"
+#undef realloc
+#undef aligned_alloc
 #undef calloc
 
 #include <stdarg.h>
@@ -242,13 +252,35 @@ static void out_of_host_memory(void **state)
 	close_court(&c);
 }
 
+/* A table that stands in the memory of one that is gone holds nothing of it. */
+static void tables_begin_empty(void **state)
+{
+	static const uint64_t left[] = { PAGE, JUDGE_UNKNOWN };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
+		struct judge_table *first, *second;
+		struct court c;
+
+		open_court(&c);
+		assert_int_equal(0, store(&c, 0x1008, left[i]));
+		first = pgtsim_judge_table_at(&c.judge->tables, 0x1000);
+		pgtsim_judge_table_remove(&c.judge->tables, first);
+		assert_int_equal(0, store(&c, 0x2000, PAGE));
+		second = pgtsim_judge_table_at(&c.judge->tables, 0x2000);
+		assert_ptr_equal(first, second);
+		assert_int_equal(0, second->entry[1]);
+		close_court(&c);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(needs_a_checker),    cmocka_unit_test(stores_become_entries),
 		cmocka_unit_test(subtrees_go),        cmocka_unit_test(circles_end),
 		cmocka_unit_test(freed_while_linked), cmocka_unit_test(impossible_events),
-		cmocka_unit_test(out_of_host_memory),
+		cmocka_unit_test(out_of_host_memory), cmocka_unit_test(tables_begin_empty),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
