@@ -51,11 +51,12 @@ static int cannot_follow(struct pgtsim_exploring *x, unsigned actor, const char 
 /* Starts segment x->plan_at of the plan. */
 static void begin_word(struct pgtsim_exploring *x)
 {
-	const struct pgtsim_segment *segment = &x->plan.segment[x->plan_at];
+	const struct pgtsim_segment *segment;
 
 	x->plan_left = x->plan_extra = 0;
 	if (x->plan_at >= x->plan.count)
 		return;
+	segment = &x->plan.segment[x->plan_at];
 	x->plan_left = segment->count;
 	x->plan_extra = segment->extra;
 }
