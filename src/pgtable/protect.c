@@ -142,7 +142,7 @@ int pgtsim_protect(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size, enum 
 
 /* ---- vmap ---- */
 
-/* Frees empty tables wholly inside a level's blocks that fit in [va, last]. */
+/* Frees an empty table where a block of its size fits: covered whole, VA and PA as aligned. */
 static int free_table_in_way(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 			     struct pgtsim_table *child, void *arg)
 {
@@ -150,9 +150,9 @@ static int free_table_in_way(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level);
 	uint64_t base = pgtsim_entry_base(&pgt->geo, run->level, run->va);
 
-	if (!child->live && pgt->geo.block[pgtsim_slot(PGTSIM_PMD)] && base >= map->va &&
+	if (!child->live && pgt->geo.block[pgtsim_slot(run->level)] && base >= map->va &&
 	    base + (size - 1) <= map->va + (map->size - 1) &&
-	    !((base - map->va + map->pa) & (pgtsim_entry_size(&pgt->geo, PGTSIM_PMD) - 1)))
+	    !((base - map->va + map->pa) & (size - 1)))
 		pgtsim_table_unlink(pgt, run, child);
 	return 0;
 }

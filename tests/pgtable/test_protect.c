@@ -336,6 +336,33 @@ static void huge_vmap_over_an_empty_table(void **state)
 	fixture_fini(&f);
 }
 
+/* A pmd table stays where memory is aligned for pmd blocks only: vmap_try_huge_pud() refuses it. */
+static void huge_vmap_keeps_the_table_of_its_blocks(void **state)
+{
+	const uint64_t va = VA + 512 * GIB;
+	struct fixture f;
+	int level;
+
+	(void)state;
+	start(&f, "linux-7.3", 4, 48);
+	assert_int_equal(pgtsim_vmap(&f.pgt, va, 4 * GIB, 4096, false), 0);
+	assert_int_equal(pgtsim_vunmap(&f.pgt, va, 4096), 0);
+	pgtsim_tlb_reset_counts(&f.tlb);
+	assert_int_equal(pgtsim_vmap(&f.pgt, va, 4 * GIB + 2 * MIB, GIB, true), 0);
+	assert_int_equal(f.tlb.counts.tables_freed, 1);
+	assert_int_equal(f.tlb.counts.tables_allocated, 0);
+	desc_at(&f, va, &level);
+	assert_int_equal(level, PGTSIM_PMD);
+	assert_int_equal(pgtsim_vunmap(&f.pgt, va, GIB), 0);
+	pgtsim_tlb_reset_counts(&f.tlb);
+	assert_int_equal(pgtsim_vmap(&f.pgt, va, 4 * GIB, GIB, true), 0);
+	assert_int_equal(f.tlb.counts.tables_freed, 1);
+	desc_at(&f, va, &level);
+	assert_int_equal(level, PGTSIM_PUD);
+	assert_int_equal(f.tlb.counts.violations, 0);
+	fixture_fini(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -349,6 +376,7 @@ int main(void)
 		cmocka_unit_test(refused),
 		cmocka_unit_test(joined_again),
 		cmocka_unit_test(huge_vmap_over_an_empty_table),
+		cmocka_unit_test(huge_vmap_keeps_the_table_of_its_blocks),
 	};
 
 	return cmocka_run_group_tests_name("protect", tests, NULL, NULL);
