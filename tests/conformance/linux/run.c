@@ -177,6 +177,10 @@ static int library_step(struct kc_sides *s, const struct kc_step *step)
 		return library_protect(s, step);
 	case KC_SPLIT:
 		return splits(s) ? pgtsim_split(&machine->pgt, step->a, step->b) : 0;
+	case KC_VUNMAP:
+		return s->kernel->vunmap ?
+			       pgtsim_vunmap(&machine->pgt, step->a, step->b - step->a) :
+			       0;
 	default:
 		pgtsim_memory_fail(machine->memory, step->a, false);
 		kc_world.fail_in = step->a;
@@ -214,6 +218,8 @@ static enum kc_end kernel_step(struct kc_sides *s, const struct kc_step *step)
 				    KC_DONE;
 	case KC_SPLIT:
 		return splits(s) ? k->split(step->a, step->b) : KC_DONE;
+	case KC_VUNMAP:
+		return k->vunmap ? k->vunmap(step->a, step->b) : KC_DONE;
 	default:
 		return KC_DONE;
 	}
@@ -431,13 +437,14 @@ static bool warns_of_invalid(const struct kc_sides *s, const struct kc_step *ste
 
 /*
  * __remove_pgd_mapping() outside the linear map, a memmap of more than a section, a block whose
- * attributes can't be changed.
+ * attributes can't be changed or that is cleared as a whole.
  */
 static bool warns_of_range(const struct kc_sides *s, const struct kc_step *step)
 {
 	const struct kc_layout layout = s->kernel->layout();
 
-	return step->kind == KC_POPULATE || step->kind == KC_PROTECT || warns_of_invalid(s, step) ||
+	return step->kind == KC_POPULATE || step->kind == KC_PROTECT || step->kind == KC_VUNMAP ||
+	       warns_of_invalid(s, step) ||
 	       (step->kind == KC_REMOVE &&
 		(step->a < layout.page_offset || step->a + step->b > layout.page_end));
 }

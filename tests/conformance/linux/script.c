@@ -296,10 +296,11 @@ static void live_step(struct maker *m, struct area area)
 		add_protect(m, part);
 }
 
-/* A part is unmapped, or tables are freed, as pass 1 and pass 2 do. */
+/* A part is unmapped, or tables are freed, as pass 1 and pass 2 do, or it is the end of a vmap. */
 static void take_down(struct maker *m, struct area area)
 {
-	struct kc_step *step = add(m, one_in(m, 3) ? KC_TABLES : KC_UNMAP);
+	struct kc_step *step =
+		add(m, (enum kc_step_kind)PICK(m, KC_TABLES, KC_UNMAP, KC_UNMAP, KC_VUNMAP));
 
 	step->a = area.va;
 	step->b = area.va + area.size;
@@ -616,6 +617,7 @@ void kc_step_print(FILE *out, const struct kc_step *step)
 		[KC_ALTMAP] = "altmap",
 		[KC_PROTECT] = "protect",
 		[KC_SPLIT] = "split",
+		[KC_VUNMAP] = "vunmap",
 	};
 
 	fprintf(out, "%-11s a=0x%016" PRIx64 " b=0x%016" PRIx64 " c=0x%" PRIx64 " d=0x%" PRIx64,

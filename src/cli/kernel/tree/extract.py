@@ -39,7 +39,8 @@ MEMORY_C = "mm/memory.c"
 PAGEWALK_C = "mm/pagewalk.c"
 PAGEWALK_H = "include/linux/pagewalk.h"
 HUGETLB_C = "arch/arm64/mm/hugetlbpage.c"
-LIVE_FILES = [PAGEATTR_C, MEMORY_C, PAGEWALK_C, PAGEWALK_H, HUGETLB_C]
+VMALLOC_C = "mm/vmalloc.c"
+LIVE_FILES = [PAGEATTR_C, MEMORY_C, PAGEWALK_C, PAGEWALK_H, HUGETLB_C, VMALLOC_C]
 
 # By name, in the order of the output. A name that a release does not have is left out, and
 # what needs it does not compile.
@@ -97,6 +98,8 @@ APPLY = ["apply_to_pte_range", "apply_to_pmd_range", "apply_to_pud_range", "appl
          "__apply_to_page_range", "apply_to_page_range"]
 CHANGE = ["set_pageattr_masks", "pageattr_pud_entry", "pageattr_pmd_entry", "pageattr_pte_entry",
           "change_page_range", "pageattr_ops", "update_range_prot", "__change_memory_common"]
+VUNMAP = ["vunmap_pte_range", "vunmap_pmd_range", "vunmap_pud_range", "vunmap_p4d_range",
+          "__vunmap_range_noflush", "vunmap_range_noflush", "vunmap_range"]
 SET_MEMORY = ["set_memory_ro", "set_memory_rw", "set_memory_nx", "set_memory_x", "set_memory_valid",
               "set_direct_map_invalid_noflush", "set_direct_map_default_noflush"]
 
@@ -469,18 +472,26 @@ def live_missing(files):
     return [name for name, path in live_wanted(files) if not find_function(files.get(path, ""), name)]
 
 
+def vunmaps(files):
+    """Whether the tree has all that clears a part of the vmalloc area."""
+    return not live_missing(files) and all(find_function(files.get(VMALLOC_C, ""), name)
+                                           for name in VUNMAP[:4] + VUNMAP[5:])
+
+
 def live(files):
     """All that changes live mappings; nothing if the tree lacks a part of it."""
     if live_missing(files):
         return ""
     out = ['#include "live.h"', structure(files[PAGEATTR_C], "page_change_data")]
+    out += [pick(files, "include/linux/pgtable.h", WALK_HELPERS, guarded=True)]
     if splits(files):
         out += ["struct mm_walk;"]
         out += [declared(files[PAGEWALK_H], *name) for name in WALK_TYPES]
-        out += [pick(files, "include/linux/pgtable.h", WALK_HELPERS, guarded=True),
-                pick(files, PAGEWALK_C, WALK), pick(files, MMU_C, SPLIT)]
+        out += [pick(files, PAGEWALK_C, WALK), pick(files, MMU_C, SPLIT)]
     else:
         out += [pick(files, HUGETLB_C, ["pmd_huge", "pud_huge"]), pick(files, MEMORY_C, APPLY)]
+    if vunmaps(files):
+        out += [pick(files, MMU_C, ["pud_clear_huge", "pmd_clear_huge"]), pick(files, VMALLOC_C, VUNMAP)]
     return "\n".join(out + [pick(files, PAGEATTR_C, CHANGE + SET_MEMORY)])
 
 
@@ -500,7 +511,8 @@ def text_of(files, extra=()):
     gone = missing(files)
     out += [f"#define KC_HAS_{name} {int(name not in gone)}" for name in OPERATIONS]
     out += [f"#define KC_HAS_PROTECT {int(not live_missing(files))}",
-            f"#define KC_HAS_SPLIT {int(not live_missing(files) and splits(files))}"]
+            f"#define KC_HAS_SPLIT {int(not live_missing(files) and splits(files))}",
+            f"#define KC_HAS_VUNMAP {int(vunmaps(files))}"]
     out += calls(files)
     out.append("#ifdef KC_HEADERS")
     out.append("#define __ASSEMBLY__\n#define __ASSEMBLER__")

@@ -317,6 +317,15 @@ static enum kc_end kc_split(uint64_t start, uint64_t end)
 }
 #endif
 
+#if KC_HAS_VUNMAP
+static enum kc_end kc_vunmap(uint64_t start, uint64_t end)
+{
+	KC_CATCH_BUG();
+	vunmap_range(start, end);
+	return kc_ended(0);
+}
+#endif
+
 #endif /* !KC_ENGINE */
 
 static struct kc_entry kc_decode(int level, uint64_t desc)
@@ -364,6 +373,9 @@ const struct kc_kernel KC_LOCAL(kc_kernel) = {
 #endif
 #if KC_HAS_SPLIT
 	.split = kc_split,
+#endif
+#if KC_HAS_VUNMAP
+	.vunmap = kc_vunmap,
 #endif
 #endif
 	.decode = kc_decode,

@@ -65,3 +65,8 @@ typedef unsigned pgtbl_mod_mask;
 #define arch_enter_lazy_mmu_mode() ((void)0)
 #define arch_leave_lazy_mmu_mode() ((void)0)
 #endif
+
+/* vunmap_range() clears pages, which are entries again from here on, and blocks but none of a p4d. */
+#define p4d_clear_huge(p4d) 0
+#define kmsan_vunmap_range_noflush(start, end) ((void)0)
+#define flush_cache_vunmap(start, end) ((void)0)

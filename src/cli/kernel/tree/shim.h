@@ -143,7 +143,14 @@ struct file;
 		kc_store(&(x), kc_bits);                      \
 	} while (0)
 #endif
-#define xchg_relaxed(p, value) (*(p) = (value))
+/* What is empty and stays so is no store. */
+#define xchg_relaxed(p, value)                                      \
+	({                                                          \
+		__typeof__(*(p)) kc_old = *(p), kc_new = (value);   \
+		if (kc_old || kc_new)                               \
+			WRITE_ONCE(*(p), kc_new);                   \
+		kc_old;                                             \
+	})
 #define cmpxchg_relaxed(p, old, value) (*(p) = (value))
 
 #define dsb(domain) kc_note(KC_DSB_##domain, 0)

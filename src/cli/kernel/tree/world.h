@@ -299,6 +299,8 @@ struct kc_kernel {
 	enum kc_end (*protect)(uint64_t va, uint64_t size, enum kc_change what, bool noflush);
 	/* split_kernel_leaf_mapping(). NULL: this release has none. */
 	enum kc_end (*split)(uint64_t start, uint64_t end);
+	/* vunmap_range(). NULL: not taken out. */
+	enum kc_end (*vunmap)(uint64_t start, uint64_t end);
 	struct kc_entry (*decode)(int level, uint64_t desc);
 };
 
