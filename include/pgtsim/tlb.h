@@ -231,9 +231,9 @@ PGTSIM_API void pgtsim_tlb_end(struct pgtsim_tlb *tlb, uint64_t va, uint64_t las
 #define PGTSIM_ANY_CPU (~0U)
 
 /*
- * The end of an operation of one CPU, while others are under way: new entries that other CPUs wrote
- * there, and invalidates that they completed, are not judged, as their barriers may be still to
- * come. Of PGTSIM_ANY_CPU it is pgtsim_tlb_end(): the machine is at rest. While schedules are
+ * The end of an operation of one CPU, while others are under way: entries that other CPUs wrote,
+ * changed or cleared there, and invalidates that they completed, are not judged, as their barriers
+ * and invalidates may be still to come. Of PGTSIM_ANY_CPU it is pgtsim_tlb_end(): the machine is at rest. While schedules are
  * explored an actor's pgtsim_tlb_end() is one of its own CPU.
  */
 PGTSIM_API void pgtsim_tlb_end_on(struct pgtsim_tlb *tlb, uint64_t va, uint64_t last, unsigned cpu);

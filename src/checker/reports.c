@@ -278,7 +278,13 @@ static void report_group(struct checker *c, const struct group *g)
 				     operation(first->by), (ull)first->since, g->reason->text);
 }
 
-static void report_stale(struct checker *c, uint64_t va, uint64_t last)
+/* Whether an operation of a CPU, or of any, answers for a run: one that another left may be under way. */
+static bool answers_for(const struct stale *run, unsigned cpu)
+{
+	return cpu == PGTSIM_ANY_CPU || run->cpu == cpu || run->also & pgtsim_stale_cpu(run, cpu);
+}
+
+static void report_stale(struct checker *c, uint64_t va, uint64_t last, unsigned cpu)
 {
 	struct stale *run = pgtsim_stale_todo(pgtsim_stale_all(c, va, last)), *next;
 	struct group group = { 0 };
@@ -287,7 +293,7 @@ static void report_stale(struct checker *c, uint64_t va, uint64_t last)
 		const struct reason *reason = reason_of(c, run);
 
 		next = run->todo;
-		if (!reason)
+		if (!reason || !answers_for(run, cpu))
 			continue;
 		run = pgtsim_stale_cut(c, run, va, last);
 		if (!run)
@@ -339,7 +345,7 @@ static void report_missing_isb(struct checker *c, uint64_t va, uint64_t last, un
 void pgtsim_report_end(struct checker *c, uint64_t va, uint64_t last, unsigned cpu)
 {
 	if (c->runs)
-		report_stale(c, va, last);
+		report_stale(c, va, last, cpu);
 	pgtsim_groups_report(c, va, last);
 	if (c->lost)
 		pgtsim_tlb_violation(c->tlb, PGTSIM_V_UNCHECKED, va, PGTSIM_PTE,

@@ -29,8 +29,8 @@ void pgtsim_report_not_visible(struct checker *c, const struct unseen *unseen, u
 void pgtsim_report_misaligned_range(struct checker *c, const struct pgtsim_event *event);
 
 /*
- * Reports all of [va, last] that should not be when an operation of a CPU, or of any, ends. What is
- * new there by another CPU is not judged: its barriers may be still to come.
+ * Reports all of [va, last] that should not be when an operation of a CPU, or of any, ends. What
+ * another CPU wrote or cleared there is not judged: its barriers and invalidates may be still to come.
  */
 void pgtsim_report_end(struct checker *c, uint64_t va, uint64_t last, unsigned cpu);
 

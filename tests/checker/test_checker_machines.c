@@ -446,7 +446,8 @@ static void routines_find_the_same(void **state)
 		}
 		assert_int_equal(f[0].tlb.counts.violations, f[1].tlb.counts.violations);
 		for (size_t i = 0; i < f[0].tlb.violation_count; i++)
-			assert_string_equal(f[0].tlb.violations[i].text, f[1].tlb.violations[i].text);
+			assert_string_equal(f[0].tlb.violations[i].text,
+					    f[1].tlb.violations[i].text);
 		assert_memory_equal(&f[0].tlb.counts, &f[1].tlb.counts, sizeof(f[0].tlb.counts));
 		fixture_drop(&f[0]);
 		fixture_drop(&f[1]);
@@ -664,6 +665,45 @@ static void new_entry_of_another_cpu(void **state)
 	fixture_drop(&f);
 }
 
+/*
+ * At the end of one CPU's operation what another one changed is not judged, whatever is still to come
+ * of its DSB, invalidate and DSB; at the end of its own, and at rest, it is.
+ */
+static void stale_entry_of_another_cpu(void **state)
+{
+	static const struct pgtsim_event steps[] = {
+		{ .op = PGTSIM_OP_CLEAR,
+		  .level = PGTSIM_PTE,
+		  .va = VA,
+		  .count = 1,
+		  .size = PAGE,
+		  .old_desc = PA | 0x703,
+		  .cpu = 1 },
+		{ .op = PGTSIM_OP_DSB_ISHST, .level = PGTSIM_PTE, .count = 1, .cpu = 1 },
+		{ .op = PGTSIM_OP_TLBI_LEAF,
+		  .level = PGTSIM_PTE,
+		  .va = VA,
+		  .count = 1,
+		  .size = PAGE,
+		  .cpu = 1 },
+	};
+
+	(void)state;
+	for (unsigned row = 0; row < 2 * COUNT(steps); row++) {
+		struct fixture f;
+
+		start_4k(&f, "latest");
+		put(&f, VA, PAGE, false, false);
+		for (unsigned i = 0; i <= row / 2; i++)
+			pgtsim_tlb_event(&f.tlb, &steps[i]);
+		pgtsim_tlb_end_on(&f.tlb, VA, VA + PAGE - 1, 0);
+		assert_int_equal(f.tlb.violation_count, 0);
+		pgtsim_tlb_end_on(&f.tlb, VA, VA + PAGE - 1, row % 2 ? PGTSIM_ANY_CPU : 1);
+		assert_int_equal(f.tlb.violation_count, 1);
+		fixture_drop(&f);
+	}
+}
+
 /* A hint put in by hand on one entry of a group: the group is misprogrammed. */
 static void hint_by_hand(void **state)
 {
@@ -714,9 +754,8 @@ static void level_of_bbm(void **state)
 		assert_int_equal(machine->tlb.counts.tables_pte, rows[i].is_3 ? 0 : 64);
 		va += GIB;
 		assert_int_equal(pgtsim_vmap(&machine->pgt, va, 8 * GIB, 2 * MIB, true), 0);
-		assert_int_equal(
-			pgtsim_protect(&machine->pgt, va, PAGE, PGTSIM_PROTECT_RO, false),
-			rows[i].is_3 ? 0 : -EINVAL);
+		assert_int_equal(pgtsim_protect(&machine->pgt, va, PAGE, PGTSIM_PROTECT_RO, false),
+				 rows[i].is_3 ? 0 : -EINVAL);
 		pgtsim_machine_free(&machine);
 	}
 }
@@ -729,6 +768,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(restored_table),
 	cmocka_unit_test(missing_isb_is_told_where_it_is_missing),
 	cmocka_unit_test(new_entry_of_another_cpu),
+	cmocka_unit_test(stale_entry_of_another_cpu),
 	cmocka_unit_test(hint_by_hand),
 	cmocka_unit_test(overwriting_counts_as_before),
 	cmocka_unit_test(more_than_one_table),
