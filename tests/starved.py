@@ -64,7 +64,13 @@ def commands(everything, trace):
     lines += [["judge", trace], ["draw", pmem], ["cost", pmem], ["compare", pmem, pmem],
               ["sweep", "--profiles=linux-6.12", "--geometries=4K/48", "--sizes=1G"]]
     if everything:
-        lines += [["run", str(file)] for file in examples] + [["gallery", "B7"]]
+        lines += [["run", str(file)] for file in examples] + [["gallery", "B7"], ["gallery", "all"]]
+        lines += [["draw", str(file)] for file in examples]
+        lines += [["explore", *jobs, str(file)] for file in gallery if "\nexplore" in file.read_text()
+                  for jobs in ([], ["--jobs=2"])]
+        lines += [["profiles"], ["list", "commands", "--json"], ["geometry", "0xffff000040000000"],
+                  ["decode", "0x0068000040000713"], ["decode", "tlbi", "vmalle1is"],
+                  ["run", "--junit=/dev/stdout", pmem], ["run", "--quiet", "--trace=-", pmem]]
     return lines
 
 
