@@ -25,7 +25,7 @@ struct pgtsim_altmap {
 
 /*
  * Hands out `pages` pages, aligned to the lowest set bit of that number. Returns 0 with the first
- * frame in *pfn, -EINVAL (no pages) or -ENOMEM (they and their padding exceed
+ * frame in *pfn, -EINVAL (no pages, NULL) or -ENOMEM (they and their padding exceed
  * free - alloc - align). Models altmap_alloc_block_buf().
  */
 PGTSIM_API int pgtsim_altmap_alloc(struct pgtsim_altmap *altmap, uint64_t pages, uint64_t *pfn);

@@ -58,7 +58,7 @@ struct pgtsim_desc {
 	uint8_t ap_table;
 };
 
-/* What an entry of this level is. */
+/* What an entry of this level is; of a level that there is not, as of one above the last. */
 PGTSIM_API enum pgtsim_kind pgtsim_desc_kind(int level, uint64_t desc);
 
 /* "none", "invalid", "table", "block" or "page"; NULL for a number that is no kind. */
@@ -66,7 +66,7 @@ PGTSIM_API const char *pgtsim_kind_name(enum pgtsim_kind kind);
 
 /*
  * The output address of a table, block or page descriptor, in bytes; 0 for any other. The level
- * must be one of the geometry's, here and below.
+ * must be one of the geometry's, here and below; the address at one that no geometry has is 0.
  */
 PGTSIM_API uint64_t pgtsim_desc_address(const struct pgtsim_geometry *geo, int level,
 					uint64_t desc);

@@ -40,7 +40,7 @@ PGTSIM_API void pgtsim_dump_translation(const struct pgtsim_pgtable *pgt,
 					const struct pgtsim_translation *end,
 					const struct pgtsim_printer *out);
 
-/* Prints what each bit of a descriptor of this level means, one bit or field a line. */
+/* Prints what each bit of a descriptor of this level means, one bit or field a line. Nothing of a level that no geometry has. */
 PGTSIM_API void pgtsim_dump_desc(const struct pgtsim_geometry *geo, int level, uint64_t desc,
 				 const struct pgtsim_printer *out);
 

@@ -24,7 +24,10 @@ struct pgtsim_trace {
 	struct pgtsim_end_observer end;
 };
 
-/* Starts tracing: prints the version line, then each event until pgtsim_trace_stop(). */
+/*
+ * Starts tracing: prints the version line, then each event until pgtsim_trace_stop(). tlb and geo are
+ * the caller's. Does nothing for NULL. Stopping what has not started, and is all 0, does nothing.
+ */
 PGTSIM_API void pgtsim_trace_start(struct pgtsim_trace *trace, struct pgtsim_tlb *tlb,
 				   const struct pgtsim_geometry *geo,
 				   const struct pgtsim_printer *out);

@@ -195,7 +195,7 @@ enum { PGTSIM_VIOLATIONS_KEPT = 256 }; /* the first ones are kept; all are count
 
 /*
  * Reports a violation at the entry of `level` that translates va; `text` says in printf()'s way
- * what is wrong here. On a shared machine any thread may, but not from an observer.
+ * what is wrong here. Does nothing for NULL, or a name that is none. On a shared machine any thread may, but not from an observer.
  */
 PGTSIM_API void pgtsim_tlb_violation(struct pgtsim_tlb *tlb, enum pgtsim_violation_name name,
 				     uint64_t va, int level, const char *text, ...)

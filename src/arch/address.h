@@ -44,6 +44,12 @@ static inline uint64_t pgtsim_oa(const struct pgtsim_geometry *geo, unsigned low
 	return pgtsim_wide_oa(&pgtsim_oa_layouts[geo->oa], low, desc);
 }
 
+/* Whether there is such a level in some geometry: the arrays of a geometry have it. */
+static inline bool pgtsim_is_level(int level)
+{
+	return level >= PGTSIM_PGD && level <= PGTSIM_PTE;
+}
+
 /* pgtsim_desc_address() in line. */
 static inline uint64_t pgtsim_address(const struct pgtsim_geometry *geo, int level, uint64_t desc)
 {

@@ -23,7 +23,7 @@ static uint64_t padding_for(const struct pgtsim_altmap *altmap, uint64_t pages)
 
 int pgtsim_altmap_alloc(struct pgtsim_altmap *altmap, uint64_t pages, uint64_t *pfn)
 {
-	if (!altmap)
+	if (!altmap || !pfn)
 		return -EINVAL;
 
 	uint64_t left = pages_left(altmap), padding = padding_for(altmap, pages);

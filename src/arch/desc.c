@@ -60,7 +60,7 @@ const char *pgtsim_kind_name(enum pgtsim_kind kind)
 
 uint64_t pgtsim_desc_address(const struct pgtsim_geometry *geo, int level, uint64_t desc)
 {
-	if (!geo)
+	if (!geo || !pgtsim_is_level(level))
 		return 0;
 	return pgtsim_address(geo, level, desc);
 }
@@ -113,9 +113,7 @@ static uint64_t put_together(const struct pgtsim_desc *in, const struct field *f
 void pgtsim_desc_decode(const struct pgtsim_geometry *geo, int level, uint64_t desc,
 			struct pgtsim_desc *out)
 {
-	if (!geo)
-		return;
-	if (!out)
+	if (!geo || !out)
 		return;
 	*out = (struct pgtsim_desc){
 		.kind = pgtsim_desc_kind(level, desc),
@@ -149,7 +147,7 @@ uint64_t pgtsim_desc_encode(const struct pgtsim_geometry *geo, int level,
 
 uint64_t pgtsim_desc_run(const struct pgtsim_geometry *geo, int level, uint64_t pa, uint64_t count)
 {
-	if (!geo)
+	if (!geo || !pgtsim_is_level(level))
 		return 0;
 
 	const struct pgtsim_oa_layout *layout = &pgtsim_oa_layouts[geo->oa];

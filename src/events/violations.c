@@ -43,7 +43,7 @@ void pgtsim_tlb_violation(struct pgtsim_tlb *tlb, enum pgtsim_violation_name nam
 {
 	va_list args;
 
-	if (tlb->quiet)
+	if (!tlb || !text || (unsigned)name >= PGTSIM_V_COUNT || tlb->quiet)
 		return;
 	va_start(args, text);
 	pgtsim_lock(tlb->shared, &tlb->lock);

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "arch/address.h"
 #include "words.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -329,7 +330,7 @@ static void dump_s390(const struct pgtsim_geometry *geo, int level, uint64_t des
 void pgtsim_dump_desc(const struct pgtsim_geometry *geo, int level, uint64_t desc,
 		      const struct pgtsim_printer *out)
 {
-	if (!geo || !out)
+	if (!geo || !out || !pgtsim_is_level(level))
 		return;
 	if (geo->format == PGTSIM_FORMAT_S390) {
 		dump_s390(geo, level, desc, out);

@@ -108,7 +108,7 @@ static_assert(offsetof(struct pgtsim_trace, observer) == 0, "an observer is cast
 void pgtsim_trace_start(struct pgtsim_trace *trace, struct pgtsim_tlb *tlb,
 			const struct pgtsim_geometry *geo, const struct pgtsim_printer *out)
 {
-	if (!trace || !tlb || !out)
+	if (!trace || !tlb || !geo || !out)
 		return;
 	*trace = (struct pgtsim_trace){
 		.observer = { .event = trace_event },
@@ -124,9 +124,10 @@ void pgtsim_trace_start(struct pgtsim_trace *trace, struct pgtsim_tlb *tlb,
 
 void pgtsim_trace_stop(struct pgtsim_trace *trace)
 {
-	if (!trace)
+	if (!trace || !trace->tlb)
 		return;
 	pgtsim_unobserve(trace->tlb, &trace->observer);
 	if (trace->tlb->end_observer == &trace->end)
 		trace->tlb->end_observer = NULL;
+	trace->tlb = NULL;
 }

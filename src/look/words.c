@@ -11,6 +11,8 @@ void pgtsim_printf(const struct pgtsim_printer *out, const char *format, ...)
 	char text[512];
 	va_list args;
 
+	if (!out || !out->print || !format)
+		return;
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);

@@ -2,9 +2,13 @@
 # SPDX-License-Identifier: MIT
 """misuses.py INCLUDE: writes C that misuses every public function of the headers, for misuses.c.
 
-Each pointer of each function is NULL in turn, the others valid; each enum is out of range in turn. No
-call may crash, and one that returns an errno returns a negative one. Nobody lists the functions: a new
-one is misused from the day it is declared. What may be NULL is what its header says may be.
+Each pointer of each function is NULL in turn, the others valid; each enum and level is out of range in
+turn, and each number is the largest there is. No call may crash, and one that returns an errno returns
+a negative one where a pointer or an enum is wrong. Nobody lists the functions: a new one is misused from
+the day it is declared, and the test `symbols` holds what the library exports against what is misused.
+What may be NULL is what its header says may be.
+
+misuses.py INCLUDE --functions: writes their names.
 """
 import re
 import sys
@@ -24,15 +28,23 @@ VALUES = {
     "struct pgtsim_gather *": "&gather", "struct pgtsim_trace *": "&trace", "void *": "scratch",
     "struct pgtsim_hotplug_config *": "&m->hotplug.config",
     "struct pgtsim_notifier *": "&notifier", "struct pgtsim_machine_config *": "&config",
-    "struct pgtsim_observer *": "&observer",
+    "struct pgtsim_observer *": "&observer", "struct pgtsim_altmap *": "&altmap",
+    "struct pgtsim_table **": "&list", "struct pgtsim_table ***": "&tail",
 }
 # What may be NULL where the rest is given, as the header says: no error.
 MAY_BE_NULL = {"pgtsim_run_free"}
+# Numbers that are too large, or just beyond what there is.
+NUMBERS = {"int": ["INT_MIN", "INT_MAX", "-2", "4", "100"], "unsigned": ["UINT_MAX", "64"],
+           "uint64_t": ["UINT64_MAX", "(UINT64_C(1) << 63)"], "uint32_t": ["UINT32_MAX"],
+           "uint8_t": ["UINT8_MAX"], "size_t": ["SIZE_MAX"]}
+# A size says how much of a buffer of the caller's may be used: no library can know better.
+TRUSTED = {"size_t"}
 
 
 def functions(include):
     for header in sorted(Path(include, "pgtsim").glob("*.h")):
         text = re.sub(r"/\*.*?\*/", "", header.read_text(), flags=re.DOTALL)
+        text = re.sub(r"\n#ifdef __GNUC__\s*__attribute__[^\n]*\n#endif", "", text)
         for found in re.finditer(r"^PGTSIM_API\s+([^;]*?)\b(pgtsim_\w+)\(([^;]*)\)\s*;", text,
                                  re.MULTILINE):
             yield (found[1].strip(), found[2],
@@ -70,36 +82,43 @@ def value(kind, scalar):
     return scalar
 
 
+def wrong_values(kind):
+    """What a parameter of that type must not be, and whether the call must then fail."""
+    if kind.endswith("*") or kind == "function":
+        return [("NULL", True)]
+    if kind.startswith("enum"):
+        return [(f"({kind})9999", True)]
+    if kind in TRUSTED:
+        return []
+    return [(number, False) for number in NUMBERS.get(kind, [])]
+
+
 def calls():
     for result, name, parameters in functions(sys.argv[1]):
         kinds = [type_of(p) for p in parameters if p != "..."]
+        yield name, f"{name}({', '.join(value(k, '0') or 'NULL' for k in kinds)})", False, result
         for i, scalar in ((i, s) for i in range(len(kinds)) for s in "01"):
-            kind, values = kinds[i], [value(k, scalar) for k in kinds]
-            if kind.endswith("*") or kind == "function":
-                wrong = "NULL"
-            elif kind.startswith("enum"):
-                wrong = f"({kind})9999"
-            else:
-                continue
-            arguments = [wrong if j == i else v for j, v in enumerate(values)]
-            # An actor is there only while schedules are explored.
-            arguments = [a or "NULL" for a in arguments]
-            call = f"{name}({', '.join(arguments)})"
-            yield name, result, call
-        if not kinds:
-            yield name, result, f"{name}()"
+            values = [value(k, scalar) for k in kinds]
+            for wrong, fails in wrong_values(kinds[i]):
+                arguments = [wrong if j == i else v for j, v in enumerate(values)]
+                # An actor is there only while schedules are explored.
+                arguments = [a or "NULL" for a in arguments]
+                fails = fails and result == "int" and name not in MAY_BE_NULL
+                yield name, f"{name}({', '.join(arguments)})", fails, result
 
 
 def main():
+    if "--functions" in sys.argv:
+        print("\n".join(sorted({name for name, _, _, _ in calls()})))
+        return
     rows = list(calls())
-    for number, (name, result, call) in enumerate(rows):
+    for number, (_, call, _, result) in enumerate(rows):
         print(f"static void call_{number}(void)\n{{")
         print(f"\tresult = {call};" if result == "int" else f"\t(void){call};")
         print("}\n")
     print("static const struct misuse misuses[] = {")
-    for number, (name, result, call) in enumerate(rows):
+    for number, (_, call, fails, _) in enumerate(rows):
         text = call.replace('"', "'")
-        fails = result == "int" and name not in MAY_BE_NULL
         print(f'\t{{ call_{number}, "{text}", {str(fails).lower()} }},')
     print("};")
 
