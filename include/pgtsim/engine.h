@@ -82,6 +82,7 @@ PGTSIM_API void pgtsim_entry_store(struct pgtsim_pgtable *pgt, struct pgtsim_tab
 /*
  * A table of pgtsim_tables_reserve() is empty and about to be linked by pgtsim_entry_store(): it will
  * have entries of `level` and translate from `va` on. `constructed`: its constructor was called.
+ * Does nothing if the geometry has no such level.
  */
 PGTSIM_API void pgtsim_table_begin(struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
 				   int level, uint64_t va, enum pgtsim_region region,

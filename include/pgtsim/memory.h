@@ -42,6 +42,7 @@ enum pgtsim_bad_free {
 	PGTSIM_FREE_WRONG_ORDER, /* allocated with another order, or inside an allocated block */
 	PGTSIM_FREE_WRONG_OWNER, /* a table page */
 	PGTSIM_FREE_BOOT,        /* boot memory: reserved, never the page allocator's */
+	PGTSIM_FREE_BUSY,        /* the hook of a free frees: struct pgtsim_memory_hook */
 };
 
 /* The RAM [start, end), bytes, both aligned to the page. */
@@ -95,7 +96,8 @@ PGTSIM_API void pgtsim_memory_share(struct pgtsim_memory *memory);
  * Is called just before pages or a table page are given back to the allocator, whoever does it:
  * `pages` frames from pfn on, each of 2^page_shift bytes; or the page of a table, whose record is
  * still as it was. Not called for a free that is wrong, nor by pgtsim_memory_free(). It must not
- * allocate or free. Any of the two may be NULL.
+ * allocate or free: meanwhile allocations get -EBUSY or nothing, frees are PGTSIM_FREE_BUSY, and a
+ * table is not freed. Any of the two may be NULL.
  */
 struct pgtsim_memory_hook {
 	void (*pages_freed)(void *ctx, uint64_t pfn, uint64_t pages, unsigned page_shift);
@@ -112,7 +114,7 @@ PGTSIM_API void pgtsim_memory_free(struct pgtsim_memory **memory);
 
 /*
  * Allocates one block of 2^order pages. Returns 0 with its first frame in *pfn, -EINVAL (order
- * above PGTSIM_MAX_ORDER) or -ENOMEM (none free, or injected).
+ * above PGTSIM_MAX_ORDER, NULL), -EBUSY (from the hook of a free) or -ENOMEM (none free, or injected).
  */
 PGTSIM_API int pgtsim_memory_alloc(struct pgtsim_memory *memory, unsigned order, uint64_t *pfn);
 

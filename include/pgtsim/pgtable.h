@@ -53,6 +53,12 @@ extern "C" {
  * back: see pgtsim_memory_free_table(). find returns the record of the table page at pa, or NULL. It
  * only looks, so it is no pgtsim_memory_table(). A `free` of the caller's own always gets a table
  * with its host memory.
+ *
+ * What an alloc of the caller's own gives is looked at. A table without host memory of its own, not
+ * aligned to a page or beyond pa_bits, in use or given twice, with entries that are not zero, or that
+ * find() does not find fails the operation with -EINVAL and the reason; it and all after it stay with
+ * the allocator. alloc and free must not change the page table: of one that is private, operations
+ * called from there return -EBUSY.
  */
 struct pgtsim_table_ops {
 	uint64_t (*alloc)(void *ctx, uint64_t count, struct pgtsim_table ***tail);
@@ -68,7 +74,11 @@ enum pgtsim_access {
 	PGTSIM_ACCESS_HOOKED,  /* by one thread; the hook, if any, is called before each access */
 };
 
-/* Called before an entry is read or written. Here explore lets another actor run. */
+/*
+ * Called before an entry is read or written. Here explore lets another actor run. A hook of the
+ * caller's may look at the page table, and is not called for that; operations called from there
+ * return -EBUSY.
+ */
 struct pgtsim_access_hook {
 	void (*before)(struct pgtsim_access_hook *self, const uint64_t *entry, bool write);
 	/*
@@ -100,7 +110,8 @@ struct pgtsim_pgtable {
 PGTSIM_API struct pgtsim_table_ops pgtsim_memory_table_ops(struct pgtsim_memory *memory);
 
 /*
- * Creates a page table: an empty root. Returns 0, -ENOMEM or -ENOBUFS (the host is out of memory).
+ * Creates a page table: an empty root. Returns 0, -EINVAL (NULL, no such access mode, what ops.alloc
+ * gave), -ENOMEM or -ENOBUFS (the host is out of memory).
  * Counts one table allocated.
  */
 PGTSIM_API int pgtsim_pgtable_init(struct pgtsim_pgtable *pgt, const struct pgtsim_geometry *geo,
@@ -134,7 +145,12 @@ enum {
 	PGTSIM_WALK_SKIP = 2, /* table(): do not descend; table_done() is not called either */
 };
 
-/* Any member may be NULL. `arg` is the caller's. */
+/*
+ * Any member may be NULL. `arg` is the caller's. A visitor may look, walk, and use what is below for
+ * visitors and pgtsim_poke(). Operations on a range, which may free the tables that are being walked,
+ * return -EBUSY from there: map, unmap, free tables, protect, split, join, the vmemmap's, hotplug's.
+ * Not found out where threads share the page table or actors explore it.
+ */
 struct pgtsim_visitor {
 	/* Entries that are no table entries: zeros, leaves and invalid ones, mixed. */
 	int (*entries)(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg);
@@ -162,7 +178,7 @@ PGTSIM_API int pgtsim_walk(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t las
 
 /* ---- table access for visitors: runs of entries of one table ---- */
 
-/* Reads entry `index`. */
+/* Reads entry `index`; 0 beyond the table. */
 PGTSIM_API uint64_t pgtsim_entry(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
 				 unsigned index);
 
@@ -284,8 +300,9 @@ struct pgtsim_map {
 
 /*
  * Maps [va, va + size). Allocates all tables first; after that nothing can fail. Returns 0, or:
- *   -EINVAL  size 0, a range that wraps or is outside the region, PA beyond pa_bits, or va and pa
- *            with different offsets in the page
+ *   -EINVAL  size 0, a range that wraps or is outside the region, PA beyond pa_bits, va and pa
+ *            with different offsets in the page, NULL, or a wrong table of the caller's allocator
+ *   -EBUSY   called by a visitor, an allocator or a hook
  *   -EEXIST  a live entry in the range, the identical mapping too; nothing was written
  *   -EFAULT  a table entry in the range points to no table page; nothing was written
  *   -ENOBUFS the host is out of memory: pgtsim_memory_out_of_host_memory()

@@ -23,6 +23,9 @@
 PGTSIM_PRINTF(3, 4)
 int pgtsim_fail(struct pgtsim_tlb *tlb, int code, const char *format, ...);
 
+PGTSIM_PRINTF(3, 0)
+int pgtsim_fail_list(struct pgtsim_tlb *tlb, int code, const char *format, va_list args);
+
 /*
  * The checker as events sees it: it gets each event, in order, before the event is counted. The
  * checker's room implements this; events knows no more of it.

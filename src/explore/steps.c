@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "explore.h"
+#include "pgtable/access.h"
 
 static bool uses_lock(enum pgtsim_explore_op op)
 {
@@ -371,6 +372,8 @@ void pgtsim_before_access(struct pgtsim_access_hook *self, const uint64_t *entry
 		return;
 	next.index = (unsigned)(entry - next.table->entries);
 	next.uncounted = self->looks_ahead;
+	/* Other actors may go on inside of this call. */
+	pgtsim_pgtable_state(&x->machine->pgt)->busy = PGTSIM_BUSY_NOT;
 	if (write && x->checker)
 		next.reach = pgtsim_reach_of_store(
 			&x->reach, x->names_cpus ? PGTSIM_ANY_CPU : x->current, next.table->level,

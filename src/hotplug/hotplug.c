@@ -11,6 +11,7 @@
 #include "memory_ranges.h"
 #include "online.h"
 #include "memory/lookup.h"
+#include "pgtable/access.h"
 
 enum { MAX_SECTION_SHIFT = 30 };
 
@@ -77,6 +78,8 @@ int pgtsim_hotplug_init(struct pgtsim_hotplug *hotplug, const struct pgtsim_hotp
 
 int pgtsim_hotplug_not_notifying(const struct pgtsim_hotplug *hotplug)
 {
+	if (pgtsim_pgtable_state(hotplug->config.pgt)->busy)
+		return pgtsim_pgtable_fail_busy(hotplug->config.pgt);
 	if (!hotplug->notifying)
 		return 0;
 	return pgtsim_hotplug_fail(hotplug, -EBUSY,
@@ -129,11 +132,9 @@ int pgtsim_hotplug_check_blocks(const struct pgtsim_hotplug *hotplug, uint64_t s
 
 int pgtsim_hotplug_ready(const struct pgtsim_hotplug *hotplug)
 {
-	if (!hotplug)
-		return -EINVAL;
-	if (hotplug->notifying)
-		return pgtsim_hotplug_not_notifying(hotplug);
-	return pgtsim_memory_result(hotplug->config.memory, 0);
+	int ret = hotplug ? pgtsim_hotplug_not_notifying(hotplug) : -EINVAL;
+
+	return ret ? ret : pgtsim_memory_result(hotplug->config.memory, 0);
 }
 
 int pgtsim_hotplug_end(struct pgtsim_hotplug *hotplug, int result)

@@ -5,16 +5,17 @@
 
 #include "arch/range.h"
 #include "memory_ranges.h"
+#include "pgtable/access.h"
 
 int pgtsim_unmap_linear(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size, uint64_t floor,
 			uint64_t ceiling)
 {
 	const struct pgtsim_unmap unmap = { .start = va, .end = va + size };
 
-	if (!pgt)
-		return -EINVAL;
-	if (!pgtsim_va_fits(&pgt->geo, va, size))
-		return -EINVAL;
+	int ret = pgt ? pgtsim_pgtable_check(pgt, va, size) : -EINVAL;
+
+	if (ret)
+		return ret;
 	pgtsim_unmap_range(pgt, &unmap);
 	return pgtsim_free_tables(pgt, va, va + size, floor, ceiling);
 }

@@ -110,6 +110,7 @@ struct pgtsim_memory {
 	bool host_failed;      /* the host once had no memory, the pools' aside */
 	uintptr_t lock;
 	struct pgtsim_memory_hook hook;
+	bool hooking; /* the hook is being called: nobody may allocate or free */
 	size_t range_count;
 	struct pfn_range range[]; /* RAM, sorted, not touching each other */
 };

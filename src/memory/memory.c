@@ -248,6 +248,8 @@ int pgtsim_memory_alloc_small(struct pgtsim_memory *memory)
 
 	if (!memory)
 		return -EINVAL;
+	if (memory->hooking)
+		return -EBUSY;
 	pgtsim_memory_lock(memory);
 	admitted = pgtsim_failure_admits(memory, 1);
 	pgtsim_failure_count(memory, admitted);
@@ -279,9 +281,7 @@ uint64_t pgtsim_memory_alloc_run(struct pgtsim_memory *memory, uint64_t count, u
 {
 	uint64_t got;
 
-	if (!pfn)
-		return 0;
-	if (!memory)
+	if (!memory || !pfn || memory->hooking)
 		return 0;
 	pgtsim_memory_lock(memory);
 	got = alloc_run(memory, count, pfn);
@@ -310,6 +310,8 @@ int pgtsim_memory_alloc(struct pgtsim_memory *memory, unsigned order, uint64_t *
 		return -EINVAL;
 	if (order > PGTSIM_MAX_ORDER)
 		return -EINVAL;
+	if (memory->hooking)
+		return -EBUSY;
 	pgtsim_memory_lock(memory);
 	if (order)
 		ret = alloc_block(memory, order, pfn);
@@ -344,9 +346,11 @@ void pgtsim_memory_set_hook(struct pgtsim_memory *memory, const struct pgtsim_me
 /* Tells the hook of pages that go now. */
 static inline void call_hook(struct pgtsim_memory *memory, uint64_t pfn, uint64_t pages)
 {
-	if (memory->hook.pages_freed)
-		memory->hook.pages_freed(memory->hook.ctx, pfn, pages,
-					 memory->directory.page_shift);
+	if (!memory->hook.pages_freed)
+		return;
+	memory->hooking = true;
+	memory->hook.pages_freed(memory->hook.ctx, pfn, pages, memory->directory.page_shift);
+	memory->hooking = false;
 }
 
 static enum pgtsim_bad_free what_is_wrong(const struct pgtsim_memory *memory, uint64_t pfn)
@@ -384,6 +388,8 @@ enum pgtsim_bad_free pgtsim_memory_free_pages(struct pgtsim_memory *memory, uint
 
 	if (!memory)
 		return (enum pgtsim_bad_free)0;
+	if (memory->hooking)
+		return PGTSIM_FREE_BUSY;
 	pgtsim_memory_lock(memory);
 	bad = free_block(memory, pfn, order);
 	pgtsim_memory_unlock(memory);
@@ -410,7 +416,9 @@ uint64_t pgtsim_memory_free_run(struct pgtsim_memory *memory, uint64_t pfn, uint
 
 	if (!memory || !bad)
 		return 0;
-	*bad = PGTSIM_FREE_OK;
+	*bad = memory->hooking ? PGTSIM_FREE_BUSY : PGTSIM_FREE_OK;
+	if (memory->hooking)
+		return 0;
 	pgtsim_memory_lock(memory);
 	while (done < count) {
 		struct chunk *chunk = pgtsim_chunk(memory, (pfn + done) >> CHUNK_BITS);
@@ -533,6 +541,8 @@ int pgtsim_memory_reserve_boot(struct pgtsim_memory *memory, uint64_t pfn, uint6
 
 	if (!range || count == 0 || count > range->end - pfn)
 		return -EINVAL;
+	if (memory->hooking)
+		return -EBUSY;
 	pgtsim_frames_merge_free(memory);
 	err = each_part(memory, pfn, pfn + count, check_part_free);
 	if (!err)

@@ -101,6 +101,7 @@ const char *pgtsim_bad_free_name(enum pgtsim_bad_free bad)
 		[PGTSIM_FREE_WRONG_ORDER] = "wrong order",
 		[PGTSIM_FREE_WRONG_OWNER] = "wrong owner",
 		[PGTSIM_FREE_BOOT] = "boot memory",
+		[PGTSIM_FREE_BUSY] = "from the hook of a free",
 	};
 
 	return (size_t)bad < sizeof(names) / sizeof(names[0]) ? names[bad] : "unknown";

@@ -202,6 +202,8 @@ uint64_t pgtsim_memory_alloc_lazy_tables(struct pgtsim_memory *memory, uint64_t 
 {
 	uint64_t done = 0;
 
+	if (memory->hooking)
+		return 0;
 	pgtsim_memory_lock(memory);
 	while (done < count) {
 		unsigned run = alloc_table_run(memory, count - done, tail);
@@ -306,10 +308,13 @@ void pgtsim_memory_free_table(struct pgtsim_memory *memory, struct pgtsim_table 
 
 	struct pgtsim_table_state *state = pgtsim_state(table);
 
-	if (!state->in_use)
+	if (!state->in_use || memory->hooking)
 		return;
-	if (memory->hook.table_freed)
+	if (memory->hook.table_freed) {
+		memory->hooking = true;
 		memory->hook.table_freed(memory->hook.ctx, table);
+		memory->hooking = false;
+	}
 	pgtsim_memory_lock(memory);
 	if (state->lazy && !state->upper)
 		memory->host[POOL_PTE].reserved_count--;

@@ -78,16 +78,21 @@ static unsigned count_no_tables(const uint64_t *entries, unsigned count)
 
 /*
  * Calls the hook, if there is one, with the address of the entry. A page table may get its hook
- * late, so the table may be lazy. Materializing it changes nothing that a reader can see.
+ * late, so the table may be lazy. Materializing it changes nothing that a reader can see. A hook that
+ * looks at the page table is not called for that.
  */
 static void announce(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
 		     unsigned index, bool write, bool looks_ahead)
 {
-	if (pgt->access != PGTSIM_ACCESS_HOOKED || !pgt->hook)
+	struct pgtsim_pgtable_state *state = pgtsim_pgtable_state(pgt);
+
+	if (pgt->access != PGTSIM_ACCESS_HOOKED || !pgt->hook || state->busy == PGTSIM_BUSY_HOOK)
 		return;
 	pgtsim_table_materialize((struct pgtsim_table *)(uintptr_t)table);
 	pgt->hook->looks_ahead = looks_ahead;
+	state->busy = PGTSIM_BUSY_HOOK;
 	pgt->hook->before(pgt->hook, &table->entries[index], write);
+	state->busy = PGTSIM_BUSY_NOT;
 }
 
 static uint64_t read_announced(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,

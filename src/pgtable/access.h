@@ -29,6 +29,9 @@ struct pgtsim_pgtable_state {
 	bool poked;     /* entries may hold anything: look at each before it is cleared */
 	struct pgtsim_engine *engine; /* who does the operations; NULL: the library */
 	uint64_t line;                /* of an engine's last access: address / 64 */
+	uint8_t busy; /* enum pgtsim_busy: a function of the caller's is under way, which must not
+		       * change the page table */
+	bool refused; /* what an allocator of the caller's gave last was wrong; the reason says how */
 } __attribute__((may_alias));
 
 static_assert(sizeof(struct pgtsim_pgtable_state) <= sizeof(((struct pgtsim_pgtable *)0)->opaque),
@@ -39,9 +42,20 @@ static inline struct pgtsim_pgtable_state *pgtsim_pgtable_state(const struct pgt
 	return (struct pgtsim_pgtable_state *)(uintptr_t)pgt->opaque;
 }
 
+/* Which function of the caller's is under way. */
+enum pgtsim_busy {
+	PGTSIM_BUSY_NOT,
+	PGTSIM_BUSY_ALLOCATOR,
+	PGTSIM_BUSY_VISITOR,
+	PGTSIM_BUSY_HOOK,
+};
+
+/* -EBUSY with the reason: who is under way. In allocator.c. */
+int pgtsim_pgtable_fail_busy(const struct pgtsim_pgtable *pgt);
+
 /*
- * The check at the border of each operation on [va, va + size), bytes. Returns 0, or -EINVAL with the
- * reason: nothing, or not all of it, can be translated.
+ * The check at the border of each operation on [va, va + size), bytes. Returns 0, -EINVAL with the
+ * reason (nothing, or not all of it, can be translated), or -EBUSY from a function of the caller's.
  */
 int pgtsim_pgtable_check(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size);
 
@@ -57,8 +71,27 @@ static inline struct pgtsim_engine *pgtsim_engine_of(const struct pgtsim_pgtable
 	return pgtsim_pgtable_state(pgt)->engine;
 }
 
+/*
+ * What an operation returns that got no table: -ENOMEM or -ENOBUFS, with this reason; or -EINVAL with
+ * what was wrong with the one that the allocator gave.
+ */
+int pgtsim_fail_table(struct pgtsim_pgtable *pgt, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Gives a table back to its allocator, and emits nothing. */
+void pgtsim_table_return(struct pgtsim_pgtable *pgt, struct pgtsim_table *table);
+
 /* What an operation that failed returns: -ENOBUFS if it was the host's memory that ran out. */
 int pgtsim_pgtable_result(const struct pgtsim_pgtable *pgt, int result);
+
+/* The entries of a table; 0 of one that is freed. */
+static inline unsigned pgtsim_entries_of(const struct pgtsim_pgtable *pgt,
+					 const struct pgtsim_table *table)
+{
+	return table->level < PGTSIM_PGD || table->level > PGTSIM_PTE ?
+		       0 :
+		       pgtsim_entries(&pgt->geo, table->level);
+}
 
 /* The 64-byte lines of a table that the modelled kernel touches for these entries. */
 static inline unsigned pgtsim_lines(unsigned index, unsigned count)
@@ -118,6 +151,25 @@ static inline bool pgtsim_is_private(const struct pgtsim_pgtable *pgt)
 static inline bool pgtsim_is_shared(const struct pgtsim_pgtable *pgt)
 {
 	return pgt->access == PGTSIM_ACCESS_SHARED;
+}
+
+/*
+ * A function of the caller's begins; returns what is under way already, for the end. Not where others
+ * may rightly be at work meanwhile: threads, and actors of explore.
+ */
+static inline uint8_t pgtsim_busy_begin(struct pgtsim_pgtable *pgt, enum pgtsim_busy busy)
+{
+	uint8_t before = pgtsim_pgtable_state(pgt)->busy;
+
+	if (pgtsim_is_private(pgt))
+		pgtsim_pgtable_state(pgt)->busy = (uint8_t)busy;
+	return before;
+}
+
+static inline void pgtsim_busy_end(struct pgtsim_pgtable *pgt, uint8_t before)
+{
+	if (pgtsim_is_private(pgt))
+		pgtsim_pgtable_state(pgt)->busy = before;
 }
 
 /* Whether tables may be lazy: only those of a simulated memory, which can materialize them. */

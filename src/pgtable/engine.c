@@ -54,7 +54,7 @@ static void touch(struct pgtsim_pgtable *pgt, const struct pgtsim_table *table, 
 uint64_t pgtsim_entry_load(struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
 			   unsigned index)
 {
-	if (!pgt || !table)
+	if (!pgt || !table || index >= pgtsim_entries_of(pgt, table))
 		return 0;
 	touch(pgt, table, index);
 	pgtsim_count(pgt->tlb, &pgt->tlb->counts.entries_read, 1);

@@ -325,17 +325,13 @@ static const struct map_visitors map_visitors_skipping = {
 /* Why tables are missing: `got` of them were there. */
 static int no_table(struct pgtsim_pgtable *pgt, const struct mapping *m, uint64_t got)
 {
-	int ret = pgtsim_pgtable_result(pgt, -ENOMEM);
-
-	if (ret != -ENOMEM)
-		return ret;
 	if (got == m->needed)
-		return pgtsim_fail(pgt->tlb, ret,
-				   "no memory for one more table: another thread freed one");
-	return pgtsim_fail(pgt->tlb, ret,
-			   "no memory for table %" PRIu64 " of the %" PRIu64
-			   " that the mapping needs",
-			   got + 1, m->needed);
+		return pgtsim_fail_table(pgt,
+					 "no memory for one more table: another thread freed one");
+	return pgtsim_fail_table(pgt,
+				 "no memory for table %" PRIu64 " of the %" PRIu64
+				 " that the mapping needs",
+				 got + 1, m->needed);
 }
 
 /* Maps [va, last], whole pages inside the region. */

@@ -9,41 +9,9 @@
 #include "live.h"
 #include "runs.h"
 
-/* ---- where tables come from ---- */
+/* ---- ranges ---- */
 
-uint64_t pgtsim_memory_alloc_op(void *ctx, uint64_t count, struct pgtsim_table ***tail)
-{
-	return pgtsim_memory_alloc_tables(ctx, count, tail);
-}
-
-void pgtsim_memory_free_op(void *ctx, struct pgtsim_table *table)
-{
-	pgtsim_memory_free_table(ctx, table);
-}
-
-struct pgtsim_table *pgtsim_memory_find_op(const void *memory, uint64_t pa)
-{
-	return pgtsim_directory_find(memory, pa);
-}
-
-struct pgtsim_table_ops pgtsim_memory_table_ops(struct pgtsim_memory *memory)
-{
-	return (struct pgtsim_table_ops){
-		.alloc = pgtsim_memory_alloc_op,
-		.free = pgtsim_memory_free_op,
-		.find = pgtsim_memory_find_op,
-		.ctx = memory,
-	};
-}
-
-int pgtsim_pgtable_result(const struct pgtsim_pgtable *pgt, int result)
-{
-	if (pgt->ops.find != pgtsim_memory_find_op)
-		return result;
-	return pgtsim_memory_result(pgt->ops.ctx, result);
-}
-
-int pgtsim_pgtable_check(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size)
+static int check_inside(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size)
 {
 	if (pgtsim_va_fits(&pgt->geo, va, size))
 		return 0;
@@ -59,6 +27,13 @@ int pgtsim_pgtable_check(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t
 			   pgtsim_va_start(&pgt->geo));
 }
 
+int pgtsim_pgtable_check(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size)
+{
+	if (pgtsim_pgtable_state(pgt)->busy)
+		return pgtsim_pgtable_fail_busy(pgt);
+	return check_inside(pgt, va, size);
+}
+
 int pgtsim_pgtable_check_pages(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size)
 {
 	uint64_t page = pgtsim_page_size(&pgt->geo);
@@ -68,50 +43,6 @@ int pgtsim_pgtable_check_pages(const struct pgtsim_pgtable *pgt, uint64_t va, ui
 				   "VA 0x%" PRIx64 "+%s does not begin and end with a page (%s)",
 				   va, pgtsim_amount(size).text, pgtsim_amount(page).text);
 	return pgtsim_pgtable_check(pgt, va, size);
-}
-
-/* Gives a table back. A `free` of the caller's own gets it with its host memory, as it once came. */
-static void give_back(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table)
-{
-	bool freeing = pgtsim_freeing_begin(pgt->tlb);
-
-	if (pgt->ops.free != pgtsim_memory_free_op && pgt->ops.find == pgtsim_memory_find_op)
-		pgtsim_table_materialize(table);
-	pgt->ops.free(pgt->ops.ctx, table);
-	pgtsim_freeing_end(pgt->tlb, freeing);
-}
-
-uint64_t pgtsim_tables_reserve(struct pgtsim_pgtable *pgt, uint64_t count,
-			       struct pgtsim_table **list)
-{
-	struct pgtsim_table **tail = list;
-	uint64_t got;
-
-	if (!pgt)
-		return 0;
-	if (!list)
-		return 0;
-	*list = NULL;
-	if (!count)
-		got = 0;
-	else if (pgtsim_uses_lazy_tables(pgt) && pgt->ops.alloc == pgtsim_memory_alloc_op)
-		got = pgtsim_memory_alloc_lazy_tables(pgt->ops.ctx, count, &tail);
-	else
-		got = pgt->ops.alloc(pgt->ops.ctx, count, &tail);
-	*tail = NULL;
-	return got;
-}
-
-void pgtsim_tables_release(struct pgtsim_pgtable *pgt, struct pgtsim_table **list)
-{
-	if (!list)
-		return;
-	while (*list) {
-		struct pgtsim_table *table = *list;
-
-		*list = table->next;
-		give_back(pgt, table);
-	}
 }
 
 /* ---- a table begins and ends ---- */
@@ -200,6 +131,8 @@ int pgtsim_pgtable_init(struct pgtsim_pgtable *pgt, const struct pgtsim_geometry
 			const struct pgtsim_policy *policy, struct pgtsim_tlb *tlb,
 			struct pgtsim_table_ops ops, enum pgtsim_access access)
 {
+	struct pgtsim_table *root;
+
 	if (!pgt || !geo || !policy || !tlb || !ops.alloc || !ops.free || !ops.find)
 		return -EINVAL;
 	if ((unsigned)access > PGTSIM_ACCESS_HOOKED)
@@ -211,9 +144,9 @@ int pgtsim_pgtable_init(struct pgtsim_pgtable *pgt, const struct pgtsim_geometry
 		.ops = ops,
 		.access = access,
 	};
-	if (!pgtsim_table_reserve(pgt, pgtsim_root_level(geo), &pgt->root))
-		return pgtsim_fail(tlb, pgtsim_pgtable_result(pgt, -ENOMEM),
-				   "no memory for the root table");
+	if (!pgtsim_table_reserve(pgt, pgtsim_root_level(geo), &root))
+		return pgtsim_fail_table(pgt, "no memory for the root table");
+	pgt->root = root;
 	tlb->shared |= pgtsim_is_shared(pgt);
 	start_record(pgt, pgt->root, pgtsim_root_level(geo), PGTSIM_REGION_OTHER);
 	pgtsim_table_materialize(pgt->root);
@@ -226,7 +159,7 @@ static int give_back_child(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 {
 	(void)run;
 	(void)arg;
-	give_back(pgt, child);
+	pgtsim_table_return(pgt, child);
 	return 0;
 }
 
@@ -243,7 +176,7 @@ void pgtsim_pgtable_fini(struct pgtsim_pgtable *pgt)
 	pgt->tlb->quiet = true;
 	pgtsim_walk(pgt, pgtsim_va_start(&pgt->geo), pgtsim_va_last(&pgt->geo), &visitor, NULL);
 	pgt->tlb->quiet = quiet;
-	give_back(pgt, pgt->root);
+	pgtsim_table_return(pgt, pgt->root);
 	pgt->root = NULL;
 }
 
@@ -290,7 +223,7 @@ static inline void begin_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *
 void pgtsim_table_begin(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, int level,
 			uint64_t va, enum pgtsim_region region, bool constructed)
 {
-	if (!pgt || !table)
+	if (!pgt || !table || !pgtsim_level_name(&pgt->geo, level))
 		return;
 	begin_table(pgt, table, level, va, region, constructed);
 }
@@ -390,7 +323,7 @@ void pgtsim_table_give_back(struct pgtsim_pgtable *pgt, struct pgtsim_table *tab
 	if (!pgt || !table)
 		return;
 	table_event(pgt, PGTSIM_OP_TABLE_FREE, table, va, destruct(pgt, table, va, destructed));
-	give_back(pgt, table);
+	pgtsim_table_return(pgt, table);
 }
 
 void pgtsim_table_free(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, uint64_t va)
@@ -451,7 +384,7 @@ void pgtsim_tables_undo(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last, 
 {
 	static const struct pgtsim_visitor visitor = { .table_done = undo_table };
 
-	if (!pgt)
+	if (!pgt || pgtsim_pgtable_state(pgt)->busy)
 		return;
 	if (!pgtsim_is_shared(pgt))
 		pgtsim_walk(pgt, va, last, &visitor, &mark);
@@ -565,7 +498,7 @@ int pgtsim_poke_on(struct pgtsim_pgtable *pgt, int level, uint64_t va, uint64_t 
 {
 	struct pgtsim_run run = { .va = va };
 	uint64_t above = 0;
-	int ret = pgt ? pgtsim_pgtable_check(pgt, va, 1) : -EINVAL;
+	int ret = pgt ? check_inside(pgt, va, 1) : -EINVAL;
 
 	if (ret)
 		return ret;

@@ -11,7 +11,7 @@ unsigned pgtsim_table_live(const struct pgtsim_pgtable *pgt, const struct pgtsim
 uint64_t pgtsim_entry(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
 		      unsigned index)
 {
-	if (!pgt || !table)
+	if (!pgt || !table || index >= pgtsim_entries_of(pgt, table))
 		return 0;
 	return pgtsim_access_read(pgt, table, index);
 }
@@ -26,16 +26,24 @@ unsigned pgtsim_run_live(const struct pgtsim_pgtable *pgt, const struct pgtsim_r
 unsigned pgtsim_run_uniform(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
 			    unsigned index, unsigned count, uint64_t step)
 {
-	if (!pgt || !table)
+	unsigned entries = pgt && table ? pgtsim_entries_of(pgt, table) : 0;
+
+	if (index >= entries)
 		return 0;
+	if (count > entries - index)
+		count = entries - index;
 	return pgtsim_access_uniform(pgt, table, index, count, step);
 }
 
 unsigned pgtsim_run_zeros(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
 			  unsigned index, unsigned count)
 {
-	if (!pgt || !table)
+	unsigned entries = pgt && table ? pgtsim_entries_of(pgt, table) : 0;
+
+	if (index >= entries)
 		return 0;
+	if (count > entries - index)
+		count = entries - index;
 	if (pgtsim_is_private(pgt) && !table->live)
 		return count;
 	return pgtsim_access_zeros(pgt, table, index, count);

@@ -113,9 +113,8 @@ static int split_block(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 	if (pgt->policy->table_af)
 		attrs |= PGTSIM_DESC_AF;
 	if (!pgtsim_tables_reserve(pgt, 1, &table))
-		return pgtsim_fail(
-			pgt->tlb, pgtsim_pgtable_result(pgt, -ENOMEM),
-			"no memory for a table to split the %s block of VA 0x%016" PRIx64,
+		return pgtsim_fail_table(
+			pgt, "no memory for a table to split the %s block of VA 0x%016" PRIx64,
 			pgtsim_level_name(&pgt->geo, run->level), run->va);
 	pgtsim_table_replace(pgt, run, &table, first_leaf(pgt, run, block), attrs);
 	make_visible(pgt, run, PGTSIM_DESC_VALID, pending);

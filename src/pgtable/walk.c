@@ -172,6 +172,9 @@ static int walk_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, in
 int pgtsim_walk(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last,
 		const struct pgtsim_visitor *visitor, void *arg)
 {
+	uint8_t busy;
+	int ret;
+
 	if (!pgt || !visitor || !pgt->root)
 		return -EINVAL;
 	if (last < va)
@@ -183,5 +186,8 @@ int pgtsim_walk(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last,
 		return pgtsim_pgtable_check(pgt, va, last - va + 1);
 	if (visitor->no_pages && pgt->root->level == PGTSIM_PTE)
 		return 0;
-	return walk_table(pgt, pgt->root, pgt->root->level, va, last, visitor, arg);
+	busy = pgtsim_busy_begin(pgt, PGTSIM_BUSY_VISITOR);
+	ret = walk_table(pgt, pgt->root, pgt->root->level, va, last, visitor, arg);
+	pgtsim_busy_end(pgt, busy);
+	return ret;
 }

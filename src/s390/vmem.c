@@ -218,9 +218,9 @@ static int add_table(struct pgtsim_pgtable *pgt, struct change *change,
 	if (!pgtsim_table_reserve(pgt, level, &table) && is_failure_lost(change, run))
 		return 0;
 	if (!table)
-		return pgtsim_fail(pgt->tlb, -ENOMEM,
-				   "no memory for a table, below the %s of VA 0x%016" PRIx64,
-				   pgtsim_level_name(&pgt->geo, run->level), run->va);
+		return pgtsim_fail_table(pgt,
+					 "no memory for a table, below the %s of VA 0x%016" PRIx64,
+					 pgtsim_level_name(&pgt->geo, run->level), run->va);
 	/* Page tables have a constructor, region and segment tables of the kernel have none. */
 	pgtsim_table_begin(pgt, table, level, run->va, change->region, level == PGTSIM_PTE);
 	pgtsim_entry_link(pgt, run, table, table_desc(&pgt->geo, run->level, table->pa),

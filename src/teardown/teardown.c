@@ -40,6 +40,7 @@ static void report_bad_free(struct pgtsim_pgtable *pgt, enum pgtsim_bad_free bad
 		[PGTSIM_FREE_WRONG_ORDER] = PGTSIM_V_WRONG_ORDER,
 		[PGTSIM_FREE_WRONG_OWNER] = PGTSIM_V_WRONG_OWNER,
 		[PGTSIM_FREE_BOOT] = PGTSIM_V_BOOT_MEMORY_FREED,
+		[PGTSIM_FREE_BUSY] = PGTSIM_V_WRONG_OWNER,
 	};
 
 	pgtsim_tlb_violation(pgt->tlb, names[bad], va, level, "freeing PFN 0x%llx: %s",

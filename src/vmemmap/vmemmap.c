@@ -215,10 +215,10 @@ static int link_table(struct populating *p, const struct pgtsim_run *run)
 	struct pgtsim_table *table;
 
 	if (!pgtsim_tables_reserve(pgt, 1, &table))
-		return pgtsim_fail(pgt->tlb, -ENOMEM,
-				   "no memory for a table of the vmemmap, below the %s of VA "
-				   "0x%016" PRIx64,
-				   pgtsim_level_name(&pgt->geo, run->level), run->va);
+		return pgtsim_fail_table(pgt,
+					 "no memory for a table of the vmemmap, below the %s of VA "
+					 "0x%016" PRIx64,
+					 pgtsim_level_name(&pgt->geo, run->level), run->va);
 	pgtsim_table_link(pgt, run, &table, pgt->policy->vmemmap_table, PGTSIM_REGION_VMEMMAP);
 	pgtsim_tables_release(pgt, &table);
 	return PGTSIM_WALK_AGAIN;
@@ -324,6 +324,8 @@ static int check_range(const struct pgtsim_vmemmap *vmemmap, uint64_t start, uin
 {
 	if (!vmemmap)
 		return -EINVAL;
+	if (pgtsim_pgtable_state(vmemmap->pgt)->busy)
+		return pgtsim_pgtable_fail_busy(vmemmap->pgt);
 	if (start == end)
 		return pgtsim_fail(vmemmap->pgt->tlb, -EINVAL, "the range is empty");
 	if (start > end)

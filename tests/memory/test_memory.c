@@ -580,7 +580,8 @@ static void test_names(void **state)
 	assert_string_equal(pgtsim_owner_name((enum pgtsim_owner)6), "unknown");
 	assert_string_equal(pgtsim_bad_free_name(PGTSIM_FREE_DOUBLE), "double free");
 	assert_string_equal(pgtsim_bad_free_name(PGTSIM_FREE_WRONG_ORDER), "wrong order");
-	assert_string_equal(pgtsim_bad_free_name((enum pgtsim_bad_free)6), "unknown");
+	assert_string_equal(pgtsim_bad_free_name(PGTSIM_FREE_BUSY), "from the hook of a free");
+	assert_string_equal(pgtsim_bad_free_name((enum pgtsim_bad_free)7), "unknown");
 }
 
 int main(void)

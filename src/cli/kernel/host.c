@@ -231,6 +231,7 @@ static void free_block(struct kernel_engine *e, const struct kernel_call *call, 
 		[PGTSIM_FREE_WRONG_ORDER] = PGTSIM_V_WRONG_ORDER,
 		[PGTSIM_FREE_WRONG_OWNER] = PGTSIM_V_WRONG_OWNER,
 		[PGTSIM_FREE_BOOT] = PGTSIM_V_BOOT_MEMORY_FREED,
+		[PGTSIM_FREE_BUSY] = PGTSIM_V_WRONG_OWNER,
 	};
 
 	if (bad)
