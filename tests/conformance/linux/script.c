@@ -178,12 +178,17 @@ static void add_whole(struct maker *m, struct piece *piece, int number)
 	uint64_t pages = piece->size >> m->kernel->page_shift;
 	struct kc_step *step;
 
-	/* The memmap of 56 bytes shares its blocks, and a failure frees the neighbour's. */
+	/*
+	 * The memmap of 56 bytes shares its blocks, and a failure frees the neighbour's: none is
+	 * injected, and no altmap is too small.
+	 */
 	if (one_in(m, 5) && m->kernel->struct_page == 64)
 		add(m, KC_FAIL)->a = 1 + below(m, 10);
 	if (piece->device && number < KC_ALTMAPS && one_in(m, 2)) {
 		piece->altmap = number;
-		add_altmap(m, piece->pa, PICK(m, 0, 0, 2), pages / PICK(m, 2, 8, 64, 100), number);
+		add_altmap(m, piece->pa, PICK(m, 0, 0, 2),
+			   pages / PICK(m, 2, 8, 64, m->kernel->struct_page == 64 ? 100 : 64),
+			   number);
 	}
 	step = add(m, KC_ADD);
 	step->a = piece->pa;
