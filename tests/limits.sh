@@ -53,7 +53,6 @@ END
 printf '%s\n' 'machine ram=0x40000000+256G' 'vmemmap-populate vmemmap+0 vmemmap+128G pages' >large.pgt
 if ! grep -qa __asan_init "$pgtsim" && ! grep -qa __tsan_init "$pgtsim"; then
 	expect 3 'may take 64M of memory: --max-memory=SIZE' run --quiet --max-memory=64M large.pgt
-	expect 3 'may take 1 bytes of memory: --max-memory=SIZE' run --quiet --max-memory=1 large.pgt
 fi
 printf '%s\n' machine 'echo here' >small.pgt
 expect 0 here run --max-memory=0 --max-time=0 --max-schedules 0 small.pgt

@@ -66,6 +66,13 @@ enum pgtsim_free_tables {
 enum pgtsim_leaf_split {
 	PGTSIM_SPLIT_CUT,    /* the whole leaf goes: the neighbour loses its mapping */
 	PGTSIM_SPLIT_REFUSE, /* going offline fails with -EPERM (7.1 on) */
+	PGTSIM_SPLIT_FIRST,  /* s390 from 7.3 on: the removal splits a 2G leaf that it cuts */
+};
+
+/* Which bits that hardware does not look at s390's entries carry. */
+enum pgtsim_s390_bits {
+	PGTSIM_S390_BITS_6_12,
+	PGTSIM_S390_BITS_7_3, /* present, read and write have bits of their own */
 };
 
 /* Which range leaf-split=refuse looks at the ends of, when memory goes offline. */
@@ -265,7 +272,8 @@ struct pgtsim_policy {
 	uint8_t vmemmap_publish; /* enum pgtsim_vmemmap_publish */
 	uint8_t add_outside;     /* enum pgtsim_add_outside */
 	uint8_t live_split;      /* enum pgtsim_live_split */
-	uint8_t reserved[21];    /* 0; for knobs to come */
+	uint8_t s390_bits;       /* enum pgtsim_s390_bits */
+	uint8_t reserved[20];    /* 0; for knobs to come */
 };
 
 /* A knob that has a name: `key=value` in scenarios. */

@@ -90,6 +90,9 @@ enum {
 	 * through which it writes tables. Of no effect on anything else. */
 	PGTSIM_EACH_SEEN = 32,
 	PGTSIM_EACH_KNOWN = 64, /* a barrier is missing that is known to be missing in the kernel */
+	/* One instruction replaces the entry and invalidates what CPUs have of it: s390's CRDTE, of
+	 * which the IDTE that follows is a part. */
+	PGTSIM_EACH_REPLACED = 128,
 };
 
 /* Which CPUs an invalidate reaches. */

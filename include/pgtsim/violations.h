@@ -168,7 +168,10 @@ struct pgtsim_tlb;
 	  "look at that line of the tree, and at what was done before") \
 	X(KERNEL_WARNING, "kernel-warning", \
 	  "the kernel's own code warns: WARN()", \
-	  "look at that line of the tree, and at what was done before")
+	  "look at that line of the tree, and at what was done before") \
+	X(LEAF_AS_TABLE, "leaf-as-table", \
+	  "a leaf is taken for an entry that points to a table", \
+	  "go below a leaf only when its split has succeeded")
 // clang-format on
 
 enum pgtsim_violation_name {

@@ -78,7 +78,9 @@
 	  "flush=at-end vmemmap-partial=track-unused altmap-full=base-pages "                      \
 	  "free-order=before-clear table-dtor=called vmemmap-publish=dsb add-outside=e2big "       \
 	  "memmap-on-memory-rule=6.8",                                                             \
-	  "6.12.y", "one walk adds and removes, one IDTE at the end; memory is freed before it")
+	  "6.12.y", "one walk adds and removes, one IDTE at the end; memory is freed before it")    \
+	X("s390-7.3", "s390-6.12", "leaf-split=split s390-bits=7.3",                               \
+	  "7.3.4", "a 2G leaf that a removal cuts is split; other bits of software")
 
 static const struct pgtsim_profile rows[] = {
 #define ROW(name, base, changes, release, summary) { name, base, changes, release, summary },
@@ -191,8 +193,9 @@ static const struct pgtsim_knob knobs[] = {
 	{ "free-tables",
 	  VALUES("floor-ceiling", "skip-when-regions-overlap", "never", "kasan-inverted"),
 	  "which empty tables pass 2 frees", KNOB(free_tables) },
-	{ "leaf-split", VALUES("cut", "refuse"),
-	  "what happens when a range going offline ends inside a leaf or contiguous group",
+	{ "leaf-split", VALUES("cut", "refuse", "split"),
+	  "what happens when a range going offline ends inside a leaf or contiguous group; "
+	  "split is s390's",
 	  KNOB(leaf_split) },
 	{ "split-check", VALUES("request", "block", "usable-pages"),
 	  "which ends leaf-split=refuse looks at: the request's, each memory block's, or each "
@@ -245,6 +248,9 @@ static const struct pgtsim_knob knobs[] = {
 	  "whether live leaves are split, and blocks changed, when attributes change on a CPU with "
 	  "bbm=3",
 	  KNOB(live_split) },
+	{ "s390-bits", VALUES("6.12", "7.3"),
+	  "which bits of software's s390's entries carry, by the release they came with",
+	  KNOB(s390_bits) },
 	{ "vmemmap-publish", VALUES("none", "dsb"),
 	  "the barrier between zeroing a new table of the vmemmap and linking it",
 	  KNOB(vmemmap_publish) },

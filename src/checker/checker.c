@@ -119,6 +119,23 @@ static void idte(struct checker *c, const struct pgtsim_event *event)
 	pgtsim_rules_barrier(c, PGTSIM_OP_ISB, all.cpu);
 }
 
+/* CRDTE, in arm64's words: the entry is cleared, all is invalidated, and the entry is written. */
+static void changed_by_hand(struct checker *c, const struct pgtsim_event *event)
+{
+	struct pgtsim_event part = *event;
+
+	if (!(event->flags & PGTSIM_EACH_REPLACED)) {
+		pgtsim_bbm_by_hand(c, event);
+		return;
+	}
+	part.new_desc = 0;
+	pgtsim_bbm_by_hand(c, &part);
+	idte(c, event);
+	part.old_desc = 0;
+	part.new_desc = event->new_desc;
+	pgtsim_bbm_by_hand(c, &part);
+}
+
 static void operation_begins(struct checker *c, const struct pgtsim_event *event)
 {
 	c->by = (uint8_t)event->op;
@@ -130,7 +147,7 @@ static void (*const judges[PGTSIM_OP_COUNT])(struct checker *, const struct pgts
 	[PGTSIM_OP_LINK] = new_table,
 	[PGTSIM_OP_CLEAR] = old_entries,
 	[PGTSIM_OP_UNLINK] = old_entries,
-	[PGTSIM_OP_POKE] = pgtsim_bbm_by_hand,
+	[PGTSIM_OP_POKE] = changed_by_hand,
 	[PGTSIM_OP_STORE] = table_stored,
 	[PGTSIM_OP_TABLE_ALLOC] = tables_zeroed,
 	[PGTSIM_OP_PAGES_FREE] = pages_freed,

@@ -118,14 +118,11 @@ int limits_status(int status)
 			limits.seconds);
 		return LIMITS_TIME_UP;
 	}
-	if (status == RUN_NO_MEMORY && limits.memory && counts_memory()) {
-		bool small = limits.memory < UINT64_C(1) << 20;
-
+	if (status == RUN_NO_MEMORY && limits.memory && counts_memory())
 		fprintf(stderr,
 			"pgtsim: it may take %" PRIu64
-			"%s of memory: --max-memory=SIZE changes that\n",
-			small ? limits.memory : limits.memory >> 20, small ? " bytes" : "M");
-	}
+			"M of memory: --max-memory=SIZE changes that\n",
+			limits.memory >> 20);
 	return status;
 }
 

@@ -177,8 +177,8 @@ static int take_number(struct line *line, uint64_t *number)
 
 static int take_flags(struct line *line)
 {
-	static const char *const names[] = { "sync", "flush", "free", "ctor",
-					     "dtor", "seen",  "known" };
+	static const char *const names[] = { "sync", "flush", "free",  "ctor",
+					     "dtor", "seen",  "known", "replaced" };
 	struct text text;
 	unsigned i;
 	int ret;

@@ -30,8 +30,8 @@ static void print_level(const struct pgtsim_trace *trace, int level)
 
 static void print_flags(const struct pgtsim_printer *out, unsigned flags)
 {
-	static const char *const names[] = { "sync", "flush", "free", "ctor",
-					     "dtor", "seen",  "known" };
+	static const char *const names[] = { "sync", "flush", "free",  "ctor",
+					     "dtor", "seen",  "known", "replaced" };
 	const char *before = ",\"flags\":[";
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -123,6 +123,10 @@ static int check_arm64(const struct pgtsim_machine_config *config)
 	if (config->edat)
 		return pgtsim_error_set(config->error, -EINVAL,
 					"edat is s390's: it goes with format=s390");
+	if (config->policy.leaf_split == PGTSIM_SPLIT_FIRST || config->policy.s390_bits)
+		return pgtsim_error_set(config->error, -EINVAL,
+					"leaf-split=split and s390-bits are s390's: they go with "
+					"format=s390");
 	return ret ? ret : check_cpu(config);
 }
 

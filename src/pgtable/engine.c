@@ -120,5 +120,5 @@ void pgtsim_entry_store(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, 
 	else if (!old != !desc && !pgtsim_desc_is_table(table->level, old | desc))
 		store_leaf(pgt, &run, old, desc, flags);
 	else
-		pgtsim_entry_overwrite(pgt, &run, desc);
+		pgtsim_entry_overwrite(pgt, &run, desc, 0);
 }

@@ -18,9 +18,9 @@ void pgtsim_live_write(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 /* The barriers that pgtsim_live_write() put off. */
 void pgtsim_live_complete(struct pgtsim_pgtable *pgt, bool *pending);
 
-/* Writes any value over an entry, as pgtsim_poke() does; in pgtable.c. */
-void pgtsim_entry_overwrite(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
-			    uint64_t desc);
+/* Writes any value over an entry, as pgtsim_poke() does. `flags`: 0 or PGTSIM_EACH_REPLACED. In pgtable.c. */
+void pgtsim_entry_overwrite(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t desc,
+			    unsigned flags);
 
 /*
  * pgtsim_tables_reserve() of one table that will have entries of this level, of as many pages as those

@@ -395,7 +395,7 @@ void pgtsim_tables_undo(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last, 
 struct change_by_hand {
 	const struct pgtsim_run *run;
 	uint64_t old, desc, above;
-	unsigned cpu;
+	unsigned cpu, flags;
 };
 
 /* The table that the entry, `desc`, points to, or pointed to before, is linked or not. */
@@ -422,6 +422,7 @@ static void emit_poke(struct pgtsim_pgtable *pgt, const struct change_by_hand *b
 	struct pgtsim_event event = event_of_entry(pgt, PGTSIM_OP_POKE, by_hand->run, old, desc);
 
 	event.cpu = by_hand->cpu;
+	event.flags = by_hand->flags;
 	event.pa = above;
 	if (pgt->tlb->checker)
 		pgt->tlb->checker->poke(pgt->tlb->checker, &event);
@@ -456,9 +457,10 @@ static void overwrite(struct pgtsim_pgtable *pgt, struct change_by_hand *by_hand
 	emit_poke(pgt, by_hand, moves);
 }
 
-void pgtsim_entry_overwrite(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t desc)
+void pgtsim_entry_overwrite(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t desc,
+			    unsigned flags)
 {
-	overwrite(pgt, &(struct change_by_hand){ .run = run, .desc = desc });
+	overwrite(pgt, &(struct change_by_hand){ .run = run, .desc = desc, .flags = flags });
 }
 
 void pgtsim_table_replace(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
@@ -478,7 +480,7 @@ void pgtsim_table_replace(struct pgtsim_pgtable *pgt, const struct pgtsim_run *r
 	pgtsim_count(pgt->tlb, &pgt->tlb->counts.entries_written, entries);
 	pgtsim_count_work(pgt, entries);
 	pgtsim_emit(pgt->tlb, &PGTSIM_PUBLISH, 0, 0);
-	pgtsim_entry_overwrite(pgt, run, pgtsim_table_desc(&pgt->geo, child->pa, attrs));
+	pgtsim_entry_overwrite(pgt, run, pgtsim_table_desc(&pgt->geo, child->pa, attrs), 0);
 }
 
 static int no_table_above(struct pgtsim_pgtable *pgt, int level, uint64_t va)

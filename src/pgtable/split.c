@@ -53,7 +53,7 @@ static void make_visible(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 void pgtsim_live_write(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t desc,
 		       bool *pending)
 {
-	pgtsim_entry_overwrite(pgt, run, desc);
+	pgtsim_entry_overwrite(pgt, run, desc, 0);
 	pgtsim_count(pgt->tlb, &pgt->tlb->counts.entries_read, 1);
 	pgtsim_count(pgt->tlb, &pgt->tlb->counts.entries_written, 1);
 	pgtsim_access_lines(pgt, run->index, 1);

@@ -23,36 +23,11 @@
 #include <pgtsim/vmemmap.h>
 
 #include "arch/error.h"
+#include "entries.h"
 #include "events/events.h"
 #include "pgtable/live.h"
 #include "pgtable/runs.h"
 #include "vmemmap/unused.h"
-
-/* PAGE_KERNEL, SEGMENT_KERNEL, REGION3_KERNEL of arch/s390/include/asm/pgtable.h; no-execute exists. */
-enum {
-	PAGE_KERNEL = 0x13d,
-	SEGMENT_KERNEL = 0x3503,
-	REGION3_KERNEL = 0x3507,
-};
-
-/* The attributes of a leaf, as they are kept. */
-static uint64_t leaf_attrs(const struct pgtsim_geometry *geo, int level)
-{
-	uint64_t raw = level == PGTSIM_PTE ? PAGE_KERNEL :
-		       level == PGTSIM_PMD ? SEGMENT_KERNEL :
-					     REGION3_KERNEL;
-
-	return pgtsim_desc_from_raw(geo, level, raw);
-}
-
-/* The entry that points to a table: its type, and above the segment table how long that is. */
-static uint64_t table_desc(const struct pgtsim_geometry *geo, int level, uint64_t pa)
-{
-	uint64_t type = pgtsim_desc_empty(geo, level) & PGTSIM_S390_TYPE;
-
-	return pgtsim_desc_from_raw(geo, level,
-				    pa | type | (level == PGTSIM_PMD ? 0 : PGTSIM_S390_LENGTH));
-}
 
 /* One call of modify_pagetable(). */
 struct change {
@@ -149,7 +124,7 @@ static int alloc_block(struct pgtsim_pgtable *pgt, const struct change *change, 
 /* Entries that were empty become visible without a barrier: s390 keeps the order of stores. */
 static void map_run(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t pa)
 {
-	pgtsim_run_map(pgt, run, pa, leaf_attrs(&pgt->geo, run->level), PGTSIM_EACH_SEEN);
+	pgtsim_run_map(pgt, run, pa, pgtsim_s390_leaf(pgt, run->level), PGTSIM_EACH_SEEN);
 }
 
 static int no_page(struct pgtsim_pgtable *pgt, uint64_t va)
@@ -223,7 +198,7 @@ static int add_table(struct pgtsim_pgtable *pgt, struct change *change,
 					 pgtsim_level_name(&pgt->geo, run->level), run->va);
 	/* Page tables have a constructor, region and segment tables of the kernel have none. */
 	pgtsim_table_begin(pgt, table, level, run->va, change->region, level == PGTSIM_PTE);
-	pgtsim_entry_link(pgt, run, table, table_desc(&pgt->geo, run->level, table->pa),
+	pgtsim_entry_link(pgt, run, table, pgtsim_s390_table(pgt, run->level, table->pa),
 			  PGTSIM_EACH_SEEN);
 	return PGTSIM_WALK_AGAIN;
 }
@@ -421,6 +396,27 @@ static void forget_blocks(const struct pgtsim_pgtable *pgt, const struct change 
 		pgtsim_unused_forget(change->vmemmap, run->va + i * size);
 }
 
+/* A 2G leaf of the identity mapping that the range cuts, where the kernel splits it. */
+static bool is_split(const struct pgtsim_pgtable *pgt, const struct change *change,
+		     const struct pgtsim_run *run)
+{
+	return pgt->policy->leaf_split == PGTSIM_SPLIT_FIRST && !change->vmemmap &&
+	       run->level == PGTSIM_PUD && pgtsim_entry(pgt, run->table, run->index);
+}
+
+/*
+ * modify_pud_table() does not look whether split_pud_page() had memory: without, it takes the leaf for
+ * an entry that points to a table, and clears what looks like entries in the memory that is mapped.
+ */
+static int split(struct pgtsim_pgtable *pgt, struct pgtsim_run *run)
+{
+	if (pgtsim_s390_split(pgt, run))
+		return PGTSIM_WALK_AGAIN;
+	pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_LEAF_AS_TABLE, run->va, run->level,
+			     "no memory for a table of segments");
+	return go_on(pgt, run, 1);
+}
+
 static int remove_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
 {
 	const struct change *change = arg;
@@ -431,6 +427,8 @@ static int remove_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, vo
 		forget_blocks(pgt, change, run, whole);
 		return go_on(pgt, run, whole);
 	}
+	if (is_split(pgt, change, run))
+		return split(pgt, run);
 	remove_part(pgt, change, run);
 	return go_on(pgt, run, 1);
 }

@@ -214,6 +214,7 @@ static const struct {
 	{ "cont-group", { SINCE_7_3("any", "whole") } },
 	{ "hot-add-leaves", { SINCE_7_3("as-told", "bbm3-blocks") } },
 	{ "live-split", { SINCE_7_3("never", "bbm3") } },
+	{ "s390-bits", { ALWAYS("6.12") } },
 	{ "vmemmap-publish", { ALWAYS("none") } },
 	{ "add-outside", { SINCE_5_14("einval", "e2big") } },
 	{ "kernel-layout", { "5.7", "5.7", "5.14", "5.14", "6.12", "6.12", "6.12" } },

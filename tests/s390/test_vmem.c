@@ -384,6 +384,47 @@ static void test_cut_leaves(void **state)
 }
 
 /* A machine that cannot be has a sentence. */
+static struct pgtsim_machine *newest_machine(void)
+{
+	struct pgtsim_machine_config config;
+	struct pgtsim_machine *machine;
+
+	assert_int_equal(pgtsim_machine_config_s390(&config, "s390-7.3"), 0);
+	config.ram = &s390_ram;
+	config.ram_count = 1;
+	config.edat = 2;
+	config.va_bits = 53;
+	assert_int_equal(pgtsim_machine_new(&machine, &config), 0);
+	return machine;
+}
+
+/*
+ * From 7.3 on a 2G leaf that a removal cuts is split by one CRDTE, so what is not removed stays
+ * mapped, and no CPU has anything of the leaf. Without memory for the table the kernel goes on.
+ */
+static void test_split_leaves(void **state)
+{
+	struct pgtsim_machine *machine = newest_machine();
+	int level;
+
+	(void)state;
+	assert_int_equal(pgtsim_add_memory(&machine->hotplug, 4 * GIB, 4 * GIB), 0);
+	assert_int_equal(raw_at(machine, 4 * GIB, &level) & 0xffff, 0xf505);
+	assert_int_equal(level, PGTSIM_PUD);
+	assert_int_equal(pgtsim_unmap_linear(&machine->pgt, 5 * GIB, GIB, 0, 0), 0);
+	assert_int_equal(raw_at(machine, 5 * GIB - MIB, &level) & 0xffff, 0xf501);
+	assert_int_equal(level, PGTSIM_PMD);
+	assert_int_equal(raw_at(machine, 5 * GIB, &level), 0x20);
+	assert_int_equal(machine->tlb.counts.violations, 0);
+
+	pgtsim_memory_fail(machine->memory, 1, false);
+	assert_int_equal(pgtsim_unmap_linear(&machine->pgt, 7 * GIB, GIB, 0, 0), 0);
+	assert_int_equal(raw_at(machine, 7 * GIB, &level) & 0xffff, 0xf505);
+	assert_int_equal(machine->tlb.counts.violations, 1);
+	assert_int_equal(machine->tlb.violations[0].name, PGTSIM_V_LEAF_AS_TABLE);
+	pgtsim_machine_free(&machine);
+}
+
 static void test_refused(void **state)
 {
 	static const struct {
@@ -417,6 +458,26 @@ static void test_refused(void **state)
 	}
 }
 
+/* What only s390 can do is refused on arm64. */
+static void test_refused_on_arm64(void **state)
+{
+	static const char *const knobs[][2] = { { "leaf-split", "split" }, { "s390-bits", "7.3" } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(knobs); i++) {
+		struct pgtsim_machine_config config;
+		struct pgtsim_machine *machine;
+		struct pgtsim_error error;
+
+		assert_int_equal(pgtsim_machine_config_init(&config, "latest"), 0);
+		assert_int_equal(pgtsim_policy_set(&config.policy, knobs[i][0], knobs[i][1]), 0);
+		config.error = &error;
+		assert_int_equal(pgtsim_machine_new(&machine, &config), -EINVAL);
+		assert_string_equal(error.text, "leaf-split=split and s390-bits are s390's: they "
+						"go with format=s390");
+	}
+}
+
 /* What is modelled for arm64 alone says so. */
 static void test_not_yet(void **state)
 {
@@ -442,7 +503,9 @@ int main(void)
 		cmocka_unit_test(test_failures),      cmocka_unit_test(test_failed_populate),
 		cmocka_unit_test(test_fallback),      cmocka_unit_test(test_sub_segments),
 		cmocka_unit_test(test_tail_of_removed_segment),
-		cmocka_unit_test(test_cut_leaves),    cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_cut_leaves),
+		cmocka_unit_test(test_split_leaves),    cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_refused_on_arm64),
 		cmocka_unit_test(test_not_yet),       cmocka_unit_test(test_lost_failure),
 	};
 

@@ -131,27 +131,6 @@ static void *open_object(const char *path)
 	return object;
 }
 
-/* Why a file that dlopen() does not take is no kernel. */
-static const char *why_no_object(const char *path, const char *linker_says)
-{
-	FILE *file = fopen(path, "rb");
-	char magic[4];
-	size_t got;
-	int error;
-
-	if (!file)
-		return run_file_reason(errno);
-	errno = 0;
-	got = fread(magic, 1, sizeof(magic), file);
-	error = errno;
-	fclose(file);
-	if (error)
-		return run_file_reason(error);
-	if (got < sizeof(magic) || memcmp(magic, "\177ELF", sizeof(magic)) != 0)
-		return "it was not built by pgtsim kernel build";
-	return linker_says ? linker_says : "it cannot be opened";
-}
-
 int kernel_open(struct kernel *kernel, const char *path, char *reason, size_t size)
 {
 	*kernel = (struct kernel){
@@ -163,7 +142,9 @@ int kernel_open(struct kernel *kernel, const char *path, char *reason, size_t si
 		.object = open_object(path),
 	};
 	if (!kernel->object) {
-		snprintf(reason, size, "%s", why_no_object(path, dlerror()));
+		const char *error = dlerror();
+
+		snprintf(reason, size, "%s", error ? error : "it cannot be opened");
 		return -EINVAL;
 	}
 	kernel->plug = dlsym(kernel->object, "pgtsim_kernel");

@@ -87,7 +87,7 @@ const char *run_file_reason(int error)
 		{ ENODEV, "it is not a regular file" },
 		{ ELOOP, "its symbolic links lead in a circle" },
 		{ ENAMETOOLONG, "its name is too long" },
-		{ EFBIG, "it is too large: above 256M, or what the shell lets be written" },
+		{ EFBIG, "it is too large, or reaches a limit of the shell" },
 		{ ENOSPC, "there is no space left for it" },
 		{ EPIPE, "nobody reads it any more" },
 		{ EBADF, "it is closed" },

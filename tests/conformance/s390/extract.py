@@ -13,7 +13,7 @@ from pathlib import Path
 
 ASM = "arch/s390/include/asm/"
 FILES = ["arch/s390/mm/vmem.c", "arch/s390/mm/pgalloc.c", "mm/sparse-vmemmap.c", "mm/memremap.c", "include/linux/mm.h",
-         "include/linux/memremap.h", "include/linux/pgtable.h",
+         "include/linux/memremap.h", "include/linux/pgtable.h", "arch/s390/mm/pageattr.c",
          ASM + "pgtable.h", ASM + "pgalloc.h"]
 
 CONSTANTS = """
@@ -27,16 +27,19 @@ _SEGMENT_ENTRY_ORIGIN_LARGE _SEGMENT_ENTRY_ORIGIN _SEGMENT_ENTRY_NOEXEC _SEGMENT
 _SEGMENT_ENTRY_TYPE_MASK _SEGMENT_ENTRY _SEGMENT_ENTRY_EMPTY _SEGMENT_ENTRY_DIRTY
 _SEGMENT_ENTRY_YOUNG _SEGMENT_ENTRY_LARGE _SEGMENT_ENTRY_WRITE _SEGMENT_ENTRY_READ
 _SEGMENT_ENTRY_PRESENT _CRST_ENTRIES _PAGE_ENTRIES _REGION1_SHIFT _REGION2_SHIFT _REGION3_SHIFT
+_SEGMENT_ENTRY_PROTECT _PAGE_UNUSED _REGION3_ENTRY_PRESENT __PAGE_KERNEL __SEGMENT_KERNEL
+__SEGMENT_KERNEL_RO SEGMENT_KERNEL_RO __REGION3_KERNEL CRDTE_DTT_PAGE CRDTE_DTT_SEGMENT CRDTE_DTT_REGION3
 _SEGMENT_SHIFT _REGION1_SIZE _REGION2_SIZE _REGION3_SIZE _SEGMENT_SIZE _REGION1_MASK _REGION2_MASK
 _REGION3_MASK _SEGMENT_MASK PMD_SHIFT PUD_SHIFT P4D_SHIFT PGDIR_SHIFT PMD_SIZE PUD_SIZE P4D_SIZE
 PGDIR_SIZE PMD_MASK PUD_MASK P4D_MASK PGDIR_MASK PTRS_PER_PTE PTRS_PER_PMD PTRS_PER_PUD
 PTRS_PER_P4D PTRS_PER_PGD PAGE_KERNEL SEGMENT_KERNEL REGION3_KERNEL
 """.split()
 QUERIES = """
-set_pgd set_p4d set_pud set_pmd set_pte pgd_folded p4d_folded pud_folded pgd_none p4d_none pud_none
+pte_present clear_pte_bit
+set_pgd set_p4d set_pud set_pmd set_pte pgd_folded p4d_folded pud_folded pud_present pmd_present pgd_none p4d_none pud_none
 pud_leaf pmd_leaf pmd_none pte_none pgd_clear p4d_clear pud_clear pmd_clear pte_clear p4d_index
 pud_index pmd_index p4d_deref pgd_deref pmd_deref pud_deref pgd_offset_raw pgd_offset
-p4d_offset_lockless p4d_offset pud_offset_lockless pud_offset pmd_offset_lockless pmd_offset pmd_page_vaddr pte_pfn
+p4d_offset_lockless p4d_offset pud_offset_lockless pud_offset pmd_offset_lockless pmd_offset pmd_page_vaddr pte_pfn pud_pfn
 """.split()
 GENERIC = "pte_index pte_offset_kernel pgd_offset_k pgd_addr_end p4d_addr_end pud_addr_end pmd_addr_end".split()
 POPULATE = "crst_table_init pgd_populate p4d_populate pud_populate pmd_populate".split()
@@ -48,6 +51,7 @@ vmemmap_unuse_sub_pmd modify_pte_table try_free_pte_table modify_pmd_table try_f
 modify_pud_table try_free_pud_table modify_p4d_table try_free_p4d_table modify_pagetable
 add_pagetable remove_pagetable
 """.split()
+SPLIT = "pgt_set split_pud_page".split()
 RANGES = "vmem_add_range vmem_remove_range vmemmap_populate vmemmap_free".split()
 
 
@@ -67,11 +71,16 @@ def main():
         pick(files, ASM + "pgtable.h", QUERIES),
         pick(files, "include/linux/pgtable.h", GENERIC),
         pick(files, ASM + "pgalloc.h", POPULATE),
-        pick(files, "arch/s390/mm/pgalloc.c", ["page_table_alloc", "page_table_free"]),
+        # Some releases count allocations by their callers, by a macro around these.
+        pick(files, "arch/s390/mm/pgalloc.c",
+             ["page_table_alloc", "page_table_alloc_noprof", "page_table_free"]).replace("_noprof", ""),
         pick(files, "mm/sparse-vmemmap.c", ALTMAP),
         pick(files, ["include/linux/mm.h", "mm/memremap.c"], ["vmem_altmap_free"]),
         "static unsigned long unused_sub_pmd_start;\n",
         pick(files, "arch/s390/mm/vmem.c", VMEM),
+        # Called from vmem.c since the split is there.
+        "#define S390_SPLITS\n" + pick(files, "arch/s390/mm/pageattr.c", SPLIT)
+        if "split_pud_page" in files["arch/s390/mm/vmem.c"] else "",
         # From here on addresses of the identity mapping, no longer of memory of the host.
         "#undef __va\n#define __va(pa) ((void *)(unsigned long)(pa))\n",
         pick(files, "arch/s390/mm/vmem.c", RANGES),

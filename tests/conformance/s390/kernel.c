@@ -104,7 +104,7 @@ static unsigned long pa_of(unsigned long address)
 {
 	unsigned long offset = address - (unsigned long)world->memory;
 
-	return offset < 1UL << 32 ? offset : address;
+	return offset < 1UL << 44 ? offset : address;
 }
 
 #define __pa(x) pa_of((unsigned long)(x))
@@ -112,6 +112,9 @@ static unsigned long pa_of(unsigned long address)
 #define pfn_to_virt(pfn) __va((unsigned long)(pfn) << PAGE_SHIFT)
 #define __pfn_to_phys(pfn) ((unsigned long)(pfn) << PAGE_SHIFT)
 #define virt_to_page(address) ((struct page *)(address))
+#define __pgprot_page_mask(x) __pgprot(x)
+#define __pgprot_segment_mask(x) __pgprot(x)
+#define __pgprot_region_mask(x) __pgprot(x)
 #define PageReserved(page) (0)
 #define free_reserved_pages(page, order) ((void)0)
 
@@ -150,6 +153,8 @@ struct ptdesc {
 #define pagetable_dtor(ptdesc) ((void)0)
 #define ptdesc_to_virt(ptdesc) ((void *)(ptdesc))
 #define virt_to_ptdesc(address) ((struct ptdesc *)(address))
+#define pagetable_is_reserved(ptdesc) false
+#define free_reserved_ptdesc(ptdesc) ((void)0)
 #define ptdesc_address(ptdesc) ((void *)(ptdesc))
 
 static void *memset64(u64 *at, u64 value, size_t count)
@@ -157,6 +162,41 @@ static void *memset64(u64 *at, u64 value, size_t count)
 	for (size_t i = 0; i < count; i++)
 		at[i] = value;
 	return at;
+}
+
+struct lowcore {
+	struct {
+		unsigned long val;
+	} kernel_asce;
+};
+
+static struct lowcore *get_lowcore(void)
+{
+	static struct lowcore lowcore;
+
+	return &lowcore;
+}
+
+/* The entry of the table that translates the address. Only region-third entries are replaced. */
+static void crdte(unsigned long old, unsigned long new, unsigned long *table, unsigned long type,
+		  unsigned long address, unsigned long asce)
+{
+	unsigned long *entry = &table[address >> 31 & 2047];
+
+	(void)type;
+	(void)asce;
+	if (*entry != old)
+		return;
+	*entry = new;
+	world->store(world->ctx, __pa(entry), new);
+	world->idte(world->ctx);
+}
+
+/* Without EDAT 2 there is no leaf to split. */
+static void cspg(unsigned long *entry, unsigned long old, unsigned long new)
+{
+	(void)old;
+	*entry = new;
 }
 
 /* A store to a table in use. */
@@ -234,14 +274,6 @@ static void vmemmap_free(unsigned long start, unsigned long end, struct vmem_alt
 
 #include S390_SOURCE
 
-/* Only from 7.x on; not reached below. */
-static int split_pud_page(pud_t *pud, unsigned long address)
-{
-	(void)pud;
-	(void)address;
-	return -ENOSYS;
-}
-
 static void begin(struct s390_world *on)
 {
 	world = on;
@@ -305,6 +337,9 @@ static void free_memmap(uint64_t start, uint64_t end, struct s390_altmap *altmap
 const struct s390_kernel S390_SYMBOL = {
 	.source = S390_NAME,
 	.struct_page = S390_STRUCT_PAGE,
+#ifdef S390_SPLITS
+	.splits = true,
+#endif
 	.begin = begin,
 	.add = add,
 	.remove = vmem_remove_range,
