@@ -120,18 +120,21 @@ static void print_table(const struct row *row, size_t n)
 	print_departures(&all);
 }
 
-/* Leaves out every step without which the script still differs. */
+/* Leaves out every step without which the script still differs in the same kind of thing. */
 static void shrink(struct kc_script *script, const struct kc_kernel *kernel)
 {
-	struct kc_difference difference;
+	enum { KIND = 6 }; /* letters of the text that tell one kind from another */
+	struct kc_difference first, difference;
 
+	kc_run(script, kernel, NULL, &first);
 	for (unsigned i = script->count; i-- > 0;) {
 		struct kc_script less = *script;
 
 		memmove(&less.step[i], &less.step[i + 1],
 			(less.count - i - 1) * sizeof(less.step[0]));
 		less.count--;
-		if (!kc_run(&less, kernel, NULL, &difference))
+		if (!kc_run(&less, kernel, NULL, &difference) &&
+		    !strncmp(difference.text, first.text, KIND))
 			*script = less;
 	}
 }

@@ -187,7 +187,8 @@ static void add_whole(struct maker *m, struct piece *piece, int number)
 	if (piece->device && number < KC_ALTMAPS && one_in(m, 2)) {
 		piece->altmap = number;
 		add_altmap(m, piece->pa, PICK(m, 0, 0, 2),
-			   pages / PICK(m, 2, 8, 64, m->kernel->struct_page == 64 ? 100 : 64),
+			   pages / (m->kernel->struct_page == 64 ? PICK(m, 2, 8, 64, 100) :
+								   PICK(m, 2, 2, 8, 8)),
 			   number);
 	}
 	step = add(m, KC_ADD);
