@@ -81,6 +81,14 @@ trace "$map" "$clear" "$end"
 judge 1 t
 has out 't:4: stale-leaf 0xffff000000000000 pte '
 
+# What tells of nothing is not called clean.
+: >t
+judge 2 t
+has err 't: there is no event in it, so nothing was judged'
+trace
+judge 2 t
+has err 't: there is no event in it, so nothing was judged'
+
 # The same entry, invalidated as it must be.
 trace "$map" '{"op":"dsb-ishst"}' '{"op":"isb"}' "$clear" '{"op":"dsb-ishst"}' \
 	'{"op":"tlbi-leaf","va":"0xffff000000000000"}' '{"op":"dsb-ish"}' '{"op":"isb"}' "$end"
@@ -143,8 +151,6 @@ has err 't:1: version 2: this program reads version 1'
 printf '{"format":"other","version":1}\n' >t
 judge 2 t
 has err 't:1: the format is no pgtsim-trace'
-: >t
-judge 0 t
 
 # A last line that is cut off is told, and the rest judged.
 trace "$map" "$clear"

@@ -29,6 +29,7 @@ struct judging {
 	char *line;
 	size_t room;
 	uint64_t number, judged, bad;
+	bool any_event; /* one of them was an event: no line about the trace itself */
 	size_t shown; /* violations printed */
 	bool lenient; /* known weaknesses of the profile are remarks, not violations */
 };
@@ -65,6 +66,12 @@ static void print_violations(struct judging *j)
 	}
 }
 
+/* Its first line, {"format":…}, and the second one, {"op":"machine"…}, are no events. */
+static bool is_about_trace(const char *line)
+{
+	return strstr(line, "\"format\":") || strstr(line, "\"op\":\"machine\"");
+}
+
 /* Judges the line that was read. Returns 0, or -ENOBUFS if the rest cannot be judged. */
 static int judge_line(struct judging *j, size_t length, bool cut)
 {
@@ -82,6 +89,7 @@ static int judge_line(struct judging *j, size_t length, bool cut)
 		fprintf(stderr, "%s:%" PRIu64 ": %s\n", j->name, j->number,
 			pgtsim_judge_error(j->judge));
 	j->judged += !ret;
+	j->any_event = j->any_event || (!ret && !is_about_trace(j->line));
 	print_violations(j);
 	return 0;
 }
@@ -192,6 +200,10 @@ static int conclude(const struct judging *j)
 		return file_complain(j->name, ENOBUFS);
 	if (j->bad)
 		return RUN_BAD_SCENARIO;
+	if (!j->any_event) {
+		fprintf(stderr, "%s: there is no event in it, so nothing was judged\n", j->name);
+		return RUN_BAD_SCENARIO;
+	}
 	return violations ? RUN_FAILED : RUN_OK;
 }
 
