@@ -77,7 +77,8 @@ enum pgtsim_access {
 /*
  * Called before an entry is read or written. Here explore lets another actor run. A hook of the
  * caller's may look at the page table, and is not called for that; operations called from there
- * return -EBUSY.
+ * return -EBUSY, unless it stands for another thread: then it takes itself away (`hook` of the page
+ * table is NULL) before it calls them.
  */
 struct pgtsim_access_hook {
 	void (*before)(struct pgtsim_access_hook *self, const uint64_t *entry, bool write);

@@ -78,7 +78,7 @@ int pgtsim_hotplug_init(struct pgtsim_hotplug *hotplug, const struct pgtsim_hotp
 
 int pgtsim_hotplug_not_notifying(const struct pgtsim_hotplug *hotplug)
 {
-	if (pgtsim_pgtable_state(hotplug->config.pgt)->busy)
+	if (pgtsim_pgtable_busy(hotplug->config.pgt))
 		return pgtsim_pgtable_fail_busy(hotplug->config.pgt);
 	if (!hotplug->notifying)
 		return 0;

@@ -50,6 +50,17 @@ enum pgtsim_busy {
 	PGTSIM_BUSY_HOOK,
 };
 
+/*
+ * Whether a function of the caller's is under way that may not change the tables. A hook that took
+ * itself away stands for another thread, and may.
+ */
+static inline bool pgtsim_pgtable_busy(const struct pgtsim_pgtable *pgt)
+{
+	enum pgtsim_busy busy = (enum pgtsim_busy)pgtsim_pgtable_state(pgt)->busy;
+
+	return busy && (busy != PGTSIM_BUSY_HOOK || pgt->hook);
+}
+
 /* -EBUSY with the reason: who is under way. In allocator.c. */
 int pgtsim_pgtable_fail_busy(const struct pgtsim_pgtable *pgt);
 

@@ -29,7 +29,7 @@ static int check_inside(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t 
 
 int pgtsim_pgtable_check(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size)
 {
-	if (pgtsim_pgtable_state(pgt)->busy)
+	if (pgtsim_pgtable_busy(pgt))
 		return pgtsim_pgtable_fail_busy(pgt);
 	return check_inside(pgt, va, size);
 }
@@ -384,7 +384,7 @@ void pgtsim_tables_undo(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last, 
 {
 	static const struct pgtsim_visitor visitor = { .table_done = undo_table };
 
-	if (!pgt || pgtsim_pgtable_state(pgt)->busy)
+	if (!pgt || pgtsim_pgtable_busy(pgt))
 		return;
 	if (!pgtsim_is_shared(pgt))
 		pgtsim_walk(pgt, va, last, &visitor, &mark);

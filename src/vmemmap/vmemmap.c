@@ -324,7 +324,7 @@ static int check_range(const struct pgtsim_vmemmap *vmemmap, uint64_t start, uin
 {
 	if (!vmemmap)
 		return -EINVAL;
-	if (pgtsim_pgtable_state(vmemmap->pgt)->busy)
+	if (pgtsim_pgtable_busy(vmemmap->pgt))
 		return pgtsim_pgtable_fail_busy(vmemmap->pgt);
 	if (start == end)
 		return pgtsim_fail(vmemmap->pgt->tlb, -EINVAL, "the range is empty");
