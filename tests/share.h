@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tests that say the same of every profile, geometry or seed are run in part where a build takes
+ * Tests that repeat one check over profiles, geometries or seeds are run in part where a build takes
  * several times as long: with PGTSIM_TEST_SHARE=N every Nth case, without it all. A prime N meets
  * what cases alternate.
  */
