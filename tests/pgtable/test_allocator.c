@@ -4,7 +4,7 @@
 
 enum { TABLES = 32, PAGE = 4096, ENTRIES = PAGE / 8, NEVER = -1 };
 
-/* An allocator of pages from 0x40000000 on. Its nth table, from 0 on, has a mistake. */
+/* Too large for a stack. An allocator of pages from 0x40000000 on. Its nth table, from 0 on, has a mistake. */
 struct own {
 	struct pgtsim_table table[TABLES];
 	uint64_t memory[TABLES][ENTRIES];
@@ -149,9 +149,10 @@ static void each_mistake(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(mistakes); i++) {
 		for (int nth = 0; nth < 4; nth++) {
-			struct own own = mistakes[i].own;
+			static struct own own;
 			int ret;
 
+			own = mistakes[i].own;
 			own.nth = nth;
 			ret = begin(&b, &own);
 			if (!ret)
@@ -188,12 +189,14 @@ static void repeated(void **state)
 		{ 4, 3, "is in use already" },
 	};
 	static struct bare b;
+	static struct own own;
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		const struct own own = { .nth = rows[i].nth, .again = rows[i].again };
 		int ret;
 
+		own.nth = rows[i].nth;
+		own.again = rows[i].again;
 		assert_int_equal(begin(&b, &own), 0);
 		ret = map(&b, VA, PAGE);
 		if (!ret)
@@ -210,7 +213,7 @@ static void repeated(void **state)
 static void other_records(void **state)
 {
 	static struct bare b;
-	const struct own second = { .nth = 1, .mistake = page_of_root }, none = { .nth = NEVER };
+	static const struct own second = { .nth = 1, .mistake = page_of_root }, none = { .nth = NEVER };
 
 	(void)state;
 	assert_int_equal(begin(&b, &second), 0);
@@ -230,7 +233,7 @@ static void other_records(void **state)
 static void runs_out(void **state)
 {
 	static struct bare b;
-	const struct own none = { .nth = NEVER };
+	static const struct own none = { .nth = NEVER };
 
 	(void)state;
 	assert_int_equal(begin(&b, &none), 0);
