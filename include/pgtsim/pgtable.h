@@ -94,6 +94,7 @@ enum pgtsim_region {
 	PGTSIM_REGION_OTHER,
 	PGTSIM_REGION_LINEAR,
 	PGTSIM_REGION_VMEMMAP,
+	PGTSIM_REGION_VMALLOC, /* linked by core mm, like __pte_alloc_kernel(): DMB ISHST before it */
 };
 
 struct pgtsim_pgtable {

@@ -65,17 +65,23 @@ PGTSIM_API int pgtsim_split(struct pgtsim_pgtable *pgt, uint64_t start, uint64_t
 PGTSIM_API int pgtsim_join(struct pgtsim_pgtable *pgt, uint64_t va);
 
 /*
- * Maps [va, va + size) to pa as the kernel's vmap: PAGE_KERNEL, no hint, with blocks if `huge`.
- * Empty tables where a block fits are freed first, each with one invalidate of all levels at its
- * first address. Returns what pgtsim_map() does. Models vmap_range(), pmd_free_pte_page(),
- * pud_free_pmd_page().
+ * Maps [va, va + size) to pa as core mm's vmap: PAGE_KERNEL, pages, and with `huge` blocks, too, and
+ * from 6.18 on pages with the contiguous hint. One walk allocates each table where none is (DMB ISHST
+ * before its link). Where a block fits over a table, the table and those below it go first, each with
+ * one invalidate of all levels at its first address. Pages are made visible one by one up to 6.12, and
+ * from 6.18 on once for each table of them.
+ * Returns 0; -EINVAL (not page-aligned, empty, outside the region, PA beyond pa_bits); -EEXIST (an
+ * entry is in use), before anything is written, where the kernel stops with a BUG; -ENOMEM (no table):
+ * what was mapped before stays, whatever the profile.
+ * Models vmap_range_noflush(), pmd_free_pte_page(), pud_free_pmd_page().
  */
 PGTSIM_API int pgtsim_vmap(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t pa, uint64_t size,
 			   bool huge);
 
 /*
  * Clears every leaf of [va, va + size), then flushes the range once; the memory is the caller's,
- * tables stay. Returns 0 or -EINVAL (outside the region, empty). Models vunmap_range().
+ * tables stay. From 6.18 on pages with the contiguous hint go by whole groups, although no more than
+ * the range is flushed, as in the kernel, which warns. Returns 0 or -EINVAL (outside the region, empty). Models vunmap_range().
  */
 PGTSIM_API int pgtsim_vunmap(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size);
 

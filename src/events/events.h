@@ -310,7 +310,8 @@ enum {
 	PGTSIM_ROUTINE_PUBLISHED = 2, /* … it is published before the link */
 	PGTSIM_ROUTINE_EARLY = 2,     /* … it is freed before the flush */
 	PGTSIM_ROUTINE_SYNCED = 4,    /* PGTSIM_SYNC follows the store to its entry */
-	PGTSIM_ROUTINES = 8,
+	PGTSIM_ROUTINE_ORDERED = 8,   /* … by DMB before the link */
+	PGTSIM_ROUTINES = 16,
 };
 
 /*

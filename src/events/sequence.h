@@ -18,6 +18,9 @@ struct pgtsim_sequence {
 /* Before a table is linked, or an invalidate is issued: walks see every store before it. */
 static const struct pgtsim_sequence PGTSIM_PUBLISH = { 1, { PGTSIM_OP_DSB_ISHST } };
 
+/* smp_wmb(): core mm has it before it links a table; enough for walks, but makes nothing visible. */
+static const struct pgtsim_sequence PGTSIM_ORDER = { 1, { PGTSIM_OP_DMB_ISHST } };
+
 /* set_pte() and its like: walks see the store, and so do this CPU's next instructions. */
 static const struct pgtsim_sequence PGTSIM_SYNC = { 2, { PGTSIM_OP_DSB_ISHST, PGTSIM_OP_ISB } };
 

@@ -125,7 +125,7 @@ static int link_below(struct pgtsim_actor *actor, struct pgtsim_pgtable *pgt,
 	pgtsim_actor_lock(actor, PGTSIM_LOCK_PAGE_TABLE);
 	*desc = pgtsim_entry(pgt, run->table, run->index);
 	if (!*desc)
-		pgtsim_table_link(pgt, run, &list, pgt->policy->vmemmap_table, PGTSIM_REGION_OTHER);
+		pgtsim_table_link(pgt, run, &list, pgt->policy->vmemmap_table, PGTSIM_REGION_VMALLOC);
 	pgtsim_actor_unlock(actor, PGTSIM_LOCK_PAGE_TABLE);
 	pgtsim_tables_release(pgt, &list);
 	return 0;

@@ -386,13 +386,19 @@ struct emptiness {
 	int level;
 };
 
+/* Tables that a removal frees when they are empty; vmap's stay. */
+static bool is_of_hotplug(const struct pgtsim_table *table)
+{
+	return table->region == PGTSIM_REGION_LINEAR || table->region == PGTSIM_REGION_VMEMMAP;
+}
+
 static int count_empty(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 		       struct pgtsim_table *child, void *arg)
 {
 	struct emptiness *empty = arg;
 	uint64_t mask = pgtsim_entry_size(&pgt->geo, run->level) - 1;
 
-	if (child->live || child->region == PGTSIM_REGION_OTHER ||
+	if (child->live || !is_of_hotplug(child) ||
 	    (run->va & ~mask) < empty->start || (run->va | mask) > empty->last)
 		return 0;
 	if (!empty->count++) {

@@ -103,7 +103,7 @@ static bool is_constructed(const struct pgtsim_pgtable *pgt, enum pgtsim_region 
 	return pgt->policy->table_dtor != PGTSIM_TABLE_DTOR_NONE && region != PGTSIM_REGION_VMEMMAP;
 }
 
-/* Whether DSB ISHST orders a new table's zeros before its link: vmemmap_p?d_populate() has none. */
+/* Whether a barrier orders a new table's zeros before its link: vmemmap_p?d_populate() has none. */
 static bool is_published(const struct pgtsim_pgtable *pgt, enum pgtsim_region region)
 {
 	return region != PGTSIM_REGION_VMEMMAP ||
@@ -276,12 +276,14 @@ void pgtsim_table_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 	*list = child->next;
 	known = pgtsim_routine_begin(pgt->tlb,
 				     PGTSIM_ROUTINE_COMES |
-					     (published ? PGTSIM_ROUTINE_PUBLISHED : 0) |
+					     (region == PGTSIM_REGION_VMALLOC ? PGTSIM_ROUTINE_ORDERED :
+					      published ? PGTSIM_ROUTINE_PUBLISHED : 0) |
 					     (sync ? PGTSIM_ROUTINE_SYNCED : 0),
 				     run->level);
 	begin_table(pgt, child, run->level + 1, run->va, region, is_constructed(pgt, region));
 	if (published)
-		pgtsim_emit(pgt->tlb, &PGTSIM_PUBLISH, 0, 0);
+		pgtsim_emit(pgt->tlb,
+			    region == PGTSIM_REGION_VMALLOC ? &PGTSIM_ORDER : &PGTSIM_PUBLISH, 0, 0);
 	if (!link_entry(pgt, run, child, desc, sync ? 0 : PGTSIM_EACH_SEEN)) {
 		table_event(pgt, PGTSIM_OP_TABLE_FREE, child, run->va,
 			    child->constructed ? PGTSIM_EACH_DTOR : 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* protect: attributes of live leaves, and the kernel's vmap. */
+/* protect: attributes of live leaves. */
 #include <pgtsim/protect.h>
 
 #include <errno.h>
@@ -138,69 +138,4 @@ int pgtsim_protect(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size, enum 
 		pgtsim_tlb_flush_range(pgt->tlb, &pgt->geo, pgt->policy, va, va + size);
 	pgtsim_events_end(pgt->tlb, va, last);
 	return ret;
-}
-
-/* ---- vmap ---- */
-
-/* Frees an empty table where a block of its size fits: covered whole, VA and PA as aligned. */
-static int free_table_in_way(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
-			     struct pgtsim_table *child, void *arg)
-{
-	const struct pgtsim_map *map = arg;
-	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level);
-	uint64_t base = pgtsim_entry_base(&pgt->geo, run->level, run->va);
-
-	if (!child->live && pgt->geo.block[pgtsim_slot(run->level)] && base >= map->va &&
-	    base + (size - 1) <= map->va + (map->size - 1) &&
-	    !((base - map->va + map->pa) & (size - 1)))
-		pgtsim_table_unlink(pgt, run, child);
-	return 0;
-}
-
-int pgtsim_vmap(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t pa, uint64_t size, bool huge)
-{
-	static const struct pgtsim_visitor visitor = { .table_done = free_table_in_way };
-	struct pgtsim_map map = {
-		.va = va,
-		.pa = pa,
-		.size = size,
-		.blocks = huge,
-		.region = PGTSIM_REGION_OTHER,
-	};
-
-	int ret = pgt ? pgtsim_pgtable_check_arm64(pgt, "vmap maps") : -EINVAL;
-
-	if (ret)
-		return ret;
-	map.attrs = pgt->policy->prot[PGTSIM_PROT_KERNEL];
-	map.table_attrs = pgt->policy->vmemmap_table;
-	if (huge && pgtsim_va_fits(&pgt->geo, va, size))
-		pgtsim_walk(pgt, va, va + (size - 1), &visitor, &map);
-	return pgtsim_map(pgt, &map);
-}
-
-static int clear_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
-{
-	unsigned live = pgtsim_run_live(pgt, run);
-
-	(void)arg;
-	if (live)
-		pgtsim_run_clear(pgt, run, live, 0);
-	return 0;
-}
-
-int pgtsim_vunmap(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size)
-{
-	static const struct pgtsim_visitor visitor = { .entries = clear_entries };
-
-	int ret = pgt ? pgtsim_pgtable_check_arm64(pgt, "vunmap unmaps") : -EINVAL;
-
-	if (!ret)
-		ret = pgtsim_pgtable_check(pgt, va, size);
-	if (ret)
-		return ret;
-	pgtsim_walk(pgt, va, va + (size - 1), &visitor, NULL);
-	pgtsim_tlb_flush_range(pgt->tlb, &pgt->geo, pgt->policy, va, va + size);
-	pgtsim_events_end(pgt->tlb, va, va + (size - 1));
-	return 0;
 }

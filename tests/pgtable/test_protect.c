@@ -363,6 +363,80 @@ static void huge_vmap_keeps_the_table_of_its_blocks(void **state)
 	fixture_fini(&f);
 }
 
+/* Barriers of vmap: for each page and link up to 6.12, later one pair for all pages of a table. */
+static void vmap_barriers(void **state)
+{
+	static const struct {
+		const char *profile;
+		uint64_t pages, dsb;
+	} rows[] = {
+		/* Links of a pud, a pmd and a pte table, of which the root's has a pair too. */
+		{ "linux-6.1", 24, 2 + 24 },
+		{ "linux-6.12", 24, 3 + 24 },
+		{ "linux-7.3", 24, 3 + 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fixture f;
+
+		start(&f, rows[i].profile, 4, 48);
+		pgtsim_tlb_reset_counts(&f.tlb);
+		assert_int_equal(pgtsim_vmap(&f.pgt, VA, GIB, rows[i].pages * 4096, false), 0);
+		assert_int_equal(f.tlb.counts.tables_allocated, 3);
+		assert_int_equal(f.tlb.counts.dsb, rows[i].dsb);
+		assert_int_equal(f.tlb.counts.isb, rows[i].dsb);
+		assert_int_equal(f.tlb.counts.violations, 0);
+		fixture_fini(&f);
+	}
+}
+
+/* Whole groups of pages get the hint where vmap may use large leaves; they go as a whole again. */
+static void vmap_groups(void **state)
+{
+	static const unsigned granules[] = { 4, 16, 64 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(granules) / sizeof(granules[0]); i++) {
+		uint64_t page = granules[i] * KIB, group;
+		const uint64_t va = UINT64_C(0xffff801000000000);
+		struct fixture f;
+		int level;
+
+		start(&f, "linux-7.3", granules[i], granules[i] == 16 ? 47 : 48);
+		group = page << f.pgt.geo.cont[pgtsim_slot(PGTSIM_PTE)];
+		assert_int_equal(pgtsim_vmap(&f.pgt, va - page, GIB - page, 2 * group, true), 0);
+		assert_false(desc_at(&f, va - page, &level) & PGTSIM_DESC_CONT);
+		assert_true(desc_at(&f, va, &level) & PGTSIM_DESC_CONT);
+		assert_true(desc_at(&f, va + group - page, &level) & PGTSIM_DESC_CONT);
+		assert_false(desc_at(&f, va + group, &level) & PGTSIM_DESC_CONT);
+		assert_int_equal(pgtsim_vunmap(&f.pgt, va + 2 * page, page), 0);
+		assert_int_equal(desc_at(&f, va, &level), 0);
+		assert_int_equal(desc_at(&f, va + group - page, &level), 0);
+		assert_int_not_equal(desc_at(&f, va + group, &level), 0);
+		assert_int_not_equal(desc_at(&f, va - page, &level), 0);
+		fixture_fini(&f);
+	}
+}
+
+/* Without memory for a table vmap keeps what it has mapped, in every profile. */
+static void vmap_without_memory(void **state)
+{
+	(void)state;
+	for (const char *const *name = pgtsim_profiles(); *name; name++) {
+		struct fixture f;
+
+		if (!strncmp(*name, "s390", 4))
+			continue;
+		start(&f, *name, 4, 48);
+		pgtsim_memory_fail(f.memory, 4, false);
+		assert_int_equal(pgtsim_vmap(&f.pgt, VA, GIB, 4 * MIB, false), -ENOMEM);
+		assert_int_equal(f.tlb.counts.leaves_mapped, 512);
+		assert_int_equal(f.tlb.counts.violations, 0);
+		fixture_fini(&f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -377,6 +451,9 @@ int main(void)
 		cmocka_unit_test(joined_again),
 		cmocka_unit_test(huge_vmap_over_an_empty_table),
 		cmocka_unit_test(huge_vmap_keeps_the_table_of_its_blocks),
+		cmocka_unit_test(vmap_barriers),
+		cmocka_unit_test(vmap_groups),
+		cmocka_unit_test(vmap_without_memory),
 	};
 
 	return cmocka_run_group_tests_name("protect", tests, NULL, NULL);

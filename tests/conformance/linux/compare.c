@@ -27,6 +27,7 @@ static const char *event_text(const struct kc_event *event, char *text, size_t s
 		[KC_ALTMAP_ALLOC] = "altmap alloc",
 		[KC_ALTMAP_FREE] = "altmap free",
 		[KC_DSB_ISHST] = "dsb ishst",
+		[KC_DMB_ISHST] = "dmb ishst",
 		[KC_DSB_ISH] = "dsb ish",
 		[KC_ISB] = "isb",
 		[KC_TLBI_LEAF] = "tlbi vaale1is",

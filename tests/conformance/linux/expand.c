@@ -151,6 +151,9 @@ static void expand_simple(struct kc_expander *x, const struct pgtsim_event *even
 	case PGTSIM_OP_DSB_ISHST:
 		add(x, KC_DSB_ISHST, 0);
 		break;
+	case PGTSIM_OP_DMB_ISHST:
+		add(x, KC_DMB_ISHST, 0);
+		break;
 	case PGTSIM_OP_DSB_ISH:
 		add(x, KC_DSB_ISH, 0);
 		break;

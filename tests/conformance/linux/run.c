@@ -177,6 +177,10 @@ static int library_step(struct kc_sides *s, const struct kc_step *step)
 		return library_protect(s, step);
 	case KC_SPLIT:
 		return splits(s) ? pgtsim_split(&machine->pgt, step->a, step->b) : 0;
+	case KC_VMAP:
+		return s->kernel->vmap ? pgtsim_vmap(&machine->pgt, step->a, step->b, step->c,
+						     step->flags & KC_BLOCKS) :
+					 0;
 	case KC_VUNMAP:
 		return s->kernel->vunmap ?
 			       pgtsim_vunmap(&machine->pgt, step->a, step->b - step->a) :
@@ -218,6 +222,9 @@ static enum kc_end kernel_step(struct kc_sides *s, const struct kc_step *step)
 				    KC_DONE;
 	case KC_SPLIT:
 		return splits(s) ? k->split(step->a, step->b) : KC_DONE;
+	case KC_VMAP:
+		return k->vmap ? k->vmap(step->a, step->b, step->c, step->flags & KC_BLOCKS) :
+				 KC_DONE;
 	case KC_VUNMAP:
 		return k->vunmap ? k->vunmap(step->a, step->b) : KC_DONE;
 	default:
@@ -321,6 +328,8 @@ static enum kc_departure departure_of(const struct kc_sides *s, const struct kc_
 	case KC_ADD:
 	case KC_TAKE:
 		return departure_of_memory(s, step);
+	case KC_VMAP:
+		return s->kernel->vmap ? departure_of_map(s, step) : KC_AS_THE_KERNEL;
 	case KC_PROTECT:
 		return s->kernel->protect && !kc_is_mapped(step->a, step->a + (step->b - 1)) ?
 			       KC_HOLE :

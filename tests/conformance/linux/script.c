@@ -302,6 +302,19 @@ static void live_step(struct maker *m, struct area area)
 		add_protect(m, part);
 }
 
+/* Core mm maps memory there, mostly as aligned as the addresses are. */
+static void add_vmap(struct maker *m, struct area area)
+{
+	struct kc_step *step = add(m, KC_VMAP);
+
+	step->a = area.va;
+	step->b = area.va - linear(m, 0);
+	if (one_in(m, 4))
+		step->b = (m->memory & -m->page) + below(m, 8) * PICK(m, m->page, m->cont, m->pmd);
+	step->c = area.size;
+	step->flags = one_in(m, 4) ? 0 : KC_BLOCKS;
+}
+
 /* A part is unmapped, or tables are freed, as pass 1 and pass 2 do, or it is the end of a vmap. */
 static void take_down(struct maker *m, struct area area)
 {
@@ -331,6 +344,23 @@ static struct area map_area(struct maker *m, uint64_t pa, unsigned flags)
 	return (struct area){ step->a, step->c };
 }
 
+/* Where nothing was mapped before: maps pages, clears them, and maps anew, where tables stand now. */
+static void make_vmaps(struct maker *m, struct area area)
+{
+	area.va += m->pud;
+	for (unsigned times = 1 + (unsigned)below(m, 3); times; times--) {
+		struct kc_step *step;
+
+		if (one_in(m, 4))
+			add(m, KC_FAIL)->a = 1 + below(m, 4);
+		add_vmap(m, one_in(m, 2) ? area : part_of(m, area));
+		step = add(m, KC_VUNMAP);
+		step->a = area.va;
+		step->b = area.va + area.size;
+	}
+	add_vmap(m, area);
+}
+
 static void make_live(struct maker *m)
 {
 	uint64_t unit = PICK(m, m->pmd, m->contpmd, m->pud);
@@ -340,13 +370,20 @@ static void make_live(struct maker *m)
 	struct area area = map_area(m, pa, flags);
 
 	for (unsigned steps = 4 + (unsigned)below(m, 14); steps; steps--) {
-		if (one_in(m, 8))
-			take_down(m, part_of(m, area));
-		else
+		struct area part = part_of(m, area);
+
+		if (one_in(m, 8)) {
+			take_down(m, part);
+			if (one_in(m, 2))
+				add_vmap(m, part);
+		} else {
 			live_step(m, area);
+		}
 	}
 	if (one_in(m, 3))
 		take_down(m, area);
+	if (one_in(m, 6))
+		make_vmaps(m, area);
 }
 
 /* ---- anything at all ---- */
@@ -623,6 +660,7 @@ void kc_step_print(FILE *out, const struct kc_step *step)
 		[KC_ALTMAP] = "altmap",
 		[KC_PROTECT] = "protect",
 		[KC_SPLIT] = "split",
+		[KC_VMAP] = "vmap",
 		[KC_VUNMAP] = "vunmap",
 	};
 

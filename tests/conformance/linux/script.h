@@ -23,6 +23,7 @@ enum kc_step_kind {
 	KC_TAKE,        /* the same, removed */
 	KC_PROTECT,     /* a va, b size, prot: enum kc_change */
 	KC_SPLIT,       /* a start, b end */
+	KC_VMAP,        /* a va, b pa, c size, KC_BLOCKS */
 	KC_VUNMAP,      /* a start, b end */
 	KC_STEP_KINDS,
 };

@@ -40,7 +40,9 @@ PAGEWALK_C = "mm/pagewalk.c"
 PAGEWALK_H = "include/linux/pagewalk.h"
 HUGETLB_C = "arch/arm64/mm/hugetlbpage.c"
 VMALLOC_C = "mm/vmalloc.c"
-LIVE_FILES = [PAGEATTR_C, MEMORY_C, PAGEWALK_C, PAGEWALK_H, HUGETLB_C, VMALLOC_C]
+VMALLOC_H = ASM + "vmalloc.h"
+TRACK_H = "mm/pgalloc-track.h"
+LIVE_FILES = [PAGEATTR_C, MEMORY_C, PAGEWALK_C, PAGEWALK_H, HUGETLB_C, VMALLOC_C, VMALLOC_H, TRACK_H]
 
 # By name, in the order of the output. A name that a release does not have is left out, and
 # what needs it does not compile.
@@ -100,6 +102,13 @@ CHANGE = ["set_pageattr_masks", "pageattr_pud_entry", "pageattr_pmd_entry", "pag
           "change_page_range", "pageattr_ops", "update_range_prot", "__change_memory_common"]
 VUNMAP = ["vunmap_pte_range", "vunmap_pmd_range", "vunmap_pud_range", "vunmap_p4d_range",
           "__vunmap_range_noflush", "vunmap_range_noflush", "vunmap_range"]
+# What each level needs stands apart: where the level is folded there is none.
+ALLOC = {"P4D": "__p4d_alloc", "PUD": "__pud_alloc", "PMD": "__pmd_alloc"}
+HUGE_PTE = ["num_contig_ptes", "get_clear_contig", "set_huge_pte_at",
+            "huge_ptep_get_and_clear", "arch_make_huge_pte"]
+HUGE_TABLES = ["pmd_free_pte_page", "pud_free_pmd_page"]
+VMAP = ["vmap_pte_range", "vmap_try_huge_pmd", "vmap_pmd_range", "vmap_try_huge_pud", "vmap_pud_range",
+        "vmap_try_huge_p4d", "vmap_p4d_range", "vmap_range_noflush"]
 SET_MEMORY = ["set_memory_ro", "set_memory_rw", "set_memory_nx", "set_memory_x", "set_memory_valid",
               "set_direct_map_invalid_noflush", "set_direct_map_default_noflush"]
 
@@ -478,6 +487,26 @@ def vunmaps(files):
                                            for name in VUNMAP[:4] + VUNMAP[5:])
 
 
+def vmaps(files):
+    """Whether the tree has all that maps a part of the vmalloc area."""
+    return vunmaps(files) and TRACK_H in files and VMALLOC_H in files and all(
+        find_function(files[path], name) for path, names in
+        ((VMALLOC_C, VMAP), (MMU_C, HUGE_TABLES), (MEMORY_C, ["__pte_alloc_kernel"])) for name in names)
+
+
+def vmap(files):
+    """What vmap_range_noflush() needs, before it and vunmap_range(): tables, and groups of pages."""
+    groups = "arch_vmap_pte_range_map_size" in files[VMALLOC_H]
+    out = [f"#define KC_VMAP_GROUPS {int(groups)}", '#include "vmap.h"', header(files, VMALLOC_H)]
+    for level, name in ALLOC.items():
+        out += [f"#ifndef __PAGETABLE_{level}_FOLDED", pick(files, MEMORY_C, [name]),
+                "#else", f"#undef {name}", f"#define {name}(mm, entry, va) 0", "#endif"]
+    out += [pick(files, MEMORY_C, ["__pte_alloc_kernel"]), header(files, TRACK_H)]
+    if groups:
+        out += [pick(files, HUGETLB_C, HUGE_PTE)]
+    return "\n".join(out + [pick(files, MMU_C, HUGE_TABLES), pick(files, VMALLOC_C, VMAP)])
+
+
 def live(files):
     """All that changes live mappings; nothing if the tree lacks a part of it."""
     if live_missing(files):
@@ -491,6 +520,7 @@ def live(files):
     else:
         out += [pick(files, HUGETLB_C, ["pmd_huge", "pud_huge"]), pick(files, MEMORY_C, APPLY)]
     if vunmaps(files):
+        out += [vmap(files)] if vmaps(files) else []
         out += [pick(files, MMU_C, ["pud_clear_huge", "pmd_clear_huge"]), pick(files, VMALLOC_C, VUNMAP)]
     return "\n".join(out + [pick(files, PAGEATTR_C, CHANGE + SET_MEMORY)])
 
@@ -512,7 +542,9 @@ def text_of(files, extra=()):
     out += [f"#define KC_HAS_{name} {int(name not in gone)}" for name in OPERATIONS]
     out += [f"#define KC_HAS_PROTECT {int(not live_missing(files))}",
             f"#define KC_HAS_SPLIT {int(not live_missing(files) and splits(files))}",
-            f"#define KC_HAS_VUNMAP {int(vunmaps(files))}"]
+            f"#define KC_HAS_VUNMAP {int(vunmaps(files))}",
+            f"#define KC_HAS_VMAP {int(vmaps(files))}",
+            f"#define KC_CONSTRUCTS {int(table_dtor(files[MMU_C]) == 'every')}"]
     out += calls(files)
     out.append("#ifdef KC_HEADERS")
     out.append("#define __ASSEMBLY__\n#define __ASSEMBLER__")

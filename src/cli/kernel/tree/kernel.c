@@ -317,6 +317,15 @@ static enum kc_end kc_split(uint64_t start, uint64_t end)
 }
 #endif
 
+#if KC_HAS_VMAP
+static enum kc_end kc_vmap(uint64_t va, uint64_t pa, uint64_t size, bool huge)
+{
+	KC_CATCH_BUG();
+	return kc_ended(vmap_range_noflush(va, va + size, pa, PAGE_KERNEL,
+					   huge ? PUD_SHIFT : PAGE_SHIFT));
+}
+#endif
+
 #if KC_HAS_VUNMAP
 static enum kc_end kc_vunmap(uint64_t start, uint64_t end)
 {
@@ -373,6 +382,9 @@ const struct kc_kernel KC_LOCAL(kc_kernel) = {
 #endif
 #if KC_HAS_SPLIT
 	.split = kc_split,
+#endif
+#if KC_HAS_VMAP
+	.vmap = kc_vmap,
 #endif
 #if KC_HAS_VUNMAP
 	.vunmap = kc_vunmap,

@@ -40,8 +40,11 @@ typedef unsigned pgtbl_mod_mask;
 #define pte_unmap(pte) ((void)(pte))
 #define pte_unmap_unlock(pte, lock) ((void)(pte))
 #define __pte_alloc(mm, pmd) (-ENOMEM)
+#undef __pmd_alloc
 #define __pmd_alloc(mm, pud, va) (-ENOMEM)
+#undef __pud_alloc
 #define __pud_alloc(mm, p4d, va) (-ENOMEM)
+#undef __p4d_alloc
 #define __p4d_alloc(mm, pgd, va) (-ENOMEM)
 #define pmd_clear_bad(pmd) BUG()
 #define pud_clear_bad(pud) BUG()

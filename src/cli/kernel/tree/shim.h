@@ -397,6 +397,8 @@ static bool arm64_use_ng_mappings;
 #define page_table_check_pmd_set(...) ((void)0)
 #define page_table_check_pud_set(...) ((void)0)
 #define page_table_check_pte_clear(...) ((void)0)
+#define page_table_check_pmd_clear(...) ((void)0)
+#define page_table_check_pud_clear(...) ((void)0)
 #define page_table_check_pmds_set(...) ((void)0)
 #define page_table_check_puds_set(...) ((void)0)
 #define __sync_icache_dcache KC_LOCAL(sync_icache_dcache)

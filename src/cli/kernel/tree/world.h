@@ -40,11 +40,11 @@ enum kc_what {
 	KC_TLBI_WALK, /* va */
 	KC_TLBI_RANGE, /* b bytes from va on */
 	KC_TLBI_ALL,
+	KC_DMB_ISHST,
 	/* No release has these where the library looks; a patch may. */
 	KC_DSB_NSH,
 	KC_DSB_ISHLD,
 	KC_DSB_SY,
-	KC_DMB_ISHST,
 	KC_DMB_ISH,
 	KC_DMB_ISHLD,
 	KC_TLBI_LEAF_LOCAL,
@@ -299,6 +299,8 @@ struct kc_kernel {
 	enum kc_end (*protect)(uint64_t va, uint64_t size, enum kc_change what, bool noflush);
 	/* split_kernel_leaf_mapping(). NULL: this release has none. */
 	enum kc_end (*split)(uint64_t start, uint64_t end);
+	/* vmap_range_noflush(), with leaves of up to a pud if `huge`. NULL: not taken out. */
+	enum kc_end (*vmap)(uint64_t va, uint64_t pa, uint64_t size, bool huge);
 	/* vunmap_range(). NULL: not taken out. */
 	enum kc_end (*vunmap)(uint64_t start, uint64_t end);
 	struct kc_entry (*decode)(int level, uint64_t desc);

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vmap: maps and unmaps as core mm does, not as __create_pgd_mapping(): one walk that allocates each
+ * table where it finds none. A part of protect.
+ */
+#include <pgtsim/protect.h>
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "arch/range.h"
+#include "live.h"
+#include "runs.h"
+
+/* A vmap under way: pa = va + delta. */
+struct vmap {
+	uint64_t delta;
+	bool huge;
+};
+
+/* From 6.16 on, the release that splits live leaves too, core mm puts barriers off and uses groups. */
+static bool is_lazy(const struct pgtsim_pgtable *pgt)
+{
+	return pgt->policy->live_split == PGTSIM_LIVE_SPLIT_BBM3;
+}
+
+/* The entry of a table that translates va as a run of one, up to `last`. */
+static struct pgtsim_run one_entry(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+				   uint64_t va, uint64_t last)
+{
+	uint64_t end = va | (pgtsim_entry_size(&pgt->geo, table->level) - 1);
+	struct pgtsim_run run;
+
+	pgtsim_set_run(&pgt->geo, &run, table, table->level, va, end < last ? end : last);
+	return run;
+}
+
+static int in_use(struct pgtsim_pgtable *pgt, int level, uint64_t va)
+{
+	return pgtsim_fail(pgt->tlb, -EEXIST,
+			   "an entry in this range is in use already: the %s of VA 0x%016" PRIx64,
+			   pgtsim_level_name(&pgt->geo, level), va);
+}
+
+/* ---- before ---- */
+
+static int look_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
+{
+	unsigned zeros = pgtsim_run_zeros(pgt, run->table, run->index, run->count);
+	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level);
+	uint64_t va = zeros ? (run->va & ~(size - 1)) + zeros * size : run->va;
+
+	(void)arg;
+	return zeros < run->count ? in_use(pgt, run->level, va) : 0;
+}
+
+/* Whether any entry is in use. Asked by the library, not by the kernel: no step of explore. */
+static int check_unused(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last)
+{
+	static const struct pgtsim_visitor visitor = { .entries = look_entries, .strict = true };
+	struct pgtsim_pgtable around = *pgt;
+
+	around.hook = NULL;
+	return pgtsim_walk(&around, va, last, &visitor, NULL);
+}
+
+/* ---- pages ---- */
+
+static int map_run(struct pgtsim_pgtable *pgt, const struct vmap *v, struct pgtsim_table *table,
+		   uint64_t va, uint64_t last, uint64_t hint)
+{
+	uint64_t attrs = pgt->policy->prot[PGTSIM_PROT_KERNEL] | hint;
+	struct pgtsim_run run;
+
+	pgtsim_set_run(&pgt->geo, &run, table, table->level, va, last);
+	if (pgtsim_run_live(pgt, &run))
+		return in_use(pgt, run.level, va);
+	pgtsim_run_map(pgt, &run, va + v->delta, attrs, is_lazy(pgt) ? 0 : PGTSIM_EACH_SYNC);
+	return 0;
+}
+
+/* Of [va, last] the part that is whole contiguous groups with the hint, or the pages before or behind. */
+static uint64_t end_of_part(const struct pgtsim_pgtable *pgt, const struct vmap *v, uint64_t va,
+			    uint64_t last, uint64_t *hint)
+{
+	uint64_t mask = (pgtsim_page_size(&pgt->geo) << pgt->geo.cont[pgtsim_slot(PGTSIM_PTE)]) - 1;
+
+	*hint = 0;
+	if (!v->huge || !is_lazy(pgt) || v->delta & mask)
+		return last;
+	if (va & mask)
+		return (va | mask) < last ? va | mask : last;
+	if (last - va < mask)
+		return last;
+	*hint = PGTSIM_DESC_CONT;
+	return ((last + 1) & ~mask) - 1;
+}
+
+/* vmap_pte_range() */
+static int map_pages(struct pgtsim_pgtable *pgt, const struct vmap *v, struct pgtsim_table *table,
+		     uint64_t va, uint64_t last)
+{
+	for (;;) {
+		uint64_t hint, end = end_of_part(pgt, v, va, last, &hint);
+		int ret = map_run(pgt, v, table, va, end, hint);
+
+		if (ret)
+			return ret;
+		if (end == last)
+			break;
+		va = end + 1;
+	}
+	if (is_lazy(pgt))
+		pgtsim_tlb_sync(pgt->tlb);
+	return 0;
+}
+
+/* ---- blocks ---- */
+
+/* Whether the entry can be a block: allowed, covered, VA and PA aligned. */
+static bool block_fits(const struct pgtsim_pgtable *pgt, const struct vmap *v,
+		       const struct pgtsim_run *run)
+{
+	uint64_t mask = pgtsim_entry_size(&pgt->geo, run->level) - 1;
+
+	return v->huge && pgt->geo.block[pgtsim_slot(run->level)] && !(run->va & mask) &&
+	       !((run->va + v->delta) & mask) && run->last - run->va == mask;
+}
+
+/* pmd_free_pte_page(), pud_free_pmd_page(): frees the tables below, then the table. */
+static void free_table(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+		       struct pgtsim_table *table)
+{
+	for (uint64_t va = run->va; table->level < PGTSIM_PTE;) {
+		const struct pgtsim_run below = one_entry(pgt, table, va, run->last);
+		uint64_t desc = pgtsim_access_read(pgt, table, below.index);
+		struct pgtsim_table *child = pgtsim_desc_is_table(below.level, desc) ?
+						     pgtsim_find_child(pgt, below.level, desc) :
+						     NULL;
+
+		if (child)
+			free_table(pgt, &below, child);
+		if (below.last == run->last)
+			break;
+		va = below.last + 1;
+	}
+	pgtsim_table_unlink(pgt, run, table);
+}
+
+static void map_block(struct pgtsim_pgtable *pgt, const struct vmap *v,
+		      const struct pgtsim_run *run)
+{
+	pgtsim_run_map(pgt, run, run->va + v->delta, pgt->policy->prot[PGTSIM_PROT_KERNEL],
+		       PGTSIM_EACH_SYNC);
+}
+
+/* ---- tables ---- */
+
+static int link_table(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+		      struct pgtsim_table **child)
+{
+	struct pgtsim_table *list;
+
+	if (pgtsim_tables_reserve(pgt, 1, &list) != 1)
+		return pgtsim_fail_table(pgt, "no memory for a table below the %s of VA 0x%016" PRIx64,
+					 pgtsim_level_name(&pgt->geo, run->level), run->va);
+	*child = list;
+	pgtsim_table_link(pgt, run, &list, pgt->policy->vmemmap_table, PGTSIM_REGION_VMALLOC);
+	return 0;
+}
+
+static int map_below(struct pgtsim_pgtable *pgt, const struct vmap *v, struct pgtsim_table *table,
+		     uint64_t va, uint64_t last);
+
+static int points_nowhere(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run)
+{
+	return pgtsim_fail(pgt->tlb, -EFAULT, "the %s of VA 0x%016" PRIx64 " points to no table",
+			   pgtsim_level_name(&pgt->geo, run->level), run->va);
+}
+
+/* One entry above the pages, read once: a block, or a table and what is below it. */
+static int map_entry(struct pgtsim_pgtable *pgt, const struct vmap *v, const struct pgtsim_run *run)
+{
+	uint64_t desc = pgtsim_access_read(pgt, run->table, run->index);
+	bool is_table = pgtsim_desc_is_table(run->level, desc);
+	struct pgtsim_table *child = is_table ? pgtsim_find_child(pgt, run->level, desc) : NULL;
+
+	if (desc && !child)
+		return is_table ? points_nowhere(pgt, run) : in_use(pgt, run->level, run->va);
+	if (block_fits(pgt, v, run)) {
+		if (child)
+			free_table(pgt, run, child);
+		map_block(pgt, v, run);
+		return 0;
+	}
+	if (!child) {
+		int ret = link_table(pgt, run, &child);
+
+		if (ret)
+			return ret;
+	}
+	return map_below(pgt, v, child, run->va, run->last);
+}
+
+static int map_below(struct pgtsim_pgtable *pgt, const struct vmap *v, struct pgtsim_table *table,
+		     uint64_t va, uint64_t last)
+{
+	if (table->level == PGTSIM_PTE)
+		return map_pages(pgt, v, table, va, last);
+	for (;;) {
+		const struct pgtsim_run run = one_entry(pgt, table, va, last);
+		int ret = map_entry(pgt, v, &run);
+
+		if (ret || run.last == last)
+			return ret;
+		va = run.last + 1;
+	}
+}
+
+static int check_vmap(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t pa, uint64_t size)
+{
+	int ret = pgt ? pgtsim_pgtable_check_arm64(pgt, "vmap maps") : -EINVAL;
+
+	if (!ret)
+		ret = pgtsim_pgtable_check_pages(pgt, va, size);
+	if (ret)
+		return ret;
+	if (pa & (pgtsim_page_size(&pgt->geo) - 1))
+		return pgtsim_fail(pgt->tlb, -EINVAL, "PA 0x%" PRIx64 " is not page-aligned (%s)",
+				   pa, pgtsim_amount(pgtsim_page_size(&pgt->geo)).text);
+	if (!pgtsim_pa_fits(&pgt->geo, pa, size))
+		return pgtsim_fail(pgt->tlb, -EINVAL,
+				   "PA 0x%" PRIx64 "+%s goes beyond %u physical address bits", pa,
+				   pgtsim_amount(size).text, pgt->geo.pa_bits);
+	return check_unused(pgt, va, va + (size - 1));
+}
+
+int pgtsim_vmap(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t pa, uint64_t size, bool huge)
+{
+	const struct vmap v = { .delta = pa - va, .huge = huge };
+	int ret = check_vmap(pgt, va, pa, size);
+
+	if (ret)
+		return ret;
+	pgtsim_events_begin(pgt->tlb, PGTSIM_OP_BEGIN_MAP, va, va + (size - 1));
+	ret = map_below(pgt, &v, pgt->root, va, va + (size - 1));
+	pgtsim_events_end(pgt->tlb, va, va + (size - 1));
+	return ret;
+}
+
+/* ---- vunmap ---- */
+
+/* Whether an entry of [from, to) says that it belongs to a contiguous group. */
+static bool has_hint(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
+		     unsigned from, unsigned to)
+{
+	const uint64_t hinted = PGTSIM_DESC_VALID | PGTSIM_DESC_CONT;
+
+	for (; from < to; from++)
+		if ((pgtsim_access_read(pgt, table, from) & hinted) == hinted)
+			return true;
+	return false;
+}
+
+/* A contiguous group goes as a whole, with the pages of it that lie before or behind the range. */
+static void widen_to_groups(const struct pgtsim_pgtable *pgt, struct pgtsim_run *run)
+{
+	unsigned mask = pgtsim_cont_entries(&pgt->geo, run->level) - 1;
+	unsigned from = run->index, to = run->index + run->count;
+	unsigned first_end = (from | mask) + 1, last_start = (to - 1) & ~mask;
+
+	if ((from & mask) && has_hint(pgt, run->table, from, first_end < to ? first_end : to))
+		from &= ~mask;
+	if ((to & mask) && has_hint(pgt, run->table, last_start > from ? last_start : from, to))
+		to = (to | mask) + 1;
+	run->va = pgtsim_entry_base(&pgt->geo, run->level, run->va) -
+		  (run->index - from) * pgtsim_page_size(&pgt->geo);
+	run->index = from;
+	run->count = to - from;
+	run->last = run->va + (run->count * pgtsim_page_size(&pgt->geo) - 1);
+}
+
+static int clear_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
+{
+	struct pgtsim_run all = *run;
+	unsigned live;
+
+	(void)arg;
+	if (run->level == PGTSIM_PTE && is_lazy(pgt))
+		widen_to_groups(pgt, &all);
+	live = pgtsim_run_live(pgt, &all);
+	if (live)
+		pgtsim_run_clear(pgt, &all, live, 0);
+	return 0;
+}
+
+int pgtsim_vunmap(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size)
+{
+	static const struct pgtsim_visitor visitor = { .entries = clear_entries };
+
+	int ret = pgt ? pgtsim_pgtable_check_arm64(pgt, "vunmap unmaps") : -EINVAL;
+
+	if (!ret)
+		ret = pgtsim_pgtable_check(pgt, va, size);
+	if (ret)
+		return ret;
+	pgtsim_walk(pgt, va, va + (size - 1), &visitor, NULL);
+	pgtsim_tlb_flush_range(pgt->tlb, &pgt->geo, pgt->policy, va, va + size);
+	pgtsim_events_end(pgt->tlb, va, va + (size - 1));
+	return 0;
+}
