@@ -147,6 +147,13 @@ static int library_protect(struct kc_sides *s, const struct kc_step *step)
 			      step->noflush);
 }
 
+static int library_vmap(struct kc_sides *s, const struct kc_step *step)
+{
+	if (!s->kernel->vmap)
+		return 0;
+	return pgtsim_vmap(&s->machine->pgt, step->a, step->b, step->c, step->flags & KC_BLOCKS);
+}
+
 static int library_step(struct kc_sides *s, const struct kc_step *step)
 {
 	struct pgtsim_machine *machine = s->machine;
@@ -178,9 +185,7 @@ static int library_step(struct kc_sides *s, const struct kc_step *step)
 	case KC_SPLIT:
 		return splits(s) ? pgtsim_split(&machine->pgt, step->a, step->b) : 0;
 	case KC_VMAP:
-		return s->kernel->vmap ? pgtsim_vmap(&machine->pgt, step->a, step->b, step->c,
-						     step->flags & KC_BLOCKS) :
-					 0;
+		return library_vmap(s, step);
 	case KC_VUNMAP:
 		return s->kernel->vunmap ?
 			       pgtsim_vunmap(&machine->pgt, step->a, step->b - step->a) :
