@@ -52,6 +52,7 @@ enum pgtsim_altmap_full {
 	PGTSIM_ALTMAP_IGNORED,    /* the altmap is never used (5.7) */
 	PGTSIM_ALTMAP_FAIL,       /* -ENOMEM */
 	PGTSIM_ALTMAP_BASE_PAGES, /* base pages of the altmap (5.14, 6.1) */
+	PGTSIM_ALTMAP_REFUSED,    /* never used, and an add that has one is -EINVAL (s390 to 6.7) */
 };
 
 /* Which empty tables pass 2 frees. */
@@ -172,6 +173,7 @@ enum pgtsim_vmemmap_publish {
 enum pgtsim_add_outside {
 	PGTSIM_ADD_OUTSIDE_EINVAL, /* -EINVAL (to 5.11) */
 	PGTSIM_ADD_OUTSIDE_E2BIG,  /* -E2BIG (5.12 on) */
+	PGTSIM_ADD_OUTSIDE_ERANGE, /* -ERANGE (s390 to 5.11) */
 };
 
 /* The order of memory types in MAIR_EL1, and whether hot-added memory is tagged. */
@@ -273,7 +275,8 @@ struct pgtsim_policy {
 	uint8_t add_outside;     /* enum pgtsim_add_outside */
 	uint8_t live_split;      /* enum pgtsim_live_split */
 	uint8_t s390_bits;       /* enum pgtsim_s390_bits */
-	uint8_t reserved[20];    /* 0; for knobs to come */
+	bool leaf_at_zero;       /* large leaves may map address 0 (s390 from 6.1 on) */
+	uint8_t reserved[19];    /* 0; for knobs to come */
 };
 
 /* A knob that has a name: `key=value` in scenarios. */

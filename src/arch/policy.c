@@ -74,11 +74,14 @@
  * rest of what arch/s390/mm/vmem.c does is no knob.
  */
 #define PROFILES_S390(X)                                                                           \
-	X("s390-6.12", NULL,                                                                       \
-	  "flush=at-end vmemmap-partial=track-unused altmap-full=base-pages "                      \
-	  "free-order=before-clear table-dtor=called vmemmap-publish=dsb add-outside=e2big "       \
-	  "memmap-on-memory-rule=6.8",                                                             \
-	  "6.12.y", "one walk adds and removes, one IDTE at the end; memory is freed before it")    \
+	X("s390-5.9", NULL,                                                                        \
+	  "flush=at-end vmemmap-partial=track-unused altmap-full=refused free-order=before-clear " \
+	  "table-dtor=called vmemmap-publish=dsb add-outside=erange",                              \
+	  "5.10.y", "one walk adds and removes, one IDTE at the end; memory is freed before it")   \
+	X("s390-6.1", "s390-5.9", "leaf-at-zero=on add-outside=e2big",                             \
+	  "6.1.y", "large leaves at address 0, too")                                               \
+	X("s390-6.12", "s390-6.1", "altmap-full=base-pages memmap-on-memory-rule=6.8",             \
+	  "6.12.y", "memmap from an altmap, memmap on memory")                                     \
 	X("s390-7.3", "s390-6.12", "leaf-split=split s390-bits=7.3",                               \
 	  "7.3.4", "a 2G leaf that a removal cuts is split; other bits of software")
 
@@ -188,7 +191,7 @@ static const struct pgtsim_knob knobs[] = {
 	  "what track-unused marks when a memmap begins inside a block", KNOB(mark_unused) },
 	{ "block-failure", VALUES("base-pages", "fail"),
 	  "what vmemmap does without memory for a block", KNOB(block_failure) },
-	{ "altmap-full", VALUES("ignored", "fail", "base-pages"),
+	{ "altmap-full", VALUES("ignored", "fail", "base-pages", "refused"),
 	  "what vmemmap does when the altmap has no room for a block", KNOB(altmap_full) },
 	{ "free-tables",
 	  VALUES("floor-ceiling", "skip-when-regions-overlap", "never", "kasan-inverted"),
@@ -251,10 +254,12 @@ static const struct pgtsim_knob knobs[] = {
 	{ "s390-bits", VALUES("6.12", "7.3"),
 	  "which bits of software's s390's entries carry, by the release they came with",
 	  KNOB(s390_bits) },
+	{ "leaf-at-zero", OFF_ON, "whether large leaves of s390 may map address 0",
+	  KNOB(leaf_at_zero) },
 	{ "vmemmap-publish", VALUES("none", "dsb"),
 	  "the barrier between zeroing a new table of the vmemmap and linking it",
 	  KNOB(vmemmap_publish) },
-	{ "add-outside", VALUES("einval", "e2big"),
+	{ "add-outside", VALUES("einval", "e2big", "erange"),
 	  "the error of adding memory outside the linear map", KNOB(add_outside) },
 	{ "kernel-layout", VALUES("5.7", "5.14", "6.12"),
 	  "where the vmemmap lies, by the release that put it there", KNOB(layout) },

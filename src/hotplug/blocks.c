@@ -221,6 +221,10 @@ enum pgtsim_memmap_source pgtsim_memmap_source(const struct pgtsim_hotplug *hotp
 		return PGTSIM_MEMMAP_FROM_ITSELF;
 	if (!add->altmap)
 		return PGTSIM_MEMMAP_FROM_RAM;
+	if (hotplug->config.pgt->policy->altmap_full == PGTSIM_ALTMAP_REFUSED) {
+		pgtsim_error_set(why, 0, "this kernel adds no memory with an altmap");
+		return PGTSIM_MEMMAP_FROM_RAM;
+	}
 	if (hotplug->config.pgt->policy->altmap_full != PGTSIM_ALTMAP_IGNORED)
 		return PGTSIM_MEMMAP_FROM_ALTMAP;
 	pgtsim_error_set(why, 0, "this kernel has no altmap: that came with 5.10");

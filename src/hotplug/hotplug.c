@@ -230,8 +230,13 @@ uint64_t pgtsim_next_section(const struct pgtsim_hotplug *hotplug, uint64_t pa)
 
 static int check_new(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
 {
-	bool too_big = pgtsim_hotplug_policy(hotplug)->add_outside == PGTSIM_ADD_OUTSIDE_E2BIG;
-	int ret = pgtsim_hotplug_check_reach(hotplug, start, size, too_big ? -E2BIG : -EINVAL);
+	static const int outside[] = {
+		[PGTSIM_ADD_OUTSIDE_EINVAL] = -EINVAL,
+		[PGTSIM_ADD_OUTSIDE_E2BIG] = -E2BIG,
+		[PGTSIM_ADD_OUTSIDE_ERANGE] = -ERANGE,
+	};
+	unsigned rule = pgtsim_hotplug_policy(hotplug)->add_outside;
+	int ret = pgtsim_hotplug_check_reach(hotplug, start, size, outside[rule]);
 
 	if (ret)
 		return ret;
@@ -321,6 +326,10 @@ static int check_add(const struct pgtsim_hotplug *hotplug, const struct pgtsim_a
 		return pgtsim_hotplug_fail(
 			hotplug, -EINVAL,
 			"memmap-on-memory is for memory blocks, not for a device");
+	if (add->altmap &&
+	    pgtsim_hotplug_policy(hotplug)->altmap_full == PGTSIM_ALTMAP_REFUSED)
+		return pgtsim_hotplug_fail(hotplug, -EINVAL,
+					   "this kernel adds no memory with an altmap");
 	if (add->altmap && !altmap_fits(hotplug, add))
 		return pgtsim_hotplug_fail(
 			hotplug, -EINVAL,

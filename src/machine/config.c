@@ -112,6 +112,14 @@ static int check_s390(const struct pgtsim_machine_config *config)
 	return 0;
 }
 
+/* Values that no arm64 kernel has. */
+static bool is_knob_of_s390(const struct pgtsim_policy *policy)
+{
+	return policy->leaf_split == PGTSIM_SPLIT_FIRST || policy->s390_bits ||
+	       policy->leaf_at_zero || policy->altmap_full == PGTSIM_ALTMAP_REFUSED ||
+	       policy->add_outside == PGTSIM_ADD_OUTSIDE_ERANGE;
+}
+
 static int check_arm64(const struct pgtsim_machine_config *config)
 {
 	int ret = check_pages(config);
@@ -123,10 +131,11 @@ static int check_arm64(const struct pgtsim_machine_config *config)
 	if (config->edat)
 		return pgtsim_error_set(config->error, -EINVAL,
 					"edat is s390's: it goes with format=s390");
-	if (config->policy.leaf_split == PGTSIM_SPLIT_FIRST || config->policy.s390_bits)
+	if (is_knob_of_s390(&config->policy))
 		return pgtsim_error_set(config->error, -EINVAL,
-					"leaf-split=split and s390-bits are s390's: they go with "
-					"format=s390");
+					"leaf-split=split, s390-bits, leaf-at-zero, "
+					"altmap-full=refused and add-outside=erange are s390's: they "
+					"go with format=s390");
 	return ret ? ret : check_cpu(config);
 }
 

@@ -203,6 +203,12 @@ static int add_table(struct pgtsim_pgtable *pgt, struct change *change,
 	return PGTSIM_WALK_AGAIN;
 }
 
+/* Whether one entry may map where a run begins, as far as its level goes. */
+static bool may_be_large(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run)
+{
+	return pgt->geo.block[pgtsim_slot(run->level)] && (run->va || pgt->policy->leaf_at_zero);
+}
+
 /* The part of [start, end) that the first entry of a run translates. */
 static void part_of_block(const struct pgtsim_pgtable *pgt, const struct change *change,
 			  const struct pgtsim_run *run, uint64_t *start, uint64_t *end)
@@ -251,7 +257,6 @@ static int keep_leaf(struct pgtsim_pgtable *pgt, const struct change *change,
 static int add_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
 {
 	struct change *change = arg;
-	bool large = pgt->geo.block[pgtsim_slot(run->level)];
 	unsigned empty, whole = whole_entries(pgt, run);
 
 	if (run->level == PGTSIM_PTE)
@@ -262,9 +267,10 @@ static int add_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void 
 	if (!empty)
 		return keep_leaf(pgt, change, run);
 	if (change->vmemmap)
-		return large && run->level == PGTSIM_PMD ? add_block(pgt, change, run) :
-							   add_table(pgt, change, run);
-	if (large && whole) {
+		return run->level == PGTSIM_PMD && pgt->geo.block[pgtsim_slot(PGTSIM_PMD)] ?
+			       add_block(pgt, change, run) :
+			       add_table(pgt, change, run);
+	if (whole && may_be_large(pgt, run)) {
 		struct pgtsim_run part = sub_run(pgt, run, run->index, empty < whole ? empty : whole);
 
 		map_run(pgt, &part, part.va + change->delta);
@@ -546,10 +552,12 @@ static struct change vmemmap_change(struct pgtsim_vmemmap *vmemmap, uint64_t sta
 {
 	uint64_t mask = pgtsim_page_size(&vmemmap->pgt->geo) - 1;
 
+	unsigned rule = vmemmap->pgt->policy->altmap_full;
+
 	return (struct change){
 		.vmemmap = vmemmap,
-		.altmap = vmemmap->pgt->policy->altmap_full == PGTSIM_ALTMAP_IGNORED ? NULL :
-										       altmap,
+		.altmap = rule == PGTSIM_ALTMAP_IGNORED || rule == PGTSIM_ALTMAP_REFUSED ? NULL :
+											   altmap,
 		.start = start & ~mask,
 		.end = (end + mask) & ~mask,
 		.region = PGTSIM_REGION_VMEMMAP,

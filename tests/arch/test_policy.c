@@ -215,6 +215,7 @@ static const struct {
 	{ "hot-add-leaves", { SINCE_7_3("as-told", "bbm3-blocks") } },
 	{ "live-split", { SINCE_7_3("never", "bbm3") } },
 	{ "s390-bits", { ALWAYS("6.12") } },
+	{ "leaf-at-zero", { ALWAYS("off") } },
 	{ "vmemmap-publish", { ALWAYS("none") } },
 	{ "add-outside", { SINCE_5_14("einval", "e2big") } },
 	{ "kernel-layout", { "5.7", "5.7", "5.14", "5.14", "6.12", "6.12", "6.12" } },

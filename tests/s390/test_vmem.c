@@ -439,7 +439,7 @@ static void test_refused(void **state)
 		{ 4096, 42, 3, "s390-6.12",
 		  "edat=3: 0 is pages alone, 1 has segments of 1M, 2 also regions of 2G" },
 		{ 4096, 42, 1, "linux-6.12",
-		  "linux-6.12 is a profile of arm64; format=s390 takes s390-6.12" },
+		  "linux-6.12 is a profile of arm64; format=s390 takes s390-5.9" },
 	};
 
 	(void)state;
@@ -461,7 +461,10 @@ static void test_refused(void **state)
 /* What only s390 can do is refused on arm64. */
 static void test_refused_on_arm64(void **state)
 {
-	static const char *const knobs[][2] = { { "leaf-split", "split" }, { "s390-bits", "7.3" } };
+	static const char *const knobs[][2] = {
+		{ "leaf-split", "split" },    { "s390-bits", "7.3" },      { "leaf-at-zero", "on" },
+		{ "altmap-full", "refused" }, { "add-outside", "erange" },
+	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(knobs); i++) {
@@ -473,9 +476,47 @@ static void test_refused_on_arm64(void **state)
 		assert_int_equal(pgtsim_policy_set(&config.policy, knobs[i][0], knobs[i][1]), 0);
 		config.error = &error;
 		assert_int_equal(pgtsim_machine_new(&machine, &config), -EINVAL);
-		assert_string_equal(error.text, "leaf-split=split and s390-bits are s390's: they "
-						"go with format=s390");
+		assert_string_equal(error.text,
+				    "leaf-split=split, s390-bits, leaf-at-zero, altmap-full=refused "
+				    "and add-outside=erange are s390's: they go with format=s390");
 	}
+}
+
+/*
+ * To 6.0 no large leaf maps address 0, to 6.7 an altmap is refused, and to 5.11 memory beyond the
+ * identity mapping is -ERANGE.
+ */
+static void check_release(const char *profile, int level_at_zero, int with_altmap, int outside)
+{
+	struct pgtsim_machine_config config;
+	struct pgtsim_machine *machine;
+	struct pgtsim_altmap altmap = { .base = 4 * GIB >> 12, .free = 4096 };
+	struct pgtsim_map map = { .size = 4 * GIB, .region = PGTSIM_REGION_LINEAR };
+	int level;
+
+	assert_int_equal(pgtsim_machine_config_s390(&config, profile), 0);
+	config.ram = &s390_ram;
+	config.ram_count = 1;
+	config.edat = 2;
+	machine = machine_of(&config);
+	assert_int_equal(pgtsim_map(&machine->pgt, &map), 0);
+	raw_at(machine, 0, &level);
+	assert_int_equal(level, level_at_zero);
+	raw_at(machine, 2 * GIB, &level);
+	assert_int_equal(level, PGTSIM_PUD);
+	pgtsim_unmap_linear(&machine->pgt, 0, 4 * GIB, 0, 0);
+	assert_int_equal(add_device(machine, 4 * GIB, SECTION, &altmap), with_altmap);
+	assert_int_equal(pgtsim_add_memory(&machine->hotplug, UINT64_C(1) << 43, SECTION), outside);
+	pgtsim_machine_free(&machine);
+}
+
+static void test_releases(void **state)
+{
+	(void)state;
+	check_release("s390-5.9", PGTSIM_PTE, -EINVAL, -ERANGE);
+	check_release("s390-6.1", PGTSIM_PUD, -EINVAL, -E2BIG);
+	check_release("s390-6.12", PGTSIM_PUD, 0, -E2BIG);
+	check_release("s390-7.3", PGTSIM_PUD, 0, -E2BIG);
 }
 
 /* What is modelled for arm64 alone says so. */
@@ -497,7 +538,7 @@ static void test_not_yet(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_export),
+		cmocka_unit_test(test_export),        cmocka_unit_test(test_releases),
 		cmocka_unit_test(test_add),           cmocka_unit_test(test_large_leaves),
 		cmocka_unit_test(test_remove_order),  cmocka_unit_test(test_checker),
 		cmocka_unit_test(test_failures),      cmocka_unit_test(test_failed_populate),

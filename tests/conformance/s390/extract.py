@@ -5,9 +5,10 @@
     extract.py TREE SOURCE OUTPUT
 
 TREE is the folder of the extractor for arm64, whose functions find a name in a text. SOURCE is an
-unpacked kernel or a tarball of one. What the output has is the kernel's, word for word; it stays
-in the build directory.
+unpacked kernel or a tarball of one. What the output has is the kernel's, word for word but for
+what plain() does to old releases; it stays in the build directory.
 """
+import re
 import sys
 from pathlib import Path
 
@@ -36,7 +37,7 @@ PTRS_PER_P4D PTRS_PER_PGD PAGE_KERNEL SEGMENT_KERNEL REGION3_KERNEL
 """.split()
 QUERIES = """
 pte_present clear_pte_bit
-set_pgd set_p4d set_pud set_pmd set_pte pgd_folded p4d_folded pud_folded pud_present pmd_present pgd_none p4d_none pud_none
+pmd_large pud_large set_pgd set_p4d set_pud set_pmd set_pte pgd_folded p4d_folded pud_folded pud_present pmd_present pgd_none p4d_none pud_none
 pud_leaf pmd_leaf pmd_none pte_none pgd_clear p4d_clear pud_clear pmd_clear pte_clear p4d_index
 pud_index pmd_index p4d_deref pgd_deref pmd_deref pud_deref pgd_offset_raw pgd_offset
 p4d_offset_lockless p4d_offset pud_offset_lockless pud_offset pmd_offset_lockless pmd_offset pmd_page_vaddr pte_pfn pud_pfn
@@ -46,13 +47,32 @@ POPULATE = "crst_table_init pgd_populate p4d_populate pud_populate pmd_populate"
 ALTMAP = "vmem_altmap_next_pfn vmem_altmap_nr_free altmap_alloc_block_buf".split()
 VMEM = """
 vmem_alloc_pages vmem_free_pages vmem_crst_alloc vmem_pte_alloc vmem_pte_free PAGE_UNUSED
-vmemmap_flush_unused_sub_pmd vmemmap_mark_sub_pmd_used vmemmap_use_sub_pmd vmemmap_use_new_sub_pmd
+vmemmap_flush_unused_pmd __vmemmap_use_sub_pmd vmemmap_flush_unused_sub_pmd vmemmap_mark_sub_pmd_used vmemmap_use_sub_pmd vmemmap_use_new_sub_pmd
 vmemmap_unuse_sub_pmd modify_pte_table try_free_pte_table modify_pmd_table try_free_pmd_table
 modify_pud_table try_free_pud_table modify_p4d_table try_free_p4d_table modify_pagetable
 add_pagetable remove_pagetable
 """.split()
 SPLIT = "pgt_set split_pud_page".split()
+# Releases before 6.7 have two page tables in a page. Here each has a page of its own: kernel.c.
+HALVES = "#define S390_HALVES\n"
 RANGES = "vmem_add_range vmem_remove_range vmemmap_populate vmemmap_free".split()
+
+
+def plain(text):
+    """Releases before 6.1 store by assignment and take an address for a pointer; later ones say both."""
+    text = re.sub(r"\b(p\w\w)_val\(\*(\w+)\) = ([^;]+);", r"WRITE_ONCE(*\2, __\1(\3));", text)
+    text = re.sub(r"\((p\w\w_t) \*\) (p\w\w_deref\(\w+\))", r"(\1 *)__va(\2)", text)
+    return text.replace("(unsigned long) pmd_deref(pmd)", "(unsigned long)__va(pmd_deref(pmd))")
+
+
+def facts(vmem):
+    """What the releases do differently, for main.c to choose a profile by."""
+    populate = vmem[vmem.index("vmemmap_populate("):]
+    return "".join(f"#define {name}\n" for name, there in [
+        ("S390_SPLITS", "split_pud_page" in vmem),
+        ("S390_LEAF_AT_ZERO", "&& addr &&" not in vmem),
+        ("S390_ALTMAPS", re.search(r"_pagetable\([^)]*altmap\)", populate)),
+    ] if there)
 
 
 def main():
@@ -65,22 +85,24 @@ def main():
     lost = [name for name in FILES if name not in files]
     if lost:
         sys.exit(f"{source} lacks {lost[0]}")
+    vmem, pgalloc = files["arch/s390/mm/vmem.c"], files["arch/s390/mm/pgalloc.c"]
     text = [
+        facts(vmem),
         structure(files["include/linux/memremap.h"], "vmem_altmap"),
         pick(files, ASM + "pgtable.h", CONSTANTS),
-        pick(files, ASM + "pgtable.h", QUERIES),
+        plain(pick(files, ASM + "pgtable.h", QUERIES)),
         pick(files, "include/linux/pgtable.h", GENERIC),
-        pick(files, ASM + "pgalloc.h", POPULATE),
+        plain(pick(files, ASM + "pgalloc.h", POPULATE)),
         # Some releases count allocations by their callers, by a macro around these.
+        HALVES if "pgtable_list" in pgalloc else
         pick(files, "arch/s390/mm/pgalloc.c",
              ["page_table_alloc", "page_table_alloc_noprof", "page_table_free"]).replace("_noprof", ""),
         pick(files, "mm/sparse-vmemmap.c", ALTMAP),
         pick(files, ["include/linux/mm.h", "mm/memremap.c"], ["vmem_altmap_free"]),
         "static unsigned long unused_sub_pmd_start;\n",
-        pick(files, "arch/s390/mm/vmem.c", VMEM),
+        plain(pick(files, "arch/s390/mm/vmem.c", VMEM)),
         # Called from vmem.c since the split is there.
-        "#define S390_SPLITS\n" + pick(files, "arch/s390/mm/pageattr.c", SPLIT)
-        if "split_pud_page" in files["arch/s390/mm/vmem.c"] else "",
+        pick(files, "arch/s390/mm/pageattr.c", SPLIT) if "split_pud_page" in vmem else "",
         # From here on addresses of the identity mapping, no longer of memory of the host.
         "#undef __va\n#define __va(pa) ((void *)(unsigned long)(pa))\n",
         pick(files, "arch/s390/mm/vmem.c", RANGES),

@@ -89,6 +89,7 @@ static struct mm_struct init_mm;
 #define memblock_alloc(size, align) NULL
 #define debug_pagealloc_enabled() false
 #define __arch_set_page_dat(page, n) ((void)0)
+#define arch_set_page_dat(page, n) ((void)0)
 #define update_page_count(level, n) ((void)(n))
 #define MACHINE_HAS_NX true
 #define MACHINE_HAS_EDAT1 (world->edat1)
@@ -100,6 +101,8 @@ static struct mm_struct init_mm;
 #define INIT_LIST_HEAD(list) ((void)0)
 
 /* Memory of the machine is at world->memory; an address of the identity mapping is its own PA. */
+enum { MEMORY_BYTES = 1 << 30 };
+
 static unsigned long pa_of(unsigned long address)
 {
 	unsigned long offset = address - (unsigned long)world->memory;
@@ -108,10 +111,22 @@ static unsigned long pa_of(unsigned long address)
 }
 
 #define __pa(x) pa_of((unsigned long)(x))
-#define __va(pa) ((void *)(world->memory + (unsigned long)(pa)))
+
+/* Old releases ask for it twice, and for addresses of the vmemmap, which are what they are. */
+static void *va_of(unsigned long pa)
+{
+	return (void *)(pa < MEMORY_BYTES ? (unsigned long)world->memory + pa : pa);
+}
+
+#define __va(pa) va_of((unsigned long)(pa))
 #define pfn_to_virt(pfn) __va((unsigned long)(pfn) << PAGE_SHIFT)
 #define __pfn_to_phys(pfn) ((unsigned long)(pfn) << PAGE_SHIFT)
 #define virt_to_page(address) ((struct page *)(address))
+#define phys_to_page(pa) ((struct page *)__va(pa))
+#define pfn_to_phys(pfn) ((unsigned long)(pfn) << PAGE_SHIFT)
+#define memblock_phys_alloc(size, align) 0
+#define VMALLOC_START (~0UL) /* what follows the vmemmap shares no table with it */
+#define unused_pmd_start unused_sub_pmd_start
 #define __pgprot_page_mask(x) __pgprot(x)
 #define __pgprot_segment_mask(x) __pgprot(x)
 #define __pgprot_region_mask(x) __pgprot(x)
@@ -261,6 +276,11 @@ static void *vmemmap_alloc_block_buf(unsigned long size, int node, struct vmem_a
 			(void *)__get_free_pages(0, (unsigned)get_order(size));
 }
 
+static void *vmemmap_alloc_block(unsigned long size, int node)
+{
+	return vmemmap_alloc_block_buf(size, node, NULL);
+}
+
 /* Declared so, they stay in this file: there is one for each release and size. */
 static int split_pud_page(pud_t *pud, unsigned long address);
 static void *vmem_crst_alloc(unsigned long val);
@@ -273,6 +293,20 @@ static int vmemmap_populate(unsigned long start, unsigned long end, int node,
 static void vmemmap_free(unsigned long start, unsigned long end, struct vmem_altmap *altmap);
 
 #include S390_SOURCE
+
+#ifdef S390_HALVES
+static unsigned long *page_table_alloc(struct mm_struct *mm)
+{
+	(void)mm;
+	return (unsigned long *)__get_free_pages(0, 0);
+}
+
+static void page_table_free(struct mm_struct *mm, unsigned long *table)
+{
+	(void)mm;
+	free_pages((unsigned long)table, 0);
+}
+#endif
 
 static void begin(struct s390_world *on)
 {
@@ -339,6 +373,12 @@ const struct s390_kernel S390_SYMBOL = {
 	.struct_page = S390_STRUCT_PAGE,
 #ifdef S390_SPLITS
 	.splits = true,
+#endif
+#ifdef S390_LEAF_AT_ZERO
+	.leaf_at_zero = true,
+#endif
+#ifdef S390_ALTMAPS
+	.altmaps = true,
 #endif
 	.begin = begin,
 	.add = add,

@@ -32,6 +32,8 @@ struct s390_kernel {
 	const char *source;
 	unsigned struct_page;
 	bool splits; /* leaves of 2G that a removal cuts, and has the bits of software that came with it */
+	bool leaf_at_zero; /* large leaves may map address 0 */
+	bool altmaps;      /* are used */
 	void (*begin)(struct s390_world *world);
 	int (*add)(uint64_t start, uint64_t size);    /* vmem_add_mapping() */
 	void (*remove)(uint64_t start, uint64_t size); /* vmem_remove_mapping() */

@@ -266,6 +266,13 @@ static uint64_t below(struct sides *s, uint64_t n)
 	return (s->random >> 11) % n;
 }
 
+static const char *profile_of(const struct s390_kernel *kernel)
+{
+	if (!kernel->altmaps)
+		return kernel->leaf_at_zero ? "s390-6.1" : "s390-5.9";
+	return kernel->splits ? "s390-7.3" : "s390-6.12";
+}
+
 static int start(struct sides *s, const struct s390_kernel *kernel, unsigned char *memory)
 {
 	static const struct pgtsim_ram ram = { 0, RAM_MIB * MIB };
@@ -273,7 +280,7 @@ static int start(struct sides *s, const struct s390_kernel *kernel, unsigned cha
 	unsigned edat = (unsigned)below(s, 3);
 	uint64_t pfn, *root;
 
-	if (pgtsim_machine_config_s390(&config, kernel->splits ? "s390-7.3" : "s390-6.12"))
+	if (pgtsim_machine_config_s390(&config, profile_of(kernel)))
 		return -EINVAL;
 	config.ram = &ram;
 	config.ram_count = 1;
@@ -323,7 +330,7 @@ static void identity_range(struct sides *s, uint64_t *va, uint64_t *size)
 	unsigned shift = shifts[below(s, s->world.edat1 ? 4 : 2)];
 	uint64_t most = shift == 12 ? 600 : shift == 20 ? 20 : 10;
 
-	*va = 8 * GIB + (below(s, most) << shift);
+	*va = (below(s, 8) ? 8 * GIB : 0) + (below(s, most) << shift);
 	*size = (1 + below(s, most / 2)) << shift;
 }
 
