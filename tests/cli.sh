@@ -405,7 +405,7 @@ END
 
 # What works on s390's tables, and what is refused there.
 while IFS='|' read -r text line; do
-	scenario 'machine format=s390 edat=1' 'add 0x100000000+256M' "$line"
+	scenario 'machine format=s390 edat=1' 'add 0x100000000+256M' "${line//\\n/$'\n'}"
 	"$pgtsim" run s >out 2>&1 || true
 	has out "$text"
 done <<'END'
@@ -414,6 +414,8 @@ s390 has no such barrier: stores keep their order|barrier isb
 format=s390 does not know how|protect 0x100000000 1M ro
 format=s390 does not know how|split 0x100000000 1M
 format=s390 does not know how|vmap 0x1000000000 0x0 1M
+format=s390 has no actor 'vmalloc' yet|actor a vmalloc linear+8G 1\nexplore
+explored 1 schedules, 1 failed|actor a remove 0x100000000+256M\nexplore
 > tlbi all|tlbi all
 0x0000000100000000|walk 0x100000000
 pmd 0x000000010ff00000 0x000000010ff03503 block|dump

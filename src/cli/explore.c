@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "explore.h"
 
+#include <pgtsim/format.h>
 #include <pgtsim/protect.h>
 
 #include <assert.h>
@@ -205,7 +206,8 @@ static int poke(struct stage *stage, const struct scenario_command *command, str
 	};
 
 	player->choice = (unsigned)levels[command->args[2].choice];
-	player->value = command->args[4].number;
+	player->value = pgtsim_desc_from_raw(&stage->run->machine->geo, (int)player->choice,
+					     command->args[4].number);
 	return run_address(stage->run, &command->args[3], &player->range.start);
 }
 
@@ -248,12 +250,29 @@ static const struct {
 	[SCENARIO_ACTOR_POKE] = { poke, { .run = act_poke }, act_poke_locked },
 };
 
+/* What s390's kernel does otherwise than arm64's, and the library does as arm64's alone. */
+static int check_format(struct stage *stage, const struct scenario_command *command)
+{
+	const struct pgtsim_geometry *geo = &stage->run->machine->geo;
+	unsigned kind = command->args[1].choice;
+
+	if (geo->format == PGTSIM_FORMAT_ARM64 ||
+	    (kind != SCENARIO_ACTOR_VMALLOC && kind != SCENARIO_ACTOR_VMAP &&
+	     kind != SCENARIO_ACTOR_PROTECT))
+		return 0;
+	return run_refuse(stage->run, -EINVAL, "format=%s has no actor '%s' yet",
+			  pgtsim_format_name((enum pgtsim_format)geo->format), command->args[1].word);
+}
+
 static int make_actor(struct stage *stage, const struct scenario_command *command, size_t i)
 {
 	const unsigned kind = command->args[1].choice;
 	struct player *player = &stage->players[i];
 	struct pgtsim_actor_spec *actor = &stage->actors[i];
+	int ret = check_format(stage, command);
 
+	if (ret)
+		return ret;
 	*actor = kinds[kind].spec;
 	actor->name = command->args[0].word;
 	actor->arg = kind == SCENARIO_ACTOR_ACCESS ? (void *)&player->accesses : &player->range;

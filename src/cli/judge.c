@@ -152,11 +152,6 @@ static int make_machine(struct judging *j, struct scenario *scenario, const char
 		fprintf(stderr, "pgtsim judge: %s\n", error.message);
 		return ret == RUN_NO_MEMORY ? ret : RUN_BAD_SCENARIO;
 	}
-	if (j->run.machine->geo.format != PGTSIM_FORMAT_ARM64) {
-		fprintf(stderr, "pgtsim judge: a trace of s390's tables cannot be judged, only one of "
-				"arm64's: use run with format=s390\n");
-		return RUN_BAD_SCENARIO;
-	}
 	ret = pgtsim_judge_new(&j->judge, &j->run.machine->tlb, &j->run.machine->geo);
 	if (ret == -ENOBUFS)
 		return file_complain(j->name, ENOBUFS);

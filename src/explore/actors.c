@@ -205,8 +205,10 @@ int pgtsim_actor_vmalloc(struct pgtsim_actor *actor, struct pgtsim_machine *mach
 		return -EINVAL;
 
 	const struct pgtsim_actor_range *range = arg;
-	int ret = pgtsim_pgtable_check_pages(&machine->pgt, range->start, range->size);
+	int ret = pgtsim_pgtable_check_arm64(&machine->pgt, "vmalloc maps");
 
+	if (!ret)
+		ret = pgtsim_pgtable_check_pages(&machine->pgt, range->start, range->size);
 	if (ret)
 		return ret;
 	return map_entries(actor, machine, machine->pgt.root, range->start,

@@ -60,7 +60,7 @@ static bool walks_there(const struct pgtsim_actor *cpu, const struct pgtsim_acto
 
 /*
  * A DSB ISH after an unlink waits until walks that may use the unlinked entry have ended (Arm ARM
- * D8.16).
+ * D8.16); so does an IDTE.
  */
 static void wait_for_walks(struct pgtsim_exploring *x, const struct pgtsim_event *event)
 {
@@ -70,7 +70,7 @@ static void wait_for_walks(struct pgtsim_exploring *x, const struct pgtsim_event
 		actor->unlinked_va = event->va;
 		actor->unlinked_size = event->size;
 	}
-	if (event->op != PGTSIM_OP_DSB_ISH)
+	if (event->op != PGTSIM_OP_DSB_ISH && event->op != PGTSIM_OP_IDTE)
 		return;
 	for (unsigned i = 0; i < x->actor_count && !x->draining; i++)
 		if (i != actor->id && walks_there(&x->actor[i], actor))

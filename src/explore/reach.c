@@ -317,11 +317,14 @@ static struct pgtsim_reach reach_of_free(const struct pgtsim_reach_state *state,
 	const struct pgtsim_geometry *geo = state->geo;
 	struct pgtsim_reach reach = no_reach;
 	int above = event->level - 1;
+	unsigned order = 0;
 
 	reach.kind = PGTSIM_REACH_FREE;
 	reach.cpu = (uint8_t)cpu;
 	reach.pa = event->pa;
-	reach.pa_last = event->pa + (event->count << geo->page_shift) - 1;
+	if (event->op == PGTSIM_OP_TABLE_FREE)
+		order = pgtsim_table_order(geo, event->level);
+	reach.pa_last = event->pa + (event->count << (geo->page_shift + order)) - 1;
 	if (event->op != PGTSIM_OP_TABLE_FREE || above < pgtsim_root_level(geo))
 		return reach;
 	reach.va = pgtsim_entry_base(geo, above, event->va);

@@ -348,12 +348,6 @@ static int run_machine(struct pgtsim_exploring *x)
 	enum pgtsim_access access = pgt->access;
 	int ret;
 
-	if (pgt->geo.format != PGTSIM_FORMAT_ARM64) {
-		snprintf(x->problem, sizeof(x->problem),
-			 "schedules of format=%s cannot be explored yet",
-			 pgtsim_format_name((enum pgtsim_format)pgt->geo.format));
-		return -EINVAL;
-	}
 	x->machine->tlb.violation_count = 0;
 	x->machine->tlb.counts.violations = 0;
 	pgt->access = PGTSIM_ACCESS_PRIVATE;

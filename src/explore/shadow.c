@@ -6,6 +6,7 @@
  */
 #include "events/events.h"
 #include "memory/lookup.h"
+#include "pgtable/access.h"
 #include "explore.h"
 
 #include <errno.h>
@@ -124,19 +125,27 @@ static int add_child_shadow(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 											 -ENOBUFS;
 }
 
+static void add_new_shadow(struct pgtsim_exploring *x, struct pgtsim_table *table)
+{
+	if (add_shadow(x, table, 0))
+		x->shadows[x->shadow_count - 1]->level = UNLINKED;
+	else
+		x->error = -ENOBUFS;
+}
+
 /* Table allocator of the run: takes tables from the machine's own and adds their shadows. */
 static uint64_t shadow_alloc(void *ctx, uint64_t count, struct pgtsim_table ***tail)
 {
 	struct pgtsim_exploring *x = ctx;
 	struct pgtsim_table **list = *tail;
-	uint64_t got = x->ops.alloc(x->ops.ctx, count, tail);
+	unsigned order = pgtsim_pgtable_state(&x->machine->pgt)->order;
+	uint64_t got =
+		order && x->ops.alloc == pgtsim_memory_alloc_op ?
+			pgtsim_memory_alloc_written_table(x->ops.ctx, order, tail) :
+			x->ops.alloc(x->ops.ctx, count, tail);
 
-	for (uint64_t i = 0; i < got; i++, list = &(*list)->next) {
-		if (add_shadow(x, *list, 0))
-			x->shadows[x->shadow_count - 1]->level = UNLINKED;
-		else
-			x->error = -ENOBUFS;
-	}
+	for (uint64_t i = 0; i < got; i++, list = &(*list)->next)
+		add_new_shadow(x, *list);
 	return got;
 }
 

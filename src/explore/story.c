@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <pgtsim/format.h>
+
 #include "explore.h"
 
 /* ---- writing the story ---- */
@@ -217,7 +219,7 @@ static void print_access(const struct pgtsim_exploration *exploration,
 	else
 		pgtsim_printf(out, "%-6s %s 0x%016" PRIx64 " = 0x%016" PRIx64, what,
 			      pgtsim_level_name(&exploration->geo, row->level), row->va,
-			      row->value);
+			      pgtsim_desc_to_raw(&exploration->geo, row->level, row->value));
 }
 
 /* A table that nothing links has no level. */

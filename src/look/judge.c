@@ -8,6 +8,7 @@
 
 #include <pgtsim/cpu.h>
 #include <pgtsim/desc.h>
+#include <pgtsim/format.h>
 
 #include "events/events.h"
 
@@ -175,7 +176,7 @@ static int check_entries(struct pgtsim_judge *judge, const struct pgtsim_event *
 		return pgtsim_judge_fail(judge, "level %d: there is none in this geometry",
 					 event->level);
 	size = pgtsim_entry_size(geo, event->level);
-	if (event->va < pgtsim_va_start(geo) || event->va & (size - 1))
+	if (!pgtsim_va_inside(geo, event->va) || event->va & (size - 1))
 		return pgtsim_judge_fail(judge, "va 0x%016llx: no entry of its level begins there",
 					 (unsigned long long)event->va);
 	if (event->size && event->size != size)
@@ -208,7 +209,9 @@ static int judge_entries(struct pgtsim_judge *judge, const struct pgtsim_event *
 	if (known != JUDGE_UNKNOWN && known != event->old_desc)
 		return pgtsim_judge_fail(
 			judge, "old 0x%016llx: by what came before, the entry holds 0x%016llx",
-			(unsigned long long)event->old_desc, (unsigned long long)known);
+			(unsigned long long)pgtsim_desc_to_raw(judge->geo, event->level,
+							       event->old_desc),
+			(unsigned long long)pgtsim_desc_to_raw(judge->geo, event->level, known));
 	whole.size = pgtsim_entry_size(judge->geo, event->level);
 	change_entries(judge, table, index, &whole);
 	return 0;
@@ -222,6 +225,11 @@ static int judge_store(struct pgtsim_judge *judge, const struct pgtsim_event *ev
 	unsigned index = (unsigned)((event->pa & (page - 1)) / sizeof(uint64_t));
 	struct pgtsim_event change = *event;
 
+	/* What an empty entry is depends on its level, which is not known before the table is linked. */
+	if (judge->geo->format != PGTSIM_FORMAT_ARM64)
+		return pgtsim_judge_fail(judge, "store: with format=%s stores are judged by their "
+						"virtual address alone: map, clear, link, unlink, poke",
+					 pgtsim_format_name((enum pgtsim_format)judge->geo->format));
 	if (event->pa % sizeof(uint64_t) || event->pa >> ADDRESS_BITS_MAX)
 		return pgtsim_judge_fail(judge, "pa 0x%llx: no descriptor can stand there",
 					 (unsigned long long)event->pa);
@@ -279,7 +287,7 @@ static int check_table(struct pgtsim_judge *judge, const struct pgtsim_event *ev
 	if (event->count != 1)
 		return pgtsim_judge_fail(judge, "count %llu: tables come and go one by one",
 					 (unsigned long long)event->count);
-	if (event->va < pgtsim_va_start(judge->geo))
+	if (!pgtsim_va_inside(judge->geo, event->va))
 		return pgtsim_judge_fail(judge,
 					 "va 0x%016llx: no table of this geometry translates it",
 					 (unsigned long long)event->va);

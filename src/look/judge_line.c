@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <pgtsim/format.h>
 #include <pgtsim/trace.h>
 
 #include "words.h"
@@ -328,6 +329,18 @@ static int check_needs(struct line *line)
 	return 0;
 }
 
+/* Entries of another architecture, as the library keeps them (format.h). */
+static void keep_descriptors(struct line *line)
+{
+	const struct pgtsim_geometry *geo = line->judge->geo;
+	struct pgtsim_event *event = &line->event;
+
+	if (line->has & HAS_OLD)
+		event->old_desc = pgtsim_desc_from_raw(geo, event->level, event->old_desc);
+	if (line->has & HAS_NEW && event->op != PGTSIM_OP_STORE)
+		event->new_desc = pgtsim_desc_from_raw(geo, event->level, event->new_desc);
+}
+
 static int judge_op(struct line *line)
 {
 	struct pgtsim_event *event = &line->event;
@@ -342,6 +355,8 @@ static int judge_op(struct line *line)
 	if (line->cpu > INT32_MAX || line->ttl > 15)
 		return pgtsim_judge_fail(line->judge, "%s: too large",
 					 line->ttl > 15 ? "ttl" : "cpu");
+	if (line->judge->geo->format != PGTSIM_FORMAT_ARM64)
+		keep_descriptors(line);
 	/* Leaves map consecutive memory unless the line says otherwise. */
 	if (line->has & HAS_LEVEL && !(line->has & HAS_STEP) &&
 	    event->level >= pgtsim_root_level(line->judge->geo))

@@ -31,9 +31,20 @@ static uint64_t table_start(const struct judge_tables *tables, int level, uint64
 	return va & ~(pgtsim_entry_size(tables->geo, level - 1) - 1);
 }
 
+/* The entries of the largest table: the level of a table is not known before it is linked. */
+static unsigned most_entries(const struct pgtsim_geometry *geo)
+{
+	unsigned most = pgtsim_entries(geo, PGTSIM_PTE);
+
+	for (int level = pgtsim_root_level(geo); level < PGTSIM_PTE; level++)
+		if (pgtsim_entries(geo, level) > most)
+			most = pgtsim_entries(geo, level);
+	return most;
+}
+
 void pgtsim_judge_tables_init(struct judge_tables *tables, const struct pgtsim_geometry *geo)
 {
-	size_t entries = pgtsim_entries(geo, PGTSIM_PTE) * sizeof(uint64_t);
+	size_t entries = most_entries(geo) * sizeof(uint64_t);
 
 	*tables = (struct judge_tables){
 		.geo = geo,
@@ -128,7 +139,7 @@ static uint64_t size_of(const struct judge_table *table)
 
 struct judge_table *pgtsim_judge_table_add(struct judge_tables *tables, uint64_t pa, uint64_t value)
 {
-	unsigned count = pgtsim_entries(tables->geo, PGTSIM_PTE);
+	unsigned count = most_entries(tables->geo);
 	struct judge_table *table;
 	uintptr_t piece;
 

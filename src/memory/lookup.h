@@ -129,6 +129,10 @@ uint64_t pgtsim_memory_alloc_lazy_tables(struct pgtsim_memory *memory, uint64_t 
 int pgtsim_memory_alloc_large_table(struct pgtsim_memory *memory, unsigned order,
 				    struct pgtsim_table ***tail);
 
+/* The same for callers that do not know of lazy tables. Returns how many: 1 or 0. */
+uint64_t pgtsim_memory_alloc_written_table(struct pgtsim_memory *memory, unsigned order,
+					   struct pgtsim_table ***tail);
+
 /* Writes the entries of a lazy table to host memory. Does nothing to another table. Cannot fail. */
 void pgtsim_table_materialize(struct pgtsim_table *table);
 

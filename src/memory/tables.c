@@ -252,6 +252,27 @@ int pgtsim_memory_alloc_large_table(struct pgtsim_memory *memory, unsigned order
 	return ret;
 }
 
+/* Makes a new table one that is not lazy: its entries are zero in memory. */
+static void settle(struct pgtsim_memory *memory, struct pgtsim_table *table)
+{
+	pgtsim_table_materialize(table);
+	pgtsim_state(table)->first = (uint32_t)room_of(memory);
+	table->level = 0;
+	table->region = 0;
+	table->linked = false;
+}
+
+uint64_t pgtsim_memory_alloc_written_table(struct pgtsim_memory *memory, unsigned order,
+					   struct pgtsim_table ***tail)
+{
+	struct pgtsim_table **list = *tail;
+
+	if (pgtsim_memory_alloc_large_table(memory, order, tail))
+		return 0;
+	settle(memory, *list);
+	return 1;
+}
+
 uint64_t pgtsim_memory_alloc_tables(struct pgtsim_memory *memory, uint64_t count,
 				    struct pgtsim_table ***tail)
 {
@@ -261,15 +282,8 @@ uint64_t pgtsim_memory_alloc_tables(struct pgtsim_memory *memory, uint64_t count
 	struct pgtsim_table **list = *tail;
 	uint64_t got = pgtsim_memory_alloc_lazy_tables(memory, count, tail);
 
-	for (uint64_t i = 0; i < got; i++, list = &(*list)->next) {
-		struct pgtsim_table *table = *list;
-
-		pgtsim_table_materialize(table);
-		pgtsim_state(table)->first = (uint32_t)room_of(memory);
-		table->level = 0;
-		table->region = 0;
-		table->linked = false;
-	}
+	for (uint64_t i = 0; i < got; i++, list = &(*list)->next)
+		settle(memory, *list);
 	return got;
 }
 

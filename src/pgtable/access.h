@@ -31,6 +31,7 @@ struct pgtsim_pgtable_state {
 	uint64_t line;                /* of an engine's last access: address / 64 */
 	uint8_t busy; /* enum pgtsim_busy: a function of the caller's is under way, which must not
 		       * change the page table */
+	uint8_t order; /* log2 of the pages of the table that an allocator is asked for */
 	bool refused; /* what an allocator of the caller's gave last was wrong; the reason says how */
 } __attribute__((may_alias));
 

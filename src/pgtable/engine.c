@@ -32,11 +32,18 @@ bool pgtsim_table_reserve(struct pgtsim_pgtable *pgt, int level, struct pgtsim_t
 {
 	unsigned order = pgtsim_table_order(&pgt->geo, level);
 	struct pgtsim_table **tail = list;
+	bool got;
 
-	if (!order || pgt->ops.alloc != pgtsim_memory_alloc_op)
-		return pgtsim_tables_reserve(pgt, 1, list) == 1;
-	*list = NULL;
-	return !pgtsim_memory_alloc_large_table(pgt->ops.ctx, order, &tail);
+	if (order && pgt->ops.alloc == pgtsim_memory_alloc_op) {
+		*list = NULL;
+		if (pgtsim_uses_lazy_tables(pgt))
+			return !pgtsim_memory_alloc_large_table(pgt->ops.ctx, order, &tail);
+		return pgtsim_memory_alloc_written_table(pgt->ops.ctx, order, &tail) == 1;
+	}
+	pgtsim_pgtable_state(pgt)->order = (uint8_t)order;
+	got = pgtsim_tables_reserve(pgt, 1, list) == 1;
+	pgtsim_pgtable_state(pgt)->order = 0;
+	return got;
 }
 
 /* Counts the line of an entry, unless the access before was to that line, too. */

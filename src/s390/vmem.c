@@ -76,6 +76,16 @@ static int go_on(const struct pgtsim_pgtable *pgt, struct pgtsim_run *run, unsig
 	return PGTSIM_WALK_AGAIN;
 }
 
+/*
+ * How many entries from `index` on are empty, at most `count`: of those that are dealt with at once,
+ * one where each is an event of its own, as the kernel reads and writes one after the other.
+ */
+static unsigned empty_entries(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+			      unsigned index, unsigned count)
+{
+	return pgtsim_run_zeros(pgt, run->table, index, pgtsim_tlb_singly(pgt->tlb) ? 1 : count);
+}
+
 /* ---- adding ---- */
 
 static void alloc_event(struct pgtsim_pgtable *pgt, const struct change *change, uint64_t pfn,
@@ -143,13 +153,11 @@ static int add_pages(struct pgtsim_pgtable *pgt, const struct change *change,
 		struct pgtsim_run part;
 		uint64_t pfn;
 
-		count = pgtsim_run_zeros(pgt, run->table, index, end - index);
+		count = empty_entries(pgt, run, index, end - index);
 		if (!count) {
 			count = 1;
 			continue;
 		}
-		if (change->vmemmap && pgtsim_tlb_singly(pgt->tlb))
-			count = 1;
 		part = sub_run(pgt, run, index, count);
 		if (!change->vmemmap) {
 			map_run(pgt, &part, part.va + change->delta);
@@ -263,7 +271,7 @@ static int add_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void 
 		return add_pages(pgt, change, run);
 	if (is_given_up(change, run))
 		return 0;
-	empty = pgtsim_run_zeros(pgt, run->table, run->index, run->count);
+	empty = empty_entries(pgt, run, run->index, run->count);
 	if (!empty)
 		return keep_leaf(pgt, change, run);
 	if (change->vmemmap)
@@ -448,7 +456,8 @@ static int remove_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 	if (pgtsim_table_live(pgt, child))
 		return 0;
 	if (!change->waiting) {
-		pgtsim_table_give_back(pgt, child, run->va, child->constructed);
+		pgtsim_table_give_back(pgt, child, pgtsim_entry_base(&pgt->geo, run->level, run->va),
+				       child->constructed);
 		pgtsim_table_detach(pgt, run, child);
 		return 0;
 	}
