@@ -415,7 +415,7 @@ format=s390 does not know how|protect 0x100000000 1M ro
 format=s390 does not know how|split 0x100000000 1M
 format=s390 does not know how|vmap 0x1000000000 0x0 1M
 format=s390 has no actor 'vmalloc' yet|actor a vmalloc linear+8G 1\nexplore
-explored 1 schedules, 1 failed|actor a remove 0x100000000+256M\nexplore
+explored 1 schedule, 1 failed|actor a remove 0x100000000+256M\nexplore
 > tlbi all|tlbi all
 0x0000000100000000|walk 0x100000000
 pmd 0x000000010ff00000 0x000000010ff03503 block|dump

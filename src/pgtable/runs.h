@@ -134,4 +134,16 @@ static inline unsigned pgtsim_table_first_inline(const struct pgtsim_pgtable *pg
 	return pgtsim_state(table)->first;
 }
 
+/* The entries [index, index + count) of a run, whole. */
+static inline struct pgtsim_run pgtsim_run_entries(const struct pgtsim_pgtable *pgt,
+						   const struct pgtsim_run *run, unsigned index,
+						   unsigned count)
+{
+	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level);
+	uint64_t base = pgtsim_entry_base(&pgt->geo, run->level, run->va);
+	uint64_t va = base + (index - run->index) * size;
+
+	return pgtsim_run_part(pgt, run, va, va + count * size - 1);
+}
+
 #endif

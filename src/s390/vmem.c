@@ -43,17 +43,6 @@ struct change {
 
 /* ---- runs of whole entries ---- */
 
-/* The part of a run from entry `index` on, `count` entries. */
-static struct pgtsim_run sub_run(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
-				 unsigned index, unsigned count)
-{
-	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level);
-	uint64_t va = pgtsim_entry_base(&pgt->geo, run->level, run->va) +
-		      (index - run->index) * size;
-
-	return pgtsim_run_part(pgt, run, va, va + count * size - 1);
-}
-
 /* How many entries of a run, from its first on, lie in the range as a whole. */
 static unsigned whole_entries(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run)
 {
@@ -76,14 +65,11 @@ static int go_on(const struct pgtsim_pgtable *pgt, struct pgtsim_run *run, unsig
 	return PGTSIM_WALK_AGAIN;
 }
 
-/*
- * How many entries from `index` on are empty, at most `count`: of those that are dealt with at once,
- * one where each is an event of its own, as the kernel reads and writes one after the other.
- */
+/* How many entries from `index` on are empty. Where others may come between, one is looked at. */
 static unsigned empty_entries(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 			      unsigned index, unsigned count)
 {
-	return pgtsim_run_zeros(pgt, run->table, index, pgtsim_tlb_singly(pgt->tlb) ? 1 : count);
+	return pgtsim_run_zeros(pgt, run->table, index, pgtsim_is_private(pgt) ? count : 1);
 }
 
 /* ---- adding ---- */
@@ -158,7 +144,9 @@ static int add_pages(struct pgtsim_pgtable *pgt, const struct change *change,
 			count = 1;
 			continue;
 		}
-		part = sub_run(pgt, run, index, count);
+		if (change->vmemmap && pgtsim_tlb_singly(pgt->tlb))
+			count = 1;
+		part = pgtsim_run_entries(pgt, run, index, count);
 		if (!change->vmemmap) {
 			map_run(pgt, &part, part.va + change->delta);
 			continue;
@@ -166,7 +154,7 @@ static int add_pages(struct pgtsim_pgtable *pgt, const struct change *change,
 		count = alloc_pages(pgt, change, count, &pfn);
 		if (!count)
 			return no_page(pgt, part.va);
-		part = sub_run(pgt, run, index, count);
+		part = pgtsim_run_entries(pgt, run, index, count);
 		map_run(pgt, &part, pfn << pgt->geo.page_shift);
 	}
 	return 0;
@@ -231,7 +219,7 @@ static void part_of_block(const struct pgtsim_pgtable *pgt, const struct change 
 /* A segment of the vmemmap: always large if memory can be had, even if it is used in part. */
 static int add_block(struct pgtsim_pgtable *pgt, struct change *change, struct pgtsim_run *run)
 {
-	struct pgtsim_run one = sub_run(pgt, run, run->index, 1);
+	struct pgtsim_run one = pgtsim_run_entries(pgt, run, run->index, 1);
 	uint64_t pfn, start, end;
 
 	if (pgtsim_unused_prepare(change->vmemmap, one.va))
@@ -279,7 +267,7 @@ static int add_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void 
 			       add_block(pgt, change, run) :
 			       add_table(pgt, change, run);
 	if (whole && may_be_large(pgt, run)) {
-		struct pgtsim_run part = sub_run(pgt, run, run->index, empty < whole ? empty : whole);
+		struct pgtsim_run part = pgtsim_run_entries(pgt, run, run->index, empty < whole ? empty : whole);
 
 		map_run(pgt, &part, part.va + change->delta);
 		return go_on(pgt, run, part.count);
@@ -374,7 +362,7 @@ static void remove_run(struct pgtsim_pgtable *pgt, const struct change *change,
 		count = pgtsim_tlb_singly(pgt->tlb) ?
 				1 :
 				pgtsim_run_uniform(pgt, run->table, index, end - index, size);
-		part = sub_run(pgt, run, index, count);
+		part = pgtsim_run_entries(pgt, run, index, count);
 		remove_leaves(pgt, change, &part);
 		index += count;
 	}

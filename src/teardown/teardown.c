@@ -18,17 +18,6 @@ static int check_range(const struct pgtsim_pgtable *pgt, uint64_t start, uint64_
 	return pgtsim_pgtable_check(pgt, start, end - start);
 }
 
-/* The entries [index, index + count) of a run, whole. */
-static struct pgtsim_run sub_run(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
-				 unsigned index, unsigned count)
-{
-	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level);
-	uint64_t base = pgtsim_entry_base(&pgt->geo, run->level, run->va);
-	uint64_t va = base + (index - run->index) * size;
-
-	return pgtsim_run_part(pgt, run, va, va + count * size - 1);
-}
-
 /* ---- freeing what was mapped ---- */
 
 static void report_bad_free(struct pgtsim_pgtable *pgt, enum pgtsim_bad_free bad, uint64_t va,
@@ -124,7 +113,7 @@ static void free_to_altmap(struct pgtsim_pgtable *pgt, const struct pgtsim_run *
 		pgtsim_altmap_free(altmap, pages);
 	} else {
 		for (unsigned i = 0; i < run->count; i++) {
-			const struct pgtsim_run leaf = sub_run(pgt, run, run->index + i, 1);
+			const struct pgtsim_run leaf = pgtsim_run_entries(pgt, run, run->index + i, 1);
 
 			check_altmap(pgt, &leaf, pfn + i * each, each, altmap);
 			pgtsim_altmap_free(altmap, each);
@@ -247,7 +236,7 @@ static int gather_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, vo
 
 	while ((index += pgtsim_run_zeros(pgt, run->table, index, end - index)) < end) {
 		unsigned count = pgtsim_run_uniform(pgt, run->table, index, end - index, size);
-		const struct pgtsim_run part = sub_run(pgt, run, index, count);
+		const struct pgtsim_run part = pgtsim_run_entries(pgt, run, index, count);
 		uint64_t desc = pgtsim_entry(pgt, run->table, index);
 
 		if ((desc & PGTSIM_DESC_VALID) && !pgtsim_desc_is_table(run->level, desc))
@@ -337,7 +326,7 @@ static void unmap_and_free_run(struct pgtsim_pgtable *pgt, const struct pgtsim_r
 	while ((index += pgtsim_run_zeros(pgt, run->table, index, end - index)) < end) {
 		unsigned count =
 			singly ? 1 : pgtsim_run_uniform(pgt, run->table, index, end - index, size);
-		const struct pgtsim_run part = sub_run(pgt, run, index, count);
+		const struct pgtsim_run part = pgtsim_run_entries(pgt, run, index, count);
 
 		unmap_and_free(pgt, &part, unmap);
 		index += count;
@@ -380,7 +369,7 @@ static void unmap_one_by_one(struct pgtsim_pgtable *pgt, const struct pgtsim_run
 			     const struct pgtsim_unmap *unmap)
 {
 	for (unsigned i = 0; i < run->count; i++) {
-		const struct pgtsim_run one = sub_run(pgt, run, run->index + i, 1);
+		const struct pgtsim_run one = pgtsim_run_entries(pgt, run, run->index + i, 1);
 		uint64_t desc = pgtsim_entry(pgt, run->table, one.index);
 		bool leaf = is_leaf(pgt, run->level, desc);
 
@@ -543,7 +532,7 @@ static int report_blocks(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, voi
 	(void)arg;
 	if (pgtsim_run_live(pgt, run)) {
 		unsigned zeros = pgtsim_run_zeros(pgt, run->table, run->index, run->count);
-		const struct pgtsim_run one = sub_run(pgt, run, run->index + zeros, 1);
+		const struct pgtsim_run one = pgtsim_run_entries(pgt, run, run->index + zeros, 1);
 		uint64_t desc = pgtsim_entry(pgt, run->table, one.index);
 
 		/* A table that another thread has linked since is none of ours. */
