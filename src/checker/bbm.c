@@ -113,12 +113,22 @@ static uint64_t alike_below(const struct checker *c, const struct stale *table)
 	return bytes;
 }
 
+/*
+ * Whether a run and the new entry are alike only because of what tables above restrict: once those
+ * restrict less, a walk that does not see the store yet finds another translation.
+ */
+static bool is_hidden(const struct checker *c, const struct stale *run, const struct pair *p)
+{
+	return run->seen != SEEN && pgtsim_rules_attributes(c, p->old, 0) !=
+					    pgtsim_rules_attributes(c, p->desc, 0);
+}
+
 /* A run gets its old value back, or leaves their translation in another size. */
-static void restored(struct checker *c, struct stale *run, bool resized)
+static void restored(struct checker *c, struct stale *run, bool resized, bool hidden)
 {
 	bool held = run->orphan && pgtsim_rules_table_above(c, run, false);
 
-	if (held || resized)
+	if (held || resized || hidden)
 		pgtsim_stale_harmless(c, run, true, resized);
 	else
 		pgtsim_stale_drop(c, run);
@@ -141,7 +151,7 @@ static void new_kind(struct checker *c, struct stale *run, const struct pgtsim_e
 	if (!run->back)
 		pgtsim_report_made(c, event, PGTSIM_V_NO_BREAK, run->by_va.start, run);
 	else if (!(changed & CHECKER_RESTRICTIONS))
-		restored(c, run, false);
+		restored(c, run, false, false);
 }
 
 /* A run of the event's level. */
@@ -165,7 +175,7 @@ static void same_level(struct checker *c, struct stale *run, const struct pgtsim
 			pgtsim_report_made(c, event, PGTSIM_V_OVERLAPPING_SIZES, run->by_va.start,
 					   run);
 		else
-			restored(c, run, resized);
+			restored(c, run, resized, is_hidden(c, run, &p));
 		return;
 	}
 	/* Of entries that are as they were, only what is above them may differ. */
@@ -452,11 +462,11 @@ static void found_again(struct checker *c, const struct stale *run,
 	p.old_above = event->pa;
 	alike = translates_alike(c, &p);
 	/* Valid entries of another size were told of when the new one was written. */
-	if (alike && (!resized || (checker_bbm_level(c) < 2 && event->new_desc & PGTSIM_DESC_AF)))
+	if (alike && event->new_desc & PGTSIM_DESC_AF && (!resized || checker_bbm_level(c) < 2))
 		return;
 	found = add_again(c, run, event->pa, false);
-	if (found && alike && checker_bbm_level(c) >= 2)
-		pgtsim_stale_harmless(c, found, true, true);
+	if (found && alike && (!resized || checker_bbm_level(c) >= 2))
+		pgtsim_stale_harmless(c, found, true, resized);
 	if (checker_is_hinted(c, leaves.level, leaves.old_desc))
 		pgtsim_rules_gaps(c, &leaves);
 }

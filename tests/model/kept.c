@@ -76,6 +76,23 @@ static const struct kept_program kept[] = {
 	    .step = { STORE(0, PTE, 8, HINTED), STORE(0, PTE, 9, HINTED), STORE(0, PTE, 8, YOUNG),
 		      STORE(0, PTE, 9, YOUNG), STORE(1, PMD, 8, TABLE_READONLY),
 		      BARRIER(1, DSB_ISHST), TLBI(ONE_WALK, 8), BARRIER(0, DSB_ISH), END } } },
+	{ "what an unseen store left is found below fewer restrictions, although an invalidate runs",
+	  { .page_shift = 12,
+	    .group = 1,
+	    .cpus = { .bbm = 2, .ets2 = true },
+	    .count = 10,
+	    .step = { STORE(0, PTE, 4, PAGE), STORE(0, PMD, 4, TABLE_READONLY),
+		      BARRIER(0, DSB_ISHST), TLBI(ALL, 0), STORE(1, PTE, 4, READONLY),
+		      STORE(0, PMD, 4, TABLE), BARRIER(0, DSB_ISHST), TLBI(ONE_WALK, 7),
+		      BARRIER(0, DSB_ISH), END } } },
+	{ "what an unseen store left is found below other restrictions after an invalidate",
+	  { .page_shift = 16,
+	    .group = 2,
+	    .cpus = { .bbm = 1 },
+	    .count = 7,
+	    .step = { STORE(0, PTE, 3, PAGE), STORE(1, PTE, 3, YOUNG),
+		      STORE(0, PMD, 0, TABLE_READONLY), BARRIER(0, DSB_ISHST),
+		      TLBI(ONE_WALK, 3), BARRIER(0, DSB_ISH), STORE(0, PTE, 3, DEVICE) } } },
 };
 
 const struct kept_program *programs_kept(unsigned *count)

@@ -495,6 +495,21 @@ static bool is_unordered(const struct model *m, int level, unsigned table)
 	return false;
 }
 
+/* A value that walks may still find from before cannot be told from a new one. */
+static unsigned born(const struct model *m, const struct word *word, struct model_value value)
+{
+	unsigned first = word->oldest[0];
+
+	for (unsigned cpu = 1; cpu < MODEL_CPUS; cpu++)
+		if (word->oldest[cpu] < first)
+			first = word->oldest[cpu];
+	for (unsigned v = first; v < word->count; v++)
+		if (equal(word->version[v].value, value) &&
+		    word->version[v].value.young == value.young)
+			return word->version[v].born;
+	return m->operations;
+}
+
 unsigned model_store(struct model *m, unsigned cpu, int level, unsigned page,
 		     struct model_value value, unsigned *at)
 {
@@ -505,9 +520,8 @@ unsigned model_store(struct model *m, unsigned cpu, int level, unsigned page,
 	if (word->count == MODEL_VALUES)
 		abort();
 	word->version[word->count] =
-		(struct version){ .value = value, .writer = cpu, .born = m->operations };
-	if (equal(old, value) && old.young == value.young)
-		word->version[word->count].born = word->version[word->count - 1].born;
+		(struct version){ .value = value, .writer = cpu };
+	word->version[word->count].born = born(m, word, value);
 	word->count++;
 	*at = n * pages_of(level);
 	if (needs_break(m, old, value) || may_be_other_kind(m, level, n, value))
