@@ -17,6 +17,7 @@ const char *const kc_departure_names[KC_DEPARTURES] = {
 	/*
 	 * A map over a live leaf is -EEXIST, before anything is written. The kernel rewrites it,
 	 * keeps it silently or stops with a BUG, and leaves what it wrote before; that is taken back.
+	 * Core mm's vmap stops, or takes a block for a table: it is not called.
 	 */
 	[KC_EXISTS] = "map: -EEXIST",
 	/*
@@ -476,7 +477,7 @@ static bool run_step(struct kc_sides *s, const struct kc_step *step)
 		end = kernel_step_adjusted(s, step, departure);
 	else if (!refuses(departure))
 		end = kernel_step(s, step);
-	else if (departure == KC_EXISTS)
+	else if (departure == KC_EXISTS && step->kind == KC_MAP)
 		try_over_leaf(s, step);
 	kc_expand_begin(&s->expander);
 	ret = library_step(s, step);
