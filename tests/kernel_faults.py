@@ -5,6 +5,9 @@ replaced, by what). Some functions have another name in other releases: names wi
 MMU = "arch/arm64/mm/mmu.c"
 TLB = "arch/arm64/include/asm/tlbflush.h"
 PGTABLE = "arch/arm64/include/asm/pgtable.h"
+PAGEATTR = "arch/arm64/mm/pageattr.c"
+VMALLOC = "mm/vmalloc.c"
+MEMORY = "mm/memory.c"
 
 LEAF_FLUSH = r"flush_tlb_kernel_range\(addr, addr \+ PAGE_SIZE\);"
 RANGE_FLUSH = r"if \(!free_mapped\)\n\t\tflush_tlb_kernel_range\(start, end\);"
@@ -47,11 +50,43 @@ FAULTS = [
     ("memory is freed that is not the kernel's", MMU, "unmap_hotplug_pte_range", r"if \(free_mapped\)", "if (1)"),
     ("a table is not freed", MMU, "free_empty_pte_table", FREE_TABLE, ";"),
     ("a table's entry is not cleared", MMU, "free_empty_pte_table", r"pmd_clear\(pmdp\);", ";"),
-    ("a page is freed twice", MMU, "free_hotplug_page_range", r"(free_pages\([^;]*;)", r"{ \1 \1 }"),
+    ("a page is freed twice", MMU, "free_hotplug_page_range", r"(_*free_pages\([^;]*;)", r"{ \1 \1 }"),
     ("the memmap is not freed", MMU, "vmemmap_free", "end, true, altmap", "end, false, NULL"),
     ("the altmap is not passed", MMU, "vmemmap_free", "true, altmap", "true, NULL"),
     ("the passes are swapped", MMU, "vmemmap_free", r"(unmap_hotplug_range\([^;]*;)\s*(free_empty_tables\([^;]*;)",
      r"\2 \1"),
     ("a wild pointer is read", MMU, "free_empty_tables", r"pgd = READ_ONCE\(\*pgdp\);",
      "pgd = READ_ONCE(*(pgd_t *)8);"),
+    # Attributes of live mappings.
+    ("attributes change and nothing is flushed", PAGEATTR, "__change_memory_common",
+     r"flush_tlb_kernel_range\(start, start \+ size\);", ";"),
+    ("the flush of attributes ends a page early", PAGEATTR, "__change_memory_common",
+     r"start \+ size\);\n\treturn", "start + size - PAGE_SIZE);\n\treturn"),
+    ("attributes do not change", PAGEATTR, "change_page_range", r"set_pte\(ptep, pte\);", ";"),
+    ("no barriers after attributes", PAGEATTR, "update_range_prot", r"lazy_mmu_mode_disable\(\);", ";"),
+    ("nothing is split before attributes change", PAGEATTR, "update_range_prot",
+     r"ret = split_kernel_leaf_mapping\(start, start \+ size\);", "ret = 0;"),
+    # Splits.
+    ("no barrier before a table replaces a block", MMU, "split_pmd", r"dsb\(ishst\);", ";"),
+    ("half of a table that replaces a block is filled", MMU, "split_pmd", "PTRS_PER_PTE", "PTRS_PER_PTE / 2"),
+    ("one page is in all of a table that replaces a block", MMU, "split_pmd", r"ptep\+\+, pfn\+\+", "ptep++"),
+    ("half of a group of pages loses its hint", MMU, "split_contpte", "i < CONT_PTES", "i < CONT_PTES / 2"),
+    ("half of a group of blocks loses its hint", MMU, "split_contpmd", "i < CONT_PMDS", "i < CONT_PMDS / 2"),
+    ("the end of a range is not split", MMU, "split_kernel_leaf_mapping", r"_locked\(end\)", "_locked(start)"),
+    ("a range of one page is split at the wrong end", MMU, "split_kernel_leaf_mapping",
+     r"__ffs\(start\) <", "__ffs(start) >"),
+    ("barriers of a split never come", MMU, "split_kernel_leaf_mapping", r"lazy_mmu_mode_disable\(\);", ";"),
+    # vmap.
+    ("vmap frees a table before its flush", MMU, "pmd_free_pte_page",
+     r"(__flush_tlb_kernel_pgtable\(addr\);)\s*(pte_free_kernel\([^;]*;)", r"\2 \1"),
+    ("vmap frees a table without a flush", MMU, "pmd_free_pte_page", r"__flush_tlb_kernel_pgtable\(addr\);", ";"),
+    ("vmap frees a table that is linked", MMU, "pmd_free_pte_page", r"pmd_clear\(pmdp\);", ";"),
+    ("vmap keeps the memory of a table", MMU, "pmd_free_pte_page", r"pte_free_kernel\([^;]*;", ";"),
+    ("vmap frees a pmd table without a flush", MMU, "pud_free_pmd_page",
+     r"__flush_tlb_kernel_pgtable\(addr\);", ";"),
+    ("vmap maps a block to memory that is not aligned", VMALLOC, "vmap_try_huge_pmd",
+     r"if \(!IS_ALIGNED\(phys_addr, PMD_SIZE\)\)\n\t\treturn 0;", ""),
+    ("vmap links a table with no barrier", MEMORY, "__pte_alloc_kernel", r"smp_wmb\(\);", ";"),
+    ("vunmap flushes nothing", VMALLOC, "vunmap_range", r"flush_tlb_kernel_range\(addr, end\);", ";"),
+    ("vunmap leaves the last page", VMALLOC, "vunmap_pte_range", "addr != end", "addr != end - PAGE_SIZE"),
 ]

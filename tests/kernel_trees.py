@@ -4,7 +4,8 @@
 
 Runs scenarios on the functions of kernel trees: those of PGTSIM_LINUX_TREES (folders and tarballs,
 colons between), else what Debian installs in /usr/src; a skip (77) without any. Patched trees are made
-from them by editing rules of this test, and each must be found out.
+from them by editing rules of this test, and each must be found out: every third, or with
+PGTSIM_KERNEL_FAULTS=all every one.
 """
 import os
 import re
@@ -19,6 +20,7 @@ sys.path.insert(0, SHARE)
 import extract  # pylint: disable=wrong-import-position
 from kernel_faults import FAULTS  # pylint: disable=wrong-import-position
 
+EVERY = os.environ.get("PGTSIM_KERNEL_FAULTS") == "all"
 DEBIAN = ["/usr/src/linux-source-6.1.tar.xz", "/usr/src/linux-source-6.12.tar.xz"]
 # Ptes, blocks and groups; a device whose memmap is in itself; parts that come and go.
 PLAIN = """machine
@@ -38,6 +40,44 @@ add 0x90000000+66M device altmap=own
 add 0x98000000+8M device
 remove 0x98000000+8M
 remove 0x90000000+66M
+check
+"""
+
+# Attributes of pages; then of parts of blocks, which are split.
+CHANGES = """machine
+add 0x80000000+128M
+protect linear+0x40000000 4K ro
+protect linear+0x40200000 64K invalid
+protect linear+0x40200000 64K valid
+protect linear+0x40400000 4K invalid noflush
+protect linear+0x40400000 4K default noflush
+remove 0x80000000+128M
+check
+"""
+SPLITS = """machine blocks=on cont=on bbm=3
+add 0x80000000+128M
+split linear+0x40004000 16K
+protect linear+0x40204000 16K ro
+protect linear+0x40204000 16K rw
+protect linear+0x40601000 4K nx
+protect linear+0x40c0f000 4K x
+protect linear+0x41010000 2M ro
+protect linear+0x40800000 4M invalid
+protect linear+0x40800000 4M valid
+check
+remove 0x80000000+128M
+check
+"""
+# Blocks where tables of pages were. The library has another order of barriers here.
+MAPS = """machine
+vmap linear+0x800000000000 0x200000000 4M
+vunmap linear+0x800000000000 4M
+vmap linear+0x800000000000 0x200001000 2M huge
+vunmap linear+0x800000000000 2M
+vmap linear+0x800000000000 0x200000000 4M huge
+vunmap linear+0x800000000000 4M
+vmap linear+0x800000000000 0x240000000 1G huge
+vunmap linear+0x800000000000 1G
 check
 """
 
@@ -117,17 +157,26 @@ def same_counters(tree, kernel, failed):
                           encoding="utf-8", check=False).stdout
     profile = re.search(r"^nearest profile +([\w.-]+)", info, re.M).group(1)
     clean = {}
-    for text in (PLAIN, BLOCKS, DEVICE, SHARED):
+    for text in scenarios(info):
         text = re.sub(r"check\n\Z", "stats\ncheck\n", text)
         own, genuine = run(text, "--profile=" + profile), run(text, "--kernel=" + str(kernel))
         failed.check(genuine.returncode == own.returncode and
                      violations(genuine.stdout) == violations(own.stdout),
                      f"{tree}: the library: {own.stdout[-300:]}, the kernel: {genuine.stdout[-300:]}")
-        clean[text] = counters(genuine.stdout)
-        differ = {name: (value, clean[text].get(name)) for name, value in counters(own.stdout).items()
-                  if clean[text].get(name) != value}
-        failed.check(not differ, f"{tree}: {text.splitlines()[0]}: (library, kernel): {differ}")
+        counted = counters(genuine.stdout)
+        clean[text] = genuine.returncode, counted
+        differ = {name: (value, counted.get(name)) for name, value in counters(own.stdout).items()
+                  if counted.get(name) != value}
+        failed.check("\nvmap " in text or not differ,
+                     f"{tree}: {text.splitlines()[0]}: (library, kernel): {differ}")
     return clean
+
+
+def scenarios(info):
+    """Those that the kernel has the functions for, as `kernel info` says."""
+    lacks = " ".join(re.findall(r"^lacks .*: no (.*)$", info, re.M))
+    wanted = [("protect", CHANGES), ("split", SPLITS), ("vmap", MAPS)]
+    return [PLAIN, BLOCKS, DEVICE, SHARED] + [text for word, text in wanted if word not in lacks]
 
 
 def patched_by(rule, files):
@@ -142,20 +191,20 @@ def patched_by(rule, files):
 def signs_of(kernel, clean):
     """What tells a patched kernel from a clean one: violations, counters, commands that fail."""
     signs = set()
-    for text, before in clean.items():
+    for text, (status, before) in clean.items():
         after = run(text, "--kernel=" + str(kernel))
         signs |= violations(after.stdout)
         signs |= {name for name, value in counters(after.stdout).items()
                   if name in before and before[name] != value}
-        if after.returncode < 0:
-            signs.add("crash")
+        if after.returncode != status:
+            signs.add("crash" if after.returncode < 0 else "status")
     return signs
 
 
 def find_faults(files, clean, folder, failed):
     """Plants each fault by itself. Returns how many there was a place for."""
     planted = 0
-    for rule in FAULTS:
+    for rule in FAULTS if EVERY else FAULTS[::3]:
         patched = patched_by(rule, files)
         if not patched:
             continue
@@ -188,8 +237,21 @@ def check_refusals(tree, kernel, failed):
                      f"{tree}: machine {words}: {ran.returncode}, {ran.stdout}")
 
 
+def check_lacks(tree, files, folder, failed):
+    """A function that is not there is told of, and what needs it is refused."""
+    text = {**files, extract.MMU_C: files[extract.MMU_C].replace("__create_pgd_mapping", "__create_mapping")}
+    output = Path(folder) / "lacks.so"
+    unpack(text, Path(folder) / "lacks")
+    built = build(Path(folder) / "lacks", output)
+    failed.check("lacks __create_pgd_mapping() in arch/arm64/mm/mmu.c: not with this kernel: map, add\n"
+                 in built.stdout, f"{tree}: {built.stdout}")
+    ran = run(PLAIN, f"--kernel={output}")
+    failed.check(ran.returncode == 1 and "built without __create_pgd_mapping()" in ran.stdout,
+                 f"{tree}: without a function: {ran.returncode}, {ran.stdout[-300:]}")
+
+
 def try_tree(tree, faults, failed):
-    files = extract.read_files(tree)
+    files = extract.read_files(tree, extract.ALL_FILES)
     release = ".".join(extract.version(files["Makefile"]))
     with tempfile.TemporaryDirectory() as folder:
         unpack(files, Path(folder) / "genuine")
@@ -204,6 +266,7 @@ def try_tree(tree, faults, failed):
         failed.check(seconds < 60, f"{tree}: {seconds:.0f} s to the verdicts")
         check_gallery(tree, release, kernel, failed)
         check_refusals(tree, kernel, failed)
+        check_lacks(tree, files, folder, failed)
         planted = find_faults(files, clean, folder, failed) if faults else 0
     print(f"{tree}: Linux {release}, {seconds:.1f} s to the first verdicts, {planted} faults planted")
 

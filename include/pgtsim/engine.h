@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine: who maps, unmaps, frees tables, and populates and frees the vmemmap of a page table. It is
- * the library, unless the caller brings an engine of its own: a new algorithm, or the functions of a
+ * engine: who maps, unmaps, frees tables, populates and frees the vmemmap, and changes live mappings of
+ * a page table. It is the library, unless the caller brings an engine of its own: a new algorithm, or the functions of a
  * kernel source compiled for the host (`pgtsim kernel build`). All else stays the library's: memory
  * and its owners, injected failures, hotplug, counters, cost, checker, explore, trace.
  *
@@ -17,6 +17,7 @@
 #define PGTSIM_ENGINE_H
 
 #include <pgtsim/pgtable.h>
+#include <pgtsim/protect.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -50,6 +51,18 @@ struct pgtsim_engine {
 	/* vmemmap_free(): pgtsim_vmemmap_free(). */
 	int (*free_memmap)(struct pgtsim_engine *self, struct pgtsim_vmemmap *vmemmap,
 			   uint64_t start, uint64_t end, struct pgtsim_altmap *altmap);
+	/* set_memory_…(), set_direct_map_…(): pgtsim_protect(). All of the range is mapped. */
+	int (*protect)(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, uint64_t va,
+		       uint64_t size, enum pgtsim_protect what, bool noflush);
+	/* split_kernel_leaf_mapping(): pgtsim_split(). */
+	int (*split)(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, uint64_t start,
+		     uint64_t end);
+	/* vmap_range(): pgtsim_vmap(). */
+	int (*vmap)(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, uint64_t va,
+		    uint64_t pa, uint64_t size, bool huge);
+	/* vunmap_range(): pgtsim_vunmap(). */
+	int (*vunmap)(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, uint64_t va,
+		      uint64_t size);
 };
 
 /*
@@ -78,6 +91,13 @@ PGTSIM_API uint64_t pgtsim_entry_load(struct pgtsim_pgtable *pgt, const struct p
  */
 PGTSIM_API void pgtsim_entry_store(struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
 				   uint64_t va, uint64_t desc, unsigned flags);
+
+/*
+ * The same for a table that began and that no entry points to yet: the event is PGTSIM_OP_STORE. It
+ * must be empty when it begins.
+ */
+PGTSIM_API void pgtsim_entry_store_early(struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+					 unsigned index, uint64_t desc);
 
 /*
  * A table of pgtsim_tables_reserve() is empty and about to be linked by pgtsim_entry_store(): it will

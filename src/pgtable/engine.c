@@ -108,6 +108,14 @@ static struct pgtsim_table *child_at(const struct pgtsim_pgtable *pgt, int level
 	return child && child->level == level + 1 ? child : NULL;
 }
 
+/* A live entry that changes. */
+static void overwrite(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t desc)
+{
+	touch(pgt, run->table, run->index);
+	pgtsim_count(pgt->tlb, &pgt->tlb->counts.entries_written, 1);
+	pgtsim_entry_overwrite(pgt, run, desc, 0);
+}
+
 void pgtsim_entry_store(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, uint64_t va,
 			uint64_t desc, unsigned flags)
 {
@@ -127,5 +135,33 @@ void pgtsim_entry_store(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, 
 	else if (!old != !desc && !pgtsim_desc_is_table(table->level, old | desc))
 		store_leaf(pgt, &run, old, desc, flags);
 	else
-		pgtsim_entry_overwrite(pgt, &run, desc, 0);
+		overwrite(pgt, &run, desc);
+}
+
+void pgtsim_entry_store_early(struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
+			      unsigned index, uint64_t desc)
+{
+	if (!pgt || !table || index >= pgtsim_entries_of(pgt, table))
+		return;
+
+	struct pgtsim_access_hook *hook = pgt->hook;
+	uint64_t old = pgtsim_entry_quietly(pgt, table, index);
+	const struct pgtsim_event event = {
+		.op = PGTSIM_OP_STORE,
+		.count = 1,
+		.new_desc = desc,
+		.pa = table->pa + index * sizeof(desc),
+	};
+
+	touch(pgt, table, index);
+	pgtsim_count(pgt->tlb, &pgt->tlb->counts.entries_written, 1);
+	/* Nobody else can see it: it is no step. */
+	pgt->hook = NULL;
+	pgtsim_access_write(pgt, table, index, desc);
+	pgt->hook = hook;
+	if (!old && desc)
+		pgtsim_record_filled(pgt, table, index, 1);
+	else if (old && !desc)
+		pgtsim_record_cleared(pgt, table, index, 1, 1);
+	pgtsim_tlb_event(pgt->tlb, &event);
 }

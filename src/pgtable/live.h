@@ -15,6 +15,9 @@ bool pgtsim_is_present(uint64_t desc);
 void pgtsim_live_write(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, uint64_t desc,
 		       bool *pending);
 
+/* pgtsim_split() as a part of another operation: by the library, and without an end. In split.c. */
+int pgtsim_split_leaves(struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end);
+
 /* The barriers that pgtsim_live_write() put off. */
 void pgtsim_live_complete(struct pgtsim_pgtable *pgt, bool *pending);
 

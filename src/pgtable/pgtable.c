@@ -479,7 +479,7 @@ void pgtsim_table_replace(struct pgtsim_pgtable *pgt, const struct pgtsim_run *r
 		    child->constructed ? PGTSIM_EACH_CTOR : 0);
 	pgtsim_access_fill(pgt, child, 0, entries, first);
 	pgtsim_access_lines(pgt, 0, entries);
-	pgtsim_count(pgt->tlb, &pgt->tlb->counts.entries_written, entries);
+	pgtsim_count(pgt->tlb, &pgt->tlb->counts.entries_written, entries + 1);
 	pgtsim_count_work(pgt, entries);
 	pgtsim_emit(pgt->tlb, &PGTSIM_PUBLISH, 0, 0);
 	pgtsim_entry_overwrite(pgt, run, pgtsim_table_desc(&pgt->geo, child->pa, attrs), 0);

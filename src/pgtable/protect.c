@@ -114,6 +114,7 @@ int pgtsim_protect(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size, enum 
 	static const struct pgtsim_visitor visitor = { .entries = change_entries, .strict = true };
 	uint64_t last = va + (size - 1);
 	struct change change = { .start = va, .last = last };
+	struct pgtsim_engine *engine;
 	int ret = pgt ? pgtsim_pgtable_check_arm64(pgt, "attributes change") : -EINVAL;
 
 	if (!ret)
@@ -126,9 +127,15 @@ int pgtsim_protect(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size, enum 
 	if (!is_mapped(pgt, va, last))
 		return pgtsim_fail(pgt->tlb, -EINVAL, "not all of VA 0x%016" PRIx64 "+%s is mapped",
 				   va, pgtsim_amount(size).text);
+	engine = pgtsim_engine_of(pgt);
+	ret = engine && engine->protect ? engine->protect(engine, pgt, va, size, what, noflush) :
+					  PGTSIM_ENGINE_OWN;
+	if (ret != PGTSIM_ENGINE_OWN)
+		return ret;
+	ret = 0;
 	change.masks = masks_of(pgt, what);
 	if (pgt->policy->live_split == PGTSIM_LIVE_SPLIT_BBM3 && pgt->tlb->bbml2)
-		ret = pgtsim_split(pgt, va, va + size);
+		ret = pgtsim_split_leaves(pgt, va, va + size);
 	if (!ret)
 		ret = pgtsim_walk(pgt, va, last, &visitor, &change);
 	pgtsim_live_complete(pgt, &change.pending);

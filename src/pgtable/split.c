@@ -156,15 +156,11 @@ static int split_at(struct pgtsim_pgtable *pgt, uint64_t va, bool *pending)
 	return 0;
 }
 
-int pgtsim_split(struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end)
+int pgtsim_split_leaves(struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end)
 {
-	int ret = pgt ? pgtsim_pgtable_check_arm64(pgt, "a leaf is split") : -EINVAL;
 	bool pending = false;
+	int ret;
 
-	if (!ret)
-		ret = pgtsim_pgtable_check_pages(pgt, start, end - start);
-	if (ret)
-		return ret;
 	if (end - start == pgtsim_page_size(&pgt->geo)) {
 		bool at_start = (start & -start) < (end & -end) || !end;
 
@@ -175,6 +171,23 @@ int pgtsim_split(struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end)
 			ret = split_at(pgt, end, &pending);
 	}
 	pgtsim_live_complete(pgt, &pending);
+	return ret;
+}
+
+int pgtsim_split(struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end)
+{
+	int ret = pgt ? pgtsim_pgtable_check_arm64(pgt, "a leaf is split") : -EINVAL;
+	struct pgtsim_engine *engine;
+
+	if (!ret)
+		ret = pgtsim_pgtable_check_pages(pgt, start, end - start);
+	if (ret)
+		return ret;
+	engine = pgtsim_engine_of(pgt);
+	ret = engine && engine->split ? engine->split(engine, pgt, start, end) : PGTSIM_ENGINE_OWN;
+	if (ret != PGTSIM_ENGINE_OWN)
+		return ret;
+	ret = pgtsim_split_leaves(pgt, start, end);
 	pgtsim_events_end(pgt->tlb, start, end - 1);
 	return ret;
 }

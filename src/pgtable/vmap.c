@@ -239,8 +239,14 @@ int pgtsim_vmap(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t pa, uint64_t s
 {
 	const struct vmap v = { .delta = pa - va, .huge = huge };
 	int ret = check_vmap(pgt, va, pa, size);
+	struct pgtsim_engine *engine;
 
 	if (ret)
+		return ret;
+	engine = pgtsim_engine_of(pgt);
+	ret = engine && engine->vmap ? engine->vmap(engine, pgt, va, pa, size, huge) :
+				       PGTSIM_ENGINE_OWN;
+	if (ret != PGTSIM_ENGINE_OWN)
 		return ret;
 	pgtsim_events_begin(pgt->tlb, PGTSIM_OP_BEGIN_MAP, va, va + (size - 1));
 	ret = map_below(pgt, &v, pgt->root, va, va + (size - 1));
@@ -298,11 +304,16 @@ int pgtsim_vunmap(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size)
 {
 	static const struct pgtsim_visitor visitor = { .entries = clear_entries };
 
+	struct pgtsim_engine *engine;
 	int ret = pgt ? pgtsim_pgtable_check_arm64(pgt, "vunmap unmaps") : -EINVAL;
 
 	if (!ret)
 		ret = pgtsim_pgtable_check(pgt, va, size);
 	if (ret)
+		return ret;
+	engine = pgtsim_engine_of(pgt);
+	ret = engine && engine->vunmap ? engine->vunmap(engine, pgt, va, size) : PGTSIM_ENGINE_OWN;
+	if (ret != PGTSIM_ENGINE_OWN)
 		return ret;
 	pgtsim_walk(pgt, va, va + (size - 1), &visitor, NULL);
 	pgtsim_tlb_flush_range(pgt->tlb, &pgt->geo, pgt->policy, va, va + size);

@@ -11,7 +11,17 @@
 
 /* ---- who is asked ---- */
 
-enum asked { MAP = 1, UNMAP = 2, FREE_TABLES = 4, POPULATE = 8, FREE_MEMMAP = 16 };
+enum asked {
+	MAP = 1,
+	UNMAP = 2,
+	FREE_TABLES = 4,
+	POPULATE = 8,
+	FREE_MEMMAP = 16,
+	PROTECT = 32,
+	SPLIT = 64,
+	VMAP = 128,
+	VUNMAP = 256
+};
 
 struct asked_engine {
 	struct pgtsim_engine engine; /* first */
@@ -75,16 +85,56 @@ static int ask_free_memmap(struct pgtsim_engine *self, struct pgtsim_vmemmap *vm
 	return ask(self, FREE_MEMMAP);
 }
 
+static int ask_protect(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, uint64_t va,
+		       uint64_t size, enum pgtsim_protect what, bool noflush)
+{
+	(void)pgt;
+	(void)va;
+	(void)size;
+	(void)what;
+	(void)noflush;
+	return ask(self, PROTECT);
+}
+
+static int ask_split(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, uint64_t start,
+		     uint64_t end)
+{
+	(void)pgt;
+	(void)start;
+	(void)end;
+	return ask(self, SPLIT);
+}
+
+static int ask_vmap(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, uint64_t va,
+		    uint64_t pa, uint64_t size, bool huge)
+{
+	(void)pgt;
+	(void)va;
+	(void)pa;
+	(void)size;
+	(void)huge;
+	return ask(self, VMAP);
+}
+
+static int ask_vunmap(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, uint64_t va,
+		      uint64_t size)
+{
+	(void)pgt;
+	(void)va;
+	(void)size;
+	return ask(self, VUNMAP);
+}
+
 static struct asked_engine asked_engine(int answer)
 {
 	return (struct asked_engine){
 		.engine = { "asked", ask_map, ask_unmap, ask_free_tables, ask_populate,
-			    ask_free_memmap },
+			    ask_free_memmap, ask_protect, ask_split, ask_vmap, ask_vunmap },
 		.answer = answer,
 	};
 }
 
-/* An engine that answers OWN is asked for all five, and the library does them as without it. */
+/* An engine that answers OWN is asked for all of hotplug, and the library does them as without it. */
 static void own(void **state)
 {
 	struct pgtsim_machine *machine = *state, *other = pgtsim_test_machine("latest", 4096, 48);
@@ -119,6 +169,40 @@ static void answers(void **state)
 	assert_int_equal(engine.asked, MAP);
 	pgtsim_engine_set(&machine->pgt, NULL);
 	assert_int_equal(pgtsim_add_memory(&machine->hotplug, PA, 128 * MIB), 0);
+}
+
+/* The changes of live mappings, in a page table of pages; what the last of them returns is -EINVAL. */
+static void change_live(struct pgtsim_machine *machine)
+{
+	uint64_t va = pgtsim_va_start(&machine->geo) + (UINT64_C(1) << 47);
+	struct pgtsim_pgtable *pgt = &machine->pgt;
+
+	assert_int_equal(pgtsim_vmap(pgt, va, PA, 4 * MIB, false), 0);
+	assert_int_equal(pgtsim_split(pgt, va, va + 4096), 0);
+	assert_int_equal(pgtsim_protect(pgt, va, 4096, PGTSIM_PROTECT_RO, false), 0);
+	assert_int_equal(pgtsim_vunmap(pgt, va, 2 * MIB), 0);
+	assert_int_equal(pgtsim_protect(pgt, va, 4096, PGTSIM_PROTECT_RO, false), -EINVAL);
+}
+
+/* It is asked for changes of live mappings, too, and where nothing is mapped for none. */
+static void own_live(void **state)
+{
+	struct pgtsim_machine *machine = *state, *other = pgtsim_test_machine("latest", 4096, 48);
+	uint64_t va = pgtsim_va_start(&machine->geo) + (UINT64_C(1) << 47);
+	struct asked_engine engine = asked_engine(PGTSIM_ENGINE_OWN);
+
+	pgtsim_engine_set(&machine->pgt, &engine.engine);
+	change_live(machine);
+	assert_int_equal(engine.asked, MAP | VMAP | SPLIT | PROTECT | VUNMAP);
+	change_live(other);
+	pgtsim_assert_machines_equal(machine, other);
+	engine = asked_engine(-EBUSY);
+	assert_int_equal(pgtsim_protect(&machine->pgt, va, 4096, PGTSIM_PROTECT_RO, false), -EINVAL);
+	assert_int_equal(engine.asked, 0);
+	assert_int_equal(pgtsim_vunmap(&machine->pgt, va, 4096), -EBUSY);
+	assert_int_equal(pgtsim_split(&machine->pgt, va, va + 4096), -EBUSY);
+	assert_int_equal(pgtsim_vmap(&machine->pgt, va, PA, 4096, true), -EBUSY);
+	pgtsim_machine_free(&other);
 }
 
 /* ---- single entries ---- */
@@ -181,6 +265,35 @@ static void stores(void **state)
 	pgtsim_unobserve(&machine->tlb, &last.observer);
 }
 
+/* Entries may be stored before their table is linked: the record of it follows. */
+static void stores_early(void **state)
+{
+	struct pgtsim_machine *machine = *state;
+	struct last_event last = { .observer.event = remember };
+	uint64_t leaf = pgtsim_desc_leaf(&machine->geo, PGTSIM_PTE, PA,
+					 machine->policy.prot[PGTSIM_PROT_TAGGED]);
+	uint64_t before = machine->tlb.counts.entries_written;
+	struct pgtsim_table *table;
+
+	pgtsim_observe(&machine->tlb, &last.observer);
+	assert_int_equal(pgtsim_tables_reserve(&machine->pgt, 1, &table), 1);
+	pgtsim_table_begin(&machine->pgt, table, PGTSIM_PTE, pgtsim_linear(&machine->layout, PA),
+			   PGTSIM_REGION_LINEAR, true);
+	pgtsim_entry_store_early(&machine->pgt, table, 5, leaf);
+	assert_int_equal(last.event.op, PGTSIM_OP_STORE);
+	assert_true(last.event.pa == table->pa + 40 && last.event.new_desc == leaf);
+	assert_int_equal(pgtsim_table_live(&machine->pgt, table), 1);
+	pgtsim_entry_store_early(&machine->pgt, table, 5, leaf | 1 << 7);
+	assert_int_equal(pgtsim_table_live(&machine->pgt, table), 1);
+	pgtsim_entry_store_early(&machine->pgt, table, 5, 0);
+	pgtsim_entry_store_early(&machine->pgt, table, 512, leaf);
+	assert_int_equal(pgtsim_table_live(&machine->pgt, table), 0);
+	assert_int_equal(machine->tlb.counts.entries_written, before + 3);
+	assert_int_equal(machine->tlb.counts.violations, 0);
+	pgtsim_table_give_back(&machine->pgt, table, 0, true);
+	pgtsim_unobserve(&machine->tlb, &last.observer);
+}
+
 /* A table that is unlinked and freed without its destructor is told of, with it all is well. */
 static void unlinks(void **state)
 {
@@ -208,8 +321,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(own, pgtsim_test_setup, pgtsim_test_teardown),
+		cmocka_unit_test_setup_teardown(own_live, pgtsim_test_setup, pgtsim_test_teardown),
 		cmocka_unit_test_setup_teardown(answers, pgtsim_test_setup, pgtsim_test_teardown),
 		cmocka_unit_test_setup_teardown(stores, pgtsim_test_setup, pgtsim_test_teardown),
+		cmocka_unit_test_setup_teardown(stores_early, pgtsim_test_setup,
+						pgtsim_test_teardown),
 		cmocka_unit_test_setup_teardown(unlinks, pgtsim_test_setup, pgtsim_test_teardown),
 	};
 

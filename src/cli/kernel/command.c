@@ -154,6 +154,7 @@ static void print_missing(const struct kc_plug *plug)
 {
 	for (const struct kc_missing *m = plug->missing; m->function; m++)
 		printf("lacks            %s() in %s: no %s\n", m->function, m->file, m->operation);
+	puts("library's own    sections, online, offline, join; the actors vmalloc and ptdump; no locks");
 }
 
 static int info(const char *path)

@@ -322,17 +322,11 @@ static void host_load(void *ctx, const volatile void *entry)
 
 /* A store to a table that nothing points to yet. */
 static void store_early(struct kernel_engine *e, struct kernel_call *call,
-			struct kernel_table *known, volatile uint64_t *entry, uint64_t value)
+			struct kernel_table *known, const volatile uint64_t *entry, uint64_t value)
 {
-	const struct pgtsim_event event = {
-		.op = PGTSIM_OP_STORE,
-		.new_desc = value,
-		.pa = known->table->pa + (uint64_t)(entry - known->entries) * sizeof(*entry),
-	};
-
-	*entry = value;
 	kernel_host_settle(e, call);
-	pgtsim_tlb_event(pgtable_of(e)->tlb, &event);
+	pgtsim_entry_store_early(pgtable_of(e), known->table, (unsigned)(entry - known->entries),
+				 value);
 }
 
 static void remember_cleared(const struct kernel_engine *e, struct kernel_call *call,
@@ -434,6 +428,7 @@ static const struct maintenance maintenance[KC_WHATS] = {
 	[KC_TLBI_ALL] = { PGTSIM_OP_TLBI_ALL, PGTSIM_SCOPE_IS },
 	[KC_TLBI_LEAF_LOCAL] = { PGTSIM_OP_TLBI_LEAF, PGTSIM_SCOPE_LOCAL },
 	[KC_TLBI_WALK_LOCAL] = { PGTSIM_OP_TLBI_WALK, PGTSIM_SCOPE_LOCAL },
+	[KC_TLBI_RANGE_LOCAL] = { PGTSIM_OP_TLBI_RANGE, PGTSIM_SCOPE_LOCAL },
 	[KC_TLBI_ALL_LOCAL] = { PGTSIM_OP_TLBI_ALL, PGTSIM_SCOPE_LOCAL },
 };
 
@@ -446,7 +441,7 @@ static void emit(struct kernel_engine *e, struct kernel_call *call, const struct
 		emit_altmap(e, call, event);
 	else if (pgtsim_barrier(tlb, m->op, 0))
 		pgtsim_invalidate(tlb, m->op, event->va,
-				  event->what == KC_TLBI_RANGE ? event->b : 0, 0, m->scope, 0);
+				  m->op == PGTSIM_OP_TLBI_RANGE ? event->b : 0, 0, m->scope, 0);
 }
 
 static void host_event(void *ctx, const struct kc_event *event)
@@ -503,8 +498,12 @@ static void host_said(void *ctx, bool bug, const char *file, int line)
 {
 	struct kernel_engine *e = ctx;
 
-	const struct kernel_call *call = e->call;
+	struct kernel_call *call = e->call;
 
+	if (bug) {
+		call->bug_file = file;
+		call->bug_line = line;
+	}
 	pgtsim_tlb_violation(pgtable_of(e)->tlb,
 			     bug ? PGTSIM_V_KERNEL_BUG : PGTSIM_V_KERNEL_WARNING, call->loaded_va,
 			     call->loaded_level,

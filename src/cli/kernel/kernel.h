@@ -75,6 +75,8 @@ struct kernel_call {
 	int pass; /* 1 or 2, over [pass_start, pass_last]; 0: none */
 	uint64_t pass_start, pass_last;
 	bool no_memory; /* an allocation failed */
+	const char *bug_file; /* where the tree said BUG(); NULL: nowhere */
+	int bug_line;
 	/*
 	 * Tables that were allocated and that no entry points to yet, and what came since then: their
 	 * event says what they are for, and that is known when they are linked.

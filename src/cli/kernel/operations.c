@@ -91,18 +91,50 @@ static struct kernel_call begin(struct kernel_engine *e, uint64_t va, struct pgt
 	return (struct kernel_call){ .altmap = altmap, .region = region_of(e, va) };
 }
 
-/* The end of a call on [start, last]; what the operation returns. */
-static int finish(struct kernel_engine *e, struct kernel_call *call, enum kc_end end,
-		  uint64_t start, uint64_t last)
+/* Keeps the reason for a code: before, what, after. */
+static int fail(struct kernel_engine *e, int code, const char *before, const char *what,
+		const char *after)
 {
-	kernel_host_settle(e, call);
-	pgtsim_tlb_end(&e->machine->tlb, start, last);
+	struct pgtsim_error *error = &e->machine->error;
+
+	error->code = code;
+	snprintf(error->text, sizeof(error->text), "%s%s%s", before, what, after);
+	return code;
+}
+
+static int lacks(struct kernel_engine *e, const char *function)
+{
+	return fail(e, -EINVAL, "the kernel was built without ", function,
+		      "(): see pgtsim kernel info");
+}
+
+/* The end of a call; what the operation returns. */
+static int end_call(struct kernel_engine *e, struct kernel_call *call, enum kc_end end)
+{
+	char line[16];
+
 	e->call = NULL;
 	if (pgtsim_machine_out_of_host_memory(e->machine))
 		return -ENOBUFS;
 	if (end == KC_DONE)
 		return 0;
-	return end == KC_FAILED || call->no_memory ? -ENOMEM : -EFAULT;
+	if (end == KC_INVALID)
+		return fail(e, -EINVAL, "the kernel's function", " returns", " -EINVAL");
+	if (end == KC_FAILED || call->no_memory)
+		return -ENOMEM;
+	if (!call->bug_file)
+		return fail(e, -EFAULT, "the kernel's code", " accesses memory", " that is not there");
+	snprintf(line, sizeof(line), ":%d", call->bug_line);
+	return fail(e, -EFAULT, "the kernel stops with BUG() at ", call->bug_file, line);
+}
+
+/* The same, of a call that must leave nothing stale in [start, last]. */
+static int finish(struct kernel_engine *e, struct kernel_call *call, enum kc_end end,
+		  uint64_t start, uint64_t last)
+{
+	kernel_host_settle(e, call);
+	pgtsim_tlb_end(&e->machine->tlb, start, last);
+	return end_call(e, call, end);
 }
 
 static struct kc_altmap to_kernel(const struct pgtsim_altmap *altmap)
@@ -141,12 +173,15 @@ static int map(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, const str
 	uint64_t last = map->va + (map->size - 1);
 	enum kc_end end;
 
+	if (!e->plug->kernel->map)
+		return lacks(e, "__create_pgd_mapping");
 	if (prot == PGTSIM_PROT_COUNT)
 		return -EINVAL;
 	flags |= map->blocks ? KC_BLOCKS : 0;
 	flags |= map->cont ? KC_CONT : 0;
 	flags |= map->table_attrs == pgt->policy->linear_table ? 0 : KC_EXEC;
 	call = begin(e, map->va, NULL);
+	call.region = map->region;
 	pgtsim_tlb_begin(pgt->tlb, PGTSIM_OP_BEGIN_MAP, map->va, last);
 	e->call = &call;
 	end = e->plug->kernel->map(map->va, map->pa, map->size, prot, flags);
@@ -162,6 +197,8 @@ static int unmap(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt,
 	enum kc_end end;
 
 	(void)pgt;
+	if (!e->plug->kernel->unmap)
+		return lacks(e, "unmap_hotplug_range");
 	call = begin(e, unmap->start, unmap->altmap);
 	e->call = &call;
 	end = e->plug->kernel->unmap(unmap->start, unmap->end, unmap->free_mapped,
@@ -177,6 +214,8 @@ static int free_tables(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, u
 	struct kernel_call call;
 
 	(void)pgt;
+	if (!e->plug->kernel->free_tables)
+		return lacks(e, "free_empty_tables");
 	call = begin(e, start, NULL);
 	e->call = &call;
 	return finish(e, &call, e->plug->kernel->free_tables(start, end, floor, ceiling), start,
@@ -193,6 +232,8 @@ static int populate(struct pgtsim_engine *self, struct pgtsim_vmemmap *vmemmap, 
 	bool pages = flags & PGTSIM_POPULATE_PAGES;
 	enum kc_end ret;
 
+	if (!e->plug->kernel->populate)
+		return lacks(e, "vmemmap_populate");
 	/* The kernel steps by pages from an unaligned start and may miss the last: it gets whole ones. */
 	if ((start | end) & mask && end - start < vmemmap->section_pages * vmemmap->struct_page &&
 	    e->machine->policy.vmemmap_partial == PGTSIM_PARTIAL_BASE_PAGES)
@@ -216,11 +257,91 @@ static int free_memmap(struct pgtsim_engine *self, struct pgtsim_vmemmap *vmemma
 	enum kc_end ret;
 
 	(void)vmemmap;
+	if (!e->plug->kernel->free_memmap)
+		return lacks(e, "vmemmap_free");
 	call = begin(e, start, altmap);
 	e->call = &call;
 	ret = e->plug->kernel->free_memmap(start, end, altmap ? &kernel : NULL);
 	from_kernel(altmap, &kernel);
 	return finish(e, &call, ret, start, end - 1);
+}
+
+/* ---- live mappings ---- */
+
+/* One call of set_memory_…() on a range, or of set_direct_map_…_noflush() on a page. */
+static int change(struct kernel_engine *e, uint64_t va, uint64_t size, enum pgtsim_protect what,
+		  bool noflush)
+{
+	struct kernel_call call = begin(e, va, NULL);
+	enum kc_end end;
+
+	e->call = &call;
+	end = e->plug->kernel->protect(va, size, (enum kc_change)what, noflush);
+	if (end != KC_NONE && !noflush)
+		return finish(e, &call, end, va, va + (size - 1));
+	kernel_host_settle(e, &call);
+	if (end != KC_NONE)
+		return end_call(e, &call, end);
+	e->call = NULL;
+	return fail(e, -EINVAL, "no function of the kernel does this ",
+		    noflush ? "without" : "with", " a flush");
+}
+
+static int protect(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, uint64_t va,
+		   uint64_t size, enum pgtsim_protect what, bool noflush)
+{
+	struct kernel_engine *e = engine_of(self);
+	uint64_t step = noflush ? pgtsim_page_size(&pgt->geo) : size;
+	int ret = 0;
+
+	if (!e->plug->kernel->protect)
+		return lacks(e, "set_memory_valid");
+	for (uint64_t at = 0; !ret && at < size; at += step)
+		ret = change(e, va + at, step, what, noflush);
+	return ret;
+}
+
+static int split(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, uint64_t start,
+		 uint64_t end)
+{
+	struct kernel_engine *e = engine_of(self);
+	struct kernel_call call;
+
+	(void)pgt;
+	if (!e->plug->kernel->split)
+		return lacks(e, "split_kernel_leaf_mapping");
+	call = begin(e, start, NULL);
+	e->call = &call;
+	return finish(e, &call, e->plug->kernel->split(start, end), start, end - 1);
+}
+
+static int vmap(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, uint64_t va, uint64_t pa,
+		uint64_t size, bool huge)
+{
+	struct kernel_engine *e = engine_of(self);
+	struct kernel_call call;
+
+	if (!e->plug->kernel->vmap)
+		return lacks(e, "vmap_range_noflush");
+	call = begin(e, va, NULL);
+	call.region = PGTSIM_REGION_OTHER;
+	pgtsim_tlb_begin(pgt->tlb, PGTSIM_OP_BEGIN_MAP, va, va + (size - 1));
+	e->call = &call;
+	return finish(e, &call, e->plug->kernel->vmap(va, pa, size, huge), va, va + (size - 1));
+}
+
+static int vunmap(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, uint64_t va,
+		  uint64_t size)
+{
+	struct kernel_engine *e = engine_of(self);
+	struct kernel_call call;
+
+	(void)pgt;
+	if (!e->plug->kernel->vunmap)
+		return lacks(e, "vunmap_range");
+	call = begin(e, va, NULL);
+	e->call = &call;
+	return finish(e, &call, e->plug->kernel->vunmap(va, va + size), va, va + (size - 1));
 }
 
 static const struct pgtsim_engine operations = {
@@ -229,6 +350,10 @@ static const struct pgtsim_engine operations = {
 	.free_tables = free_tables,
 	.populate = populate,
 	.free_memmap = free_memmap,
+	.protect = protect,
+	.split = split,
+	.vmap = vmap,
+	.vunmap = vunmap,
 };
 
 /* True if the library has placed its regions where the kernel has them. */

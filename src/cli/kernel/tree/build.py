@@ -38,7 +38,7 @@ def git_files(folder, revision):
     if git("rev-parse", "--verify", revision + "^{commit}").returncode:
         raise Refused(f"{folder} has no commit {revision}")
     found = {}
-    for name in extract.FILES:
+    for name in extract.ALL_FILES:
         shown = git("show", f"{revision}:{name}")
         if not shown.returncode:
             found[name] = shown.stdout.decode()
@@ -53,7 +53,7 @@ def read_tree(tree):
         elif not Path(tree).exists():
             raise Refused(f"there is no {tree}")
         else:
-            files = extract.read_files(tree)
+            files = extract.read_files(tree, extract.ALL_FILES)
     except extract.UNREADABLE as e:
         raise Refused(f"{tree} cannot be read: {e}") from None
     if "Makefile" not in files or extract.version(files["Makefile"])[0] == "0":
@@ -78,9 +78,9 @@ def compiler():
 def flags(tree, files, geometry):
     granule, va, pa, struct_page = geometry
     gone = "".join(f'{{ "{function}", "{file}", "{commands}" }},'
-                   for function, file, commands in extract.missing(files).values())
+                   for function, file, commands in extract.lacking(files))
     return ["-std=gnu11", "-O2", "-w", "-fPIC", "-fno-strict-aliasing", "-fwrapv",
-            "-fvisibility=hidden", "-fmax-errors=5", "-fno-diagnostics-show-caret",
+            "-fvisibility=hidden", "-fmax-errors=5", "-Wl,-z,defs", "-fno-diagnostics-show-caret",
             "-Werror=implicit-function-declaration", "-DKC_ENGINE=1", "-DKC_SYMBOL=built",
             "-DKC_SYMBOL_KERNEL=kc_kernel_built", '-DKC_SOURCE="kernel-source.h"',
             f"-DKC_PAGE_SHIFT={SHIFTS[granule]}", f"-DKC_VA_BITS={va}", f"-DKC_PA_BITS={pa}",
@@ -105,7 +105,7 @@ def in_tree(tree, errors):
     """The compiler's lines, those of the tree with its name."""
     lines = []
     for line in errors.splitlines():
-        if ": error:" not in line and ": fatal error:" not in line:
+        if not re.search(": (?:fatal )?error:|undefined reference", line):
             continue
         lines.append(f"{tree}/{line}" if re.match(r"(arch|mm|include)/", line) else line)
     return "\n".join(lines) or errors
@@ -148,9 +148,8 @@ def install(built, target):
 
 
 def told(tree, files, extra, target):
-    gone = extract.missing(files)
     print(f"{target}: Linux {'.'.join(extract.version(files['Makefile']))} from {tree}")
-    for function, file, commands in gone.values():
+    for function, file, commands in extract.lacking(files):
         print(f"{tree} lacks {function}() in {file}: not with this kernel: {commands}")
     for name in extra:
         home = extract.find(files, list(files), name).split('"')[1]
@@ -164,6 +163,8 @@ def main():
     try:
         compiler()
         files = read_tree(tree)
+        if geometry[1] == "52" and geometry[0] != "64" and not extract.has_lpa2(files):
+            raise Refused(f"{tree} has no 52 bits of VA with {geometry[0]}K pages: that came with LPA2 in 6.9")
         gone = extract.unusable(files)
         if gone:
             raise Refused(f"{tree} cannot be built: {gone}")

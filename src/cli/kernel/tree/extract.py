@@ -27,8 +27,8 @@ OPERATIONS = {
     "MAP": ("__create_pgd_mapping", MMU_C, "map, add"),
     "UNMAP": ("unmap_hotplug_range", MMU_C, "unmap, remove"),
     "FREE_TABLES": ("free_empty_tables", MMU_C, "free-tables, remove"),
-    "POPULATE": ("vmemmap_populate", MMU_C, "populate, add"),
-    "FREE_MEMMAP": ("vmemmap_free", MMU_C, "free-memmap, remove"),
+    "POPULATE": ("vmemmap_populate", MMU_C, "vmemmap-populate, add"),
+    "FREE_MEMMAP": ("vmemmap_free", MMU_C, "vmemmap-free, remove"),
 }
 
 # Behind these functions: from here on whoever calls one says so first.
@@ -40,6 +40,18 @@ BEHIND = {
                          "#define free_empty_tables(start, end, ...) "
                          "(kc_pass(2, start, end), KC_LOCAL(free_empty_tables)(start, end, __VA_ARGS__))\n",
 }
+
+
+def lacking(files):
+    """Rows as those of OPERATIONS for all that this tree cannot do."""
+    rows = list(missing(files).values())
+    gone = live_missing(files)
+    if gone:
+        path = dict(live_wanted(files))[gone[0]]
+        return rows + [(gone[0], path, "protect, split, vmap, vunmap")]
+    rows += [("split_kernel_leaf_mapping", MMU_C, "split")] if not splits(files) else []
+    rows += [("vmap_range_noflush", VMALLOC_C, "vmap")] if not vmaps(files) else []
+    return rows + ([("vunmap_range", VMALLOC_C, "vunmap")] if not vunmaps(files) else [])
 
 
 class Damaged(Exception):
@@ -309,6 +321,10 @@ def flush_knobs(files, mmu):
     }
 
 
+def has_lpa2(files):
+    return "lpa2_is_enabled" in files[ASM + "pgtable-prot.h"]
+
+
 def knobs(files):
     """What this source does, as knobs of the library: the nearest profile follows from them."""
     mmu = files["arch/arm64/mm/mmu.c"]
@@ -339,7 +355,7 @@ def knobs(files):
         "live-split": "bbm3" if find_function(mmu, "split_kernel_leaf_mapping") else "never",
         "barriers": "deferred" if "__set_pte_nosync" in mmu else "every-leaf",
         "kernel-layout": layout(files),
-        "lpa2": "on" if "lpa2_is_enabled" in files[ASM + "pgtable-prot.h"] else "off",
+        "lpa2": "on" if has_lpa2(files) else "off",
         "memory-types": memory_types(files),
         "leaf-dirty": "set" if re.search(r"define _?PAGE_KERNEL\s.*PTE_DIRTY|"
                                          r"define PROT_NORMAL\s.*PTE_DIRTY",
@@ -485,7 +501,7 @@ def text_of(files, extra=()):
         pick(files, MMU_C, MMU), "#if !KC_ENGINE", '#include "sections.h"',
         pick(files, [VMEMMAP_C, "mm/sparse.c"], SPARSE),
         pick(files, ["mm/memremap.c", "include/linux/mm.h"], ["vmem_altmap_offset"]),
-        pick(files, "mm/memory_hotplug.c", HOTPLUG), pick(files, MMU_C, ARCH), live(files), "#endif"])
+        pick(files, "mm/memory_hotplug.c", HOTPLUG), pick(files, MMU_C, ARCH), "#endif", live(files)])
     out.append("#ifdef KC_FUNCTIONS")
     out.append(functions)
     out.append("#endif")
@@ -510,7 +526,7 @@ def main():
 def write_source(source, output):
     """Writes what kernel.c includes; why not, in a sentence, or None."""
     try:
-        files = read_files(source, FILES + LIVE_FILES)
+        files = read_files(source, ALL_FILES)
         refused = refusal_of_content(source, files)
         if not refused:
             Path(output).write_text(text_of(files))

@@ -264,6 +264,8 @@ static enum kc_end kc_take(uint64_t start, uint64_t size, struct kc_altmap *altm
 	return done(KC_DONE);
 }
 
+#endif /* !KC_ENGINE */
+
 #if KC_HAS_PROTECT
 static int kc_set_memory(unsigned long va, int pages, enum kc_change what)
 {
@@ -276,8 +278,11 @@ static int kc_set_memory(unsigned long va, int pages, enum kc_change what)
 		return set_memory_x(va, pages);
 	case KC_CHANGE_NX:
 		return set_memory_nx(va, pages);
-	default:
+	case KC_CHANGE_INVALID:
+	case KC_CHANGE_VALID:
 		return set_memory_valid(va, pages, what == KC_CHANGE_VALID);
+	default:
+		return -ENOSYS;
 	}
 }
 
@@ -293,6 +298,8 @@ static void kc_may_change(void)
 static enum kc_end kc_ended(int error)
 {
 	kc_call_ends();
+	if (error == -ENOSYS)
+		return KC_NONE;
 	return error == -EINVAL ? KC_INVALID : error ? KC_FAILED : KC_DONE;
 }
 
@@ -303,7 +310,9 @@ static enum kc_end kc_protect(uint64_t va, uint64_t size, enum kc_change what, b
 	if (noflush && what == KC_CHANGE_INVALID)
 		return kc_ended(set_direct_map_invalid_noflush((struct page *)va));
 	if (noflush)
-		return kc_ended(set_direct_map_default_noflush((struct page *)va));
+		return kc_ended(what == KC_CHANGE_DEFAULT ?
+					set_direct_map_default_noflush((struct page *)va) :
+					-ENOSYS);
 	return kc_ended(kc_set_memory(va, (int)(size >> PAGE_SHIFT), what));
 }
 #endif
@@ -334,8 +343,6 @@ static enum kc_end kc_vunmap(uint64_t start, uint64_t end)
 	return kc_ended(0);
 }
 #endif
-
-#endif /* !KC_ENGINE */
 
 static struct kc_entry kc_decode(int level, uint64_t desc)
 {
@@ -377,6 +384,7 @@ const struct kc_kernel KC_LOCAL(kc_kernel) = {
 	.add = kc_add,
 	.take = kc_take,
 	.present = kc_present,
+#endif
 #if KC_HAS_PROTECT
 	.protect = kc_protect,
 #endif
@@ -388,7 +396,6 @@ const struct kc_kernel KC_LOCAL(kc_kernel) = {
 #endif
 #if KC_HAS_VUNMAP
 	.vunmap = kc_vunmap,
-#endif
 #endif
 	.decode = kc_decode,
 };

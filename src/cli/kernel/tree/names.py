@@ -16,7 +16,7 @@ FILES += ["include/asm-generic/" + name for name in FOLDED]
 MMU_C = "arch/arm64/mm/mmu.c"
 VMEMMAP_C = "mm/sparse-vmemmap.c"
 
-# Changes of live mappings: only the conformance suite has them, and only where a tree has them all.
+# Changes of live mappings: only where a tree has them all.
 PAGEATTR_C = "arch/arm64/mm/pageattr.c"
 MEMORY_C = "mm/memory.c"
 PAGEWALK_C = "mm/pagewalk.c"
@@ -26,6 +26,7 @@ VMALLOC_C = "mm/vmalloc.c"
 VMALLOC_H = ASM + "vmalloc.h"
 TRACK_H = "mm/pgalloc-track.h"
 LIVE_FILES = [PAGEATTR_C, MEMORY_C, PAGEWALK_C, PAGEWALK_H, HUGETLB_C, VMALLOC_C, VMALLOC_H, TRACK_H]
+ALL_FILES = FILES + LIVE_FILES
 
 # By name, in the order of the output. A name that a release does not have is left out, and
 # what needs it does not compile.

@@ -9,7 +9,7 @@
 #include "world.h"
 
 /* Changes with this header and with world.h: a file that another pgtsim built is refused. */
-#define KC_PLUG_VERSION "pgtsim kernel 1"
+#define KC_PLUG_VERSION "pgtsim kernel 2"
 
 /* What the kernel's code does to the machine. Addresses are physical, bytes. */
 struct kc_host {

@@ -56,8 +56,6 @@ static struct mem_section *__nr_to_section(unsigned long number)
 #define DECLARE_BITMAP(name, bits) unsigned long name[4]
 #define PFN_UP(pa) (((pa) + PAGE_SIZE - 1) >> PAGE_SHIFT)
 #define max(a, b) ((a) > (b) ? (a) : (b))
-#define WARN(x, ...) WARN_ON(x)
-#define cond_resched() ((void)0)
 #define page_init_poison(page, size) ((void)0)
 #define clear_hwpoisoned_pages(page, count) ((void)0)
 #define vmemmap_populate_print_last() ((void)0)
@@ -67,7 +65,6 @@ static struct mem_section *__nr_to_section(unsigned long number)
 #define vmemmap_can_optimize(altmap, pgmap) false
 #define vmemmap_populate_compound_pages(pfn, start, end, node, pgmap) 0
 #define pgmap_vmemmap_nr(pgmap) 1UL
-#define can_set_direct_map() (!kc_blocks)
 
 struct dev_pagemap;
 struct mhp_params {

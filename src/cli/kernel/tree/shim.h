@@ -188,9 +188,17 @@ typedef void (*tlbi_op)(u64 operand);
 static inline void rvaale1is(u64 operand)
 {
 }
+/* Those of this CPU alone, which a patch may use. */
+static inline void rvaale1(u64 operand)
+{
+}
+static inline void vaale1(u64 operand)
+{
+	__tlbi(vaale1, operand);
+}
 #define __tlbi_level_asid(op, addr, level, asid) op(__TLBI_VADDR(addr, asid))
 #define __tlbi_range(op, addr, asid, scale, num, level, lpa2) \
-	kc_note_range(addr, (uint64_t)__TLBI_RANGE_PAGES(num, scale) << PAGE_SHIFT)
+	kc_note_range((op) == rvaale1, addr, (uint64_t)__TLBI_RANGE_PAGES(num, scale) << PAGE_SHIFT)
 #define round_down(x, size) ((x) & ~((size)-1))
 #define round_up(x, size) ALIGN(x, size)
 #define system_supports_tlb_range() kc_world.tlbi_range
@@ -232,6 +240,7 @@ static s64 memstart_addr;
 		kc_x;              \
 	})
 #define WARN_ON_ONCE(x) WARN_ON(x)
+#define WARN(x, ...) WARN_ON(x)
 #define BUG_ON(x) kc_bug(!!(x), __FILE__, __LINE__)
 #define BUG() kc_bug(true, __FILE__, __LINE__)
 #define BUILD_BUG() BUG()
@@ -363,6 +372,7 @@ static struct mm_struct init_mm;
 #define system_state 1
 #define virt_to_phys(memory) kc_address(memory)
 #define is_power_of_2(x) ((x) && !((x) & ((x)-1)))
+#define cond_resched() ((void)0)
 #define mutex_lock(lock) ((void)0)
 #define mutex_unlock(lock) ((void)0)
 #define spin_lock(lock) ((void)0)
@@ -376,6 +386,7 @@ enum kc_slot { FIX_PGD, FIX_P4D, FIX_PUD, FIX_PMD, FIX_PTE };
 /* What decides whether hot-added memory is mapped by pages, from 6.18 on. */
 static bool kc_blocks;
 #define rodata_full (!kc_blocks)
+#define can_set_direct_map() (!kc_blocks)
 #define debug_pagealloc_enabled() false
 #define arm64_kfence_can_set_direct_map() false
 #define is_realm_world() false

@@ -50,6 +50,7 @@ enum kc_what {
 	KC_TLBI_LEAF_LOCAL,
 	KC_TLBI_WALK_LOCAL,
 	KC_TLBI_ALL_LOCAL,
+	KC_TLBI_RANGE_LOCAL,
 	KC_WHATS,
 };
 
@@ -200,9 +201,10 @@ static inline void kc_note(enum kc_what what, uint64_t va)
 	kc_happened((struct kc_event){ .what = what, .va = va });
 }
 
-static inline void kc_note_range(uint64_t va, uint64_t bytes)
+static inline void kc_note_range(bool local, uint64_t va, uint64_t bytes)
 {
-	kc_happened((struct kc_event){ .what = KC_TLBI_RANGE, .va = va, .b = bytes });
+	kc_happened((struct kc_event){
+		.what = local ? KC_TLBI_RANGE_LOCAL : KC_TLBI_RANGE, .va = va, .b = bytes });
 }
 
 static inline void kc_note_pages(enum kc_what what, uint64_t pa, uint64_t pages)
@@ -248,6 +250,7 @@ enum kc_end {
 	KC_DONE,
 	KC_FAILED,  /* -ENOMEM */
 	KC_INVALID, /* -EINVAL */
+	KC_NONE,    /* the kernel has no function for that */
 	KC_BUG,
 };
 
