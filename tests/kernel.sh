@@ -66,6 +66,10 @@ printf 'static void unmap_hotplug_range(int a)\n{\n\tif (\n}\n' >bare/arch/arm64
 refuses "bare cannot be built: include/linux/memremap.h has no struct vmem_altmap" \
 	kernel build bare -o x.so
 
+rm bare/arch/arm64/mm/mmu.c
+mkfifo bare/arch/arm64/mm/mmu.c
+refuses "bare lacks arch/arm64/mm/mmu.c" kernel build bare -o x.so
+
 # ---- what the conformance suite compiles ----
 
 # suite TEXT ARGUMENT...: extract.py ends with 1 and says TEXT, in one line and no traceback.

@@ -9,6 +9,7 @@ PGTSIM_KERNEL_FAULTS=all every one.
 """
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -105,9 +106,10 @@ def run(text, *options):
                               stderr=subprocess.STDOUT, encoding="utf-8", check=False)
 
 
-def build(tree, output, *options):
-    return subprocess.run([COMMAND, "kernel", "build", str(tree), "-o", str(output), *options],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", check=False)
+def build(tree, output, **environment):
+    return subprocess.run([COMMAND, "kernel", "build", str(tree), "-o", str(output)],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", check=False,
+                          env={**os.environ, **environment})
 
 
 def counters(text):
@@ -236,17 +238,39 @@ def check_refusals(tree, kernel, failed):
                      f"{tree}: machine {words}: {ran.returncode}, {ran.stdout}")
 
 
+def changed(files, folder, name, pattern, replacement, **environment):
+    """What building says of the tree with one change of mmu.c, and the file."""
+    text = {**files, extract.MMU_C: re.sub(pattern, replacement, files[extract.MMU_C])}
+    output = Path(folder) / f"{name}.so"
+    unpack(text, Path(folder) / name)
+    return build(Path(folder) / name, output, **environment), output
+
+
 def check_lacks(tree, files, folder, failed):
-    """A function that is not there is told of, and what needs it is refused."""
-    text = {**files, extract.MMU_C: files[extract.MMU_C].replace("__create_pgd_mapping", "__create_mapping")}
-    output = Path(folder) / "lacks.so"
-    unpack(text, Path(folder) / "lacks")
-    built = build(Path(folder) / "lacks", output)
+    """A function that is not there is told of, and what needs it is refused. One that is new is taken."""
+    built, output = changed(files, folder, "lacks", "__create_pgd_mapping", "__create_mapping")
     failed.check("lacks __create_pgd_mapping() in arch/arm64/mm/mmu.c: not with this kernel: map, add\n"
                  in built.stdout, f"{tree}: {built.stdout}")
     ran = run(PLAIN, f"--kernel={output}")
     failed.check(ran.returncode == 1 and "built without __create_pgd_mapping()" in ran.stdout,
                  f"{tree}: without a function: {ran.returncode}, {ran.stdout[-300:]}")
+    built, output = changed(files, folder, "unknown", r"flush_tlb_kernel_range\(start, end\);", "new_flush(start, end);")
+    failed.check(built.returncode == 2 and re.search(r"/arch/arm64/mm/mmu\.c:\d+: new_flush is used here",
+                                                     built.stdout), f"{tree}: {built.stdout}")
+    failed.check(not output.exists(), f"{tree}: a file is left")
+    built, output = changed(files, folder, "new", r"(?m)^static void unmap_hotplug_range\(([^{]*\{)",
+                            r"static void new_one(unsigned long a)\n{\n}\n\n"
+                            r"static void unmap_hotplug_range(\1 new_one(addr);")
+    failed.check(built.returncode == 0 and "new_one from arch/arm64/mm/mmu.c" in built.stdout,
+                 f"{tree}: {built.stdout}")
+
+
+def check_clang(tree, files, folder, text, failed):
+    """The other compiler makes the same of a tree."""
+    built, output = changed(files, folder, "clang", "^$", "", CC="clang")
+    failed.check(not built.returncode, f"{tree}: clang: {built.stdout}")
+    ran = run(text, f"--kernel={output}"), run(text, f"--kernel={Path(folder) / 'genuine.so'}")
+    failed.check(ran[0].stdout == ran[1].stdout, f"{tree}: clang: {ran[0].stdout[-300:]}")
 
 
 def try_tree(tree, faults, failed):
@@ -265,7 +289,10 @@ def try_tree(tree, faults, failed):
         failed.check(seconds < 60, f"{tree}: {seconds:.0f} s to the verdicts")
         check_gallery(tree, release, kernel, failed)
         check_refusals(tree, kernel, failed)
-        check_lacks(tree, files, folder, failed)
+        if faults:
+            check_lacks(tree, files, folder, failed)
+        if faults and shutil.which("clang"):
+            check_clang(tree, files, folder, CHANGES, failed)
         planted = find_faults(files, clean, folder, failed) if faults else 0
     print(f"{tree}: Linux {release}, {seconds:.1f} s to the first verdicts, {planted} faults planted")
 

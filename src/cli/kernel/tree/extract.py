@@ -79,7 +79,8 @@ def read_files(source, wanted=FILES):
     path = Path(source)
     if not path.is_dir():
         return read_archive(source, wanted)
-    return {name: (path / name).read_text() for name in wanted if (path / name).exists()}
+    return {name: (path / name).read_text() for name in wanted
+            if (path / name).is_file() or (path / name).is_dir()}
 
 
 def version(makefile):
