@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "range_map.h"
 
-/* Ranges with the same start are told apart by where they lie in host memory. */
+/* By start, then by number; numbers wrap, and those that meet are never so far apart. */
 static bool comes_before(const struct pgtsim_range *a, const struct pgtsim_range *b)
 {
-	return a->start != b->start ? a->start < b->start : (uintptr_t)a < (uintptr_t)b;
+	return a->start != b->start ? a->start < b->start : (int32_t)(a->number - b->number) < 0;
 }
 
 static void update(struct pgtsim_range *node)

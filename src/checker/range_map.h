@@ -20,11 +20,12 @@ struct pgtsim_range {
 	uint64_t start, last; /* both inclusive: a range may end at 2^64 - 1 */
 	uint64_t furthest;    /* the greatest `last` of this subtree */
 	uint32_t weight;      /* not less than any below */
+	uint32_t number;      /* tells ranges with the same start apart: they come as they were put in */
 };
 
 struct pgtsim_range_map {
 	struct pgtsim_range *root;
-	uint32_t random;
+	uint32_t random, inserted;
 };
 
 /* pgtsim_ranges_insert() and pgtsim_ranges_remove() of a map with other nodes. */
@@ -34,6 +35,7 @@ void pgtsim_ranges_remove_beside(struct pgtsim_range_map *map, struct pgtsim_ran
 /* Puts a node with `start` and `last` set into the map. */
 static inline void pgtsim_ranges_insert(struct pgtsim_range_map *map, struct pgtsim_range *node)
 {
+	node->number = map->inserted++;
 	if (map->root) {
 		pgtsim_ranges_insert_beside(map, node);
 		return;

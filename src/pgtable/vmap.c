@@ -256,47 +256,60 @@ int pgtsim_vmap(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t pa, uint64_t s
 
 /* ---- vunmap ---- */
 
-/* Whether an entry of [from, to) says that it belongs to a contiguous group. */
-static bool has_hint(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
-		     unsigned from, unsigned to)
+/* The first entry of [from, to) that says that it belongs to a contiguous group; `to` if none does. */
+static unsigned first_hinted(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table,
+			     unsigned from, unsigned to)
 {
 	const uint64_t hinted = PGTSIM_DESC_VALID | PGTSIM_DESC_CONT;
 
-	for (; from < to; from++)
-		if ((pgtsim_access_read(pgt, table, from) & hinted) == hinted)
-			return true;
-	return false;
+	while (from < to && (pgtsim_access_read(pgt, table, from) & hinted) != hinted)
+		from++;
+	return from;
 }
 
-/* A contiguous group goes as a whole, with the pages of it that lie before or behind the range. */
-static void widen_to_groups(const struct pgtsim_pgtable *pgt, struct pgtsim_run *run)
+/* Clears what is live of the entries [from, to) of the run's table, which may lie beside the run. */
+static void clear_part(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, unsigned from,
+		       unsigned to)
+{
+	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level);
+	uint64_t va = pgtsim_entry_base(&pgt->geo, run->level, run->va) - run->index * size;
+	struct pgtsim_run part;
+	unsigned live;
+
+	if (from == to)
+		return;
+	pgtsim_set_run(&pgt->geo, &part, run->table, run->level, va + from * size,
+		       va + (to * size - 1));
+	live = pgtsim_run_live(pgt, &part);
+	if (live)
+		pgtsim_run_clear(pgt, &part, live, 0);
+}
+
+/* A contiguous group goes as a whole, once one of its hinted pages is in the range. */
+static void clear_groups(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run)
 {
 	unsigned mask = pgtsim_cont_entries(&pgt->geo, run->level) - 1;
 	unsigned from = run->index, to = run->index + run->count;
-	unsigned first_end = (from | mask) + 1, last_start = (to - 1) & ~mask;
+	unsigned end = (from | mask) + 1 < to ? (from | mask) + 1 : to;
+	unsigned last = ((to - 1) & ~mask) > from ? (to - 1) & ~mask : from;
+	unsigned hinted = from & mask ? first_hinted(pgt, run->table, from, end) : end;
 
-	if ((from & mask) && has_hint(pgt, run->table, from, first_end < to ? first_end : to))
-		from &= ~mask;
-	if ((to & mask) && has_hint(pgt, run->table, last_start > from ? last_start : from, to))
+	if (to & mask && first_hinted(pgt, run->table, last, to) < to)
 		to = (to | mask) + 1;
-	run->va = pgtsim_entry_base(&pgt->geo, run->level, run->va) -
-		  (run->index - from) * pgtsim_page_size(&pgt->geo);
-	run->index = from;
-	run->count = to - from;
-	run->last = run->va + (run->count * pgtsim_page_size(&pgt->geo) - 1);
+	if (from & mask && hinted < end) {
+		clear_part(pgt, run, from, hinted);
+		from &= ~mask;
+	}
+	clear_part(pgt, run, from, to);
 }
 
 static int clear_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
 {
-	struct pgtsim_run all = *run;
-	unsigned live;
-
 	(void)arg;
 	if (run->level == PGTSIM_PTE && is_lazy(pgt))
-		widen_to_groups(pgt, &all);
-	live = pgtsim_run_live(pgt, &all);
-	if (live)
-		pgtsim_run_clear(pgt, &all, live, 0);
+		clear_groups(pgt, run);
+	else
+		clear_part(pgt, run, run->index, run->index + run->count);
 	return 0;
 }
 

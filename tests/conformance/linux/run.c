@@ -2,6 +2,7 @@
 #include "run.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <string.h>
 
@@ -585,11 +586,14 @@ static bool run_unobserved(const struct kc_sides *s)
 		return false;
 	for (unsigned i = 0; i < s->script->count; i++)
 		library_step(&twin, &s->script->step[i]);
-	for (size_t i = 0; i < counters && same; i++)
-		if (pgtsim_counter_value(&s->machine->tlb.counts, &c[i]) !=
-			    pgtsim_counter_value(&twin.machine->tlb.counts, &c[i]) &&
-		    strcmp(c[i].name, "work.entries") != 0)
-			same = kc_differ(&twin, "%s without an observer", c[i].name);
+	for (size_t i = 0; i < counters && same; i++) {
+		uint64_t seen = pgtsim_counter_value(&s->machine->tlb.counts, &c[i]);
+		uint64_t alone = pgtsim_counter_value(&twin.machine->tlb.counts, &c[i]);
+
+		if (seen != alone && strcmp(c[i].name, "work.entries") != 0)
+			same = kc_differ(&twin, "%s: %" PRIu64 ", without an observer %" PRIu64,
+					 c[i].name, seen, alone);
+	}
 	if (same && !pgtsim_memory_equal(s->machine->memory, twin.machine->memory))
 		same = kc_differ(&twin, "memory without an observer");
 	pgtsim_machine_free(&twin.machine);
