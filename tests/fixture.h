@@ -21,6 +21,7 @@
 #include <pgtsim/pgtable.h>
 
 #include "pgtable/access.h"
+#include "s390/vmem.h"
 #include "share.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -114,6 +115,63 @@ static inline size_t all_geometries(struct geometry_case out[MAX_GEOMETRIES],
 	return n;
 }
 
+static inline struct pgtsim_geometry s390_geometry(unsigned va, unsigned edat)
+{
+	struct pgtsim_geometry geo;
+
+	assert_int_equal(pgtsim_geometry_s390(&geo, va, edat), 0);
+	return geo;
+}
+
+/* s390's form with other sizes: bits of a page table, of a segment table, and of the root. */
+static inline struct pgtsim_geometry s390_toy(unsigned page, unsigned segment, unsigned root,
+					      unsigned edat)
+{
+	struct pgtsim_geometry geo = s390_geometry(42, edat);
+	const unsigned bits[] = { root, segment, page };
+	unsigned shift = geo.page_shift;
+
+	for (int level = PGTSIM_PTE; level >= pgtsim_root_level(&geo); level--) {
+		unsigned slot = pgtsim_slot(level);
+
+		geo.bits[slot] = (uint8_t)bits[level - pgtsim_root_level(&geo)];
+		geo.last_index[slot] = (UINT32_C(1) << geo.bits[slot]) - 1;
+		geo.shift[slot] = (uint8_t)shift;
+		shift += geo.bits[slot];
+	}
+	geo.va_bits = geo.config_va_bits = (uint8_t)shift;
+	return geo;
+}
+
+/* s390's, three levels and four, and toys with tables smaller and larger than a page. */
+static inline size_t s390_geometries(struct geometry_case out[MAX_GEOMETRIES])
+{
+	size_t n = 0;
+
+	for (unsigned edat = 0; edat <= 2; edat++) {
+		snprintf(out[n].name, sizeof(out[n].name), "s390 of 42 bits edat%u", edat);
+		out[n++].geo = s390_geometry(42, edat);
+		snprintf(out[n].name, sizeof(out[n].name), "s390 of 53 bits edat%u", edat);
+		out[n++].geo = s390_geometry(53, edat);
+		snprintf(out[n].name, sizeof(out[n].name), "s390 toy edat%u", edat);
+		out[n++].geo = s390_toy(2, 2, 2, edat);
+		snprintf(out[n].name, sizeof(out[n].name), "s390 toy, 8K edat%u", edat);
+		out[n++].geo = s390_toy(2, 10, 2, edat);
+	}
+	return n;
+}
+
+/* The bytes of the largest table, which is larger than a page only on s390. */
+static inline size_t largest_table(const struct pgtsim_geometry *geo)
+{
+	unsigned order = 0;
+
+	for (int level = pgtsim_root_level(geo); level <= PGTSIM_PTE; level++)
+		if (pgtsim_table_order(geo, level) > order)
+			order = pgtsim_table_order(geo, level);
+	return (size_t)1 << (geo->page_shift + order);
+}
+
 /* ---- set up and tear down ---- */
 
 static inline struct pgtsim_policy profile(const char *name)
@@ -135,12 +193,14 @@ static inline void fixture_init_access(struct fixture *f, const struct pgtsim_po
 	f->policy = *policy;
 	own.oa_keeps_49_48 = policy->oa_keeps_49_48;
 	pgtsim_tlb_init(&f->tlb);
-	assert_int_equal(pgtsim_memory_new(&f->memory, geo->page_shift,
-					   (size_t)1 << geo->page_shift, &ram, 1),
+	assert_int_equal(pgtsim_memory_new(&f->memory, geo->page_shift, largest_table(geo), &ram,
+					   1),
 			 0);
 	assert_int_equal(pgtsim_pgtable_init(&f->pgt, &own, &f->policy, &f->tlb,
 					     pgtsim_memory_table_ops(f->memory), access),
 			 0);
+	if (geo->format == PGTSIM_FORMAT_S390)
+		pgtsim_engine_set(&f->pgt, pgtsim_vmem_engine());
 }
 
 static inline void fixture_init(struct fixture *f, const struct pgtsim_policy *policy,
@@ -295,7 +355,7 @@ static inline struct snapshot snapshot_take(const struct fixture *f)
 	uint64_t span = (uint64_t)pgtsim_entries(geo, root) * pgtsim_entry_size(geo, root);
 	struct snapshot s = { .free_pages = free_pages_of(f) };
 
-	snapshot_table(&s, f, f->pgt.root, root, -span);
+	snapshot_table(&s, f, f->pgt.root, root, geo->from_zero ? 0 : -span);
 	return s;
 }
 

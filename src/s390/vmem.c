@@ -65,13 +65,6 @@ static int go_on(const struct pgtsim_pgtable *pgt, struct pgtsim_run *run, unsig
 	return PGTSIM_WALK_AGAIN;
 }
 
-/* How many entries from `index` on are empty. Where others may come between, one is looked at. */
-static unsigned empty_entries(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
-			      unsigned index, unsigned count)
-{
-	return pgtsim_run_zeros(pgt, run->table, index, pgtsim_is_private(pgt) ? count : 1);
-}
-
 /* ---- adding ---- */
 
 static void alloc_event(struct pgtsim_pgtable *pgt, const struct change *change, uint64_t pfn,
@@ -139,7 +132,7 @@ static int add_pages(struct pgtsim_pgtable *pgt, const struct change *change,
 		struct pgtsim_run part;
 		uint64_t pfn;
 
-		count = empty_entries(pgt, run, index, end - index);
+		count = pgtsim_run_zeros(pgt, run->table, index, end - index);
 		if (!count) {
 			count = 1;
 			continue;
@@ -259,7 +252,7 @@ static int add_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void 
 		return add_pages(pgt, change, run);
 	if (is_given_up(change, run))
 		return 0;
-	empty = empty_entries(pgt, run, run->index, run->count);
+	empty = pgtsim_run_zeros(pgt, run->table, run->index, run->count);
 	if (!empty)
 		return keep_leaf(pgt, change, run);
 	if (change->vmemmap)

@@ -202,6 +202,24 @@ static void lazy_equals_written(void **state)
 	}
 }
 
+/* So it is for s390's functions, and for tables that are smaller or larger than a page. */
+static void s390_lazy_equals_written(void **state)
+{
+	static const char *const profiles[] = { "s390-5.9", "s390-7.3" };
+	unsigned number = 0;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(profiles); i++) {
+		struct geometry_case geometries[MAX_GEOMETRIES];
+		struct pgtsim_policy policy = profile(profiles[i]);
+		size_t n = s390_geometries(geometries);
+
+		for (size_t k = 0; k < 2 * n; k++)
+			if (in_share(number++))
+				check_steps(&policy, &geometries[k / 2].geo, k % 2);
+	}
+}
+
 /* The table of the page at va. */
 static struct pgtsim_table *last_table(const struct fixture *f, uint64_t va)
 {
@@ -952,6 +970,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lazy_equals_written),
+		cmocka_unit_test(s390_lazy_equals_written),
 		cmocka_unit_test(written_when_needed),
 		cmocka_unit_test(hooks_see_entries),
 		cmocka_unit_test(threads_link_beside_blocks),

@@ -62,7 +62,7 @@ static void twins_init(struct twins *t, const struct pgtsim_policy *policy,
 	t->page = pgtsim_page_size(geo);
 	t->span = t->page * pgtsim_entries(geo, PGTSIM_PTE);
 	/* On both sides of the end of a pmd table, where there is one, or up to the last address. */
-	tables = (0 - start) / t->span;
+	tables = (pgtsim_va_last(geo) - start + 1) / t->span;
 	for (unsigned i = 0; i <= TABLES; i++) {
 		uint64_t n = geo->levels > 2 ? pgtsim_entries(geo, PGTSIM_PMD) + i - 2 : i;
 
@@ -253,6 +253,24 @@ static void watched_equals_unwatched(void **state)
 	}
 }
 
+/* The same with s390's functions, in tables that are smaller or larger than a page. */
+static void s390_watched_equals_unwatched(void **state)
+{
+	static const char *const profiles[] = { "s390-5.9", "s390-7.3" };
+	uint32_t seed = 1;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(profiles); i++) {
+		struct geometry_case geometries[MAX_GEOMETRIES];
+		struct pgtsim_policy policy = profile(profiles[i]);
+		size_t n = s390_geometries(geometries);
+
+		for (size_t k = 0; k < 3 * n; k++, seed++)
+			if (in_share(seed))
+				check_steps(&policy, &geometries[k / 3].geo, seed);
+	}
+}
+
 /* Maps a table's span and a page more, through two entries that lead to one table. */
 static void map_through_two(struct fixture *f, uint64_t va)
 {
@@ -393,6 +411,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(watched_equals_unwatched),
+		cmocka_unit_test(s390_watched_equals_unwatched),
 		cmocka_unit_test(empties_what_two_entries_lead_to),
 		cmocka_unit_test(asks_for_each_table),
 		cmocka_unit_test(gives_back_each_table),
