@@ -123,7 +123,10 @@ static inline struct pgtsim_geometry s390_geometry(unsigned va, unsigned edat)
 	return geo;
 }
 
-/* s390's form with other sizes: bits of a page table, of a segment table, and of the root. */
+/*
+ * s390's form with other sizes: bits of a page table, of a segment table, and of the root. A segment has
+ * at least 16 pages, as bits 15:12 of its leaf are software's.
+ */
 static inline struct pgtsim_geometry s390_toy(unsigned page, unsigned segment, unsigned root,
 					      unsigned edat)
 {
@@ -154,9 +157,9 @@ static inline size_t s390_geometries(struct geometry_case out[MAX_GEOMETRIES])
 		snprintf(out[n].name, sizeof(out[n].name), "s390 of 53 bits edat%u", edat);
 		out[n++].geo = s390_geometry(53, edat);
 		snprintf(out[n].name, sizeof(out[n].name), "s390 toy edat%u", edat);
-		out[n++].geo = s390_toy(2, 2, 2, edat);
+		out[n++].geo = s390_toy(4, 2, 2, edat);
 		snprintf(out[n].name, sizeof(out[n].name), "s390 toy, 8K edat%u", edat);
-		out[n++].geo = s390_toy(2, 10, 2, edat);
+		out[n++].geo = s390_toy(4, 10, 2, edat);
 	}
 	return n;
 }

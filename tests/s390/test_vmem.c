@@ -67,6 +67,36 @@ static void test_export(void **state)
 	pgtsim_machine_free(&machine);
 }
 
+/* An entry that points to a table has its type, how long a region's table is, and from 7.3 on a bit. */
+static void check_table_entries(const char *profile, const uint64_t *low)
+{
+	struct pgtsim_machine_config config;
+	struct pgtsim_machine *machine;
+	struct pgtsim_translation at;
+
+	assert_int_equal(pgtsim_machine_config_s390(&config, profile), 0);
+	config.ram = &s390_ram;
+	config.ram_count = 1;
+	config.edat = 0;
+	config.va_bits = 53;
+	machine = machine_of(&config);
+	assert_int_equal(pgtsim_add_memory(&machine->hotplug, 4 * GIB, SECTION), 0);
+	pgtsim_translate(&machine->pgt, 4 * GIB, &at);
+	assert_int_equal(at.steps, 4);
+	for (unsigned i = 0; i + 1 < at.steps; i++)
+		assert_int_equal(pgtsim_desc_to_raw(&machine->geo, at.step[i].level, at.step[i].desc) &
+					 0xfff,
+				 low[i]);
+	pgtsim_machine_free(&machine);
+}
+
+static void test_table_entries(void **state)
+{
+	(void)state;
+	check_table_entries("s390-5.9", (const uint64_t[]){ 0x00b, 0x007, 0x000 });
+	check_table_entries("s390-7.3", (const uint64_t[]){ 0x00b, 0x007, 0x001 });
+}
+
 /* What a machine has after one section was added at 4 GiB. */
 struct added {
 	unsigned edat, struct_page;
@@ -538,7 +568,8 @@ static void test_not_yet(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_export),        cmocka_unit_test(test_releases),
+		cmocka_unit_test(test_export),        cmocka_unit_test(test_table_entries),
+		cmocka_unit_test(test_releases),
 		cmocka_unit_test(test_add),           cmocka_unit_test(test_large_leaves),
 		cmocka_unit_test(test_remove_order),  cmocka_unit_test(test_checker),
 		cmocka_unit_test(test_failures),      cmocka_unit_test(test_failed_populate),
