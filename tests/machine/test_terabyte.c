@@ -120,10 +120,48 @@ static void a_terabyte_of_ptes(void **state)
 	assert_in_range(peak_memory(), 0, 4 * GIB - 1);
 }
 
+/* Maps all of an s390's identity mapping, and takes it away. Returns how many tables that took. */
+static uint64_t map_identity(unsigned edat)
+{
+	static const struct pgtsim_ram ram = { 0, GIB };
+	struct pgtsim_machine_config config;
+	struct pgtsim_machine *machine;
+	const struct pgtsim_map map = { .size = 64 * TIB, .region = PGTSIM_REGION_LINEAR };
+	uint64_t tables;
+
+	assert_int_equal(pgtsim_machine_config_s390(&config, "s390-6.12"), 0);
+	config.va_bits = 53;
+	config.edat = (uint8_t)edat;
+	config.ram = &ram;
+	config.ram_count = 1;
+	assert_int_equal(pgtsim_machine_new(&machine, &config), 0);
+	assert_int_equal(pgtsim_map(&machine->pgt, &map), 0);
+	tables = machine->tlb.counts.tables_allocated;
+	assert_int_equal(pgtsim_unmap_linear(&machine->pgt, 0, 64 * TIB, 0, 0), 0);
+	assert_int_equal(machine->tlb.counts.tables_freed, tables - 1);
+	pgtsim_machine_free(&machine);
+	return tables;
+}
+
+/* 64 TiB by leaves of 2G take 16 tables below the root; by leaves of 1M a table of 16K for each 2G. */
+static void an_identity_mapping(void **state)
+{
+	uint64_t before = peak_memory();
+
+	(void)state;
+	if (SANITIZED)
+		skip();
+	assert_int_equal(map_identity(2), 1 + 16);
+	assert_true(peak_memory() - before < 8 * MIB);
+	assert_int_equal(map_identity(1), 1 + 16 + 64 * TIB / (2 * GIB));
+	assert_true(peak_memory() - before < 64 * TIB / (2 * GIB) * 16 * KIB + 64 * MIB);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unused_ram_costs_nothing),
+		cmocka_unit_test(an_identity_mapping),
 		cmocka_unit_test(a_terabyte_of_ptes),
 	};
 
