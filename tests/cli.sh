@@ -421,6 +421,12 @@ explored 1 schedule, 1 failed|actor a remove 0x100000000+256M\nexplore
 pmd 0x000000010ff00000 0x000000010ff03503 block|dump
 END
 
+# A drawing of s390's tables has their addresses, which begin at 0.
+scenario 'machine format=s390 edat=1' 'add 0x100000000+256M'
+run 0 draw s
+has out '>0x0000000100000000<'
+! grep -q '0xffff' out || fail "draw: addresses of arm64's region for s390"
+
 # Help is an answer, not an error; each part of the command has some.
 for command in run replay profiles gallery decode geometry; do
 	run 0 "$command" --help

@@ -345,7 +345,8 @@ void tree_rows(const struct tree *tree, void (*see)(void *ctx, const struct tree
 	struct rows rows = { .tree = tree, .see = see, .ctx = ctx };
 	int level = pgtsim_root_level(geo);
 	uint64_t span = pgtsim_entries(geo, level) * pgtsim_entry_size(geo, level);
-	struct tree_row root = row_of(tree, tree->machine->pgt.root, level, 0, 0 - span);
+	uint64_t start = geo->from_zero ? 0 : 0 - span;
+	struct tree_row root = row_of(tree, tree->machine->pgt.root, level, 0, start);
 
 	show(&rows, &root);
 	show_below(&rows, &root);
