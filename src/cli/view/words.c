@@ -203,6 +203,25 @@ static void say_barrier(const struct telling *t)
 		SAY(t, "ISB: this CPU itself goes on with what it has just been told.");
 }
 
+static void say_other_barrier(const struct telling *t)
+{
+	static const char *const sentences[PGTSIM_OP_COUNT] = {
+		[PGTSIM_OP_DSB_ISHLD] = "DSB ISHLD: waits for the loads of this CPU, for no store and no "
+					"invalidate.",
+		[PGTSIM_OP_DSB_NSH] = "DSB NSH: waits as DSB ISH does, but for this CPU alone.",
+		[PGTSIM_OP_DSB_OSH] = "DSB OSH: waits as DSB ISH does, and for the outer domain, too.",
+		[PGTSIM_OP_DSB_SY] = "DSB SY: waits as DSB ISH does, and for all of the system.",
+		[PGTSIM_OP_DMB_ISHST] = "DMB ISHST: stores after it are seen after those before it. It "
+					"waits for nothing.",
+		[PGTSIM_OP_DMB_ISH] = "DMB ISH: what comes after it is seen after what came before it. It "
+				      "waits for nothing.",
+		[PGTSIM_OP_DMB_ISHLD] = "DMB ISHLD: what comes after it is seen after the loads before it. "
+					"It waits for nothing.",
+	};
+
+	SAY(t, "%s", sentences[t->event->op]);
+}
+
 /* ---- operations ---- */
 
 static const char *region_of(const struct run *run, uint64_t va)
@@ -311,6 +330,13 @@ static say_fn *const sayings[PGTSIM_OP_COUNT] = {
 	[PGTSIM_OP_DSB_ISHST] = say_barrier,
 	[PGTSIM_OP_DSB_ISH] = say_barrier,
 	[PGTSIM_OP_ISB] = say_barrier,
+	[PGTSIM_OP_DSB_ISHLD] = say_other_barrier,
+	[PGTSIM_OP_DSB_NSH] = say_other_barrier,
+	[PGTSIM_OP_DSB_OSH] = say_other_barrier,
+	[PGTSIM_OP_DSB_SY] = say_other_barrier,
+	[PGTSIM_OP_DMB_ISHST] = say_other_barrier,
+	[PGTSIM_OP_DMB_ISH] = say_other_barrier,
+	[PGTSIM_OP_DMB_ISHLD] = say_other_barrier,
 	[PGTSIM_OP_TLBI_LEAF] = say_invalidate,
 	[PGTSIM_OP_TLBI_WALK] = say_invalidate,
 	[PGTSIM_OP_TLBI_RANGE] = say_invalidate,
