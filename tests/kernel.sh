@@ -41,8 +41,11 @@ tree() {
 # ---- the command line ----
 
 refuses "which file is to be written?" kernel build nowhere
-refuses "build or info, and what?" kernel build
-refuses "there is no 'kernel make'; it is build or info" kernel make x
+refuses "build, info or diff, and what?" kernel build
+refuses "there is no 'kernel make'; it is build, info or diff" kernel make x
+refuses "diff takes two: BASE TREE" kernel diff x
+refuses "diff takes two: BASE TREE" kernel build x y
+refuses "pgtsim kernel diff: there is no x" kernel diff x y
 refuses "Linux has no configuration with 4K pages, 47 bits" kernel build x -o x.so --va=47
 refuses "--struct-page is 56 or 64 bytes" kernel build x -o x.so --struct-page=60
 refuses "--profile and --kernel" run --kernel=x.so --profile=latest s

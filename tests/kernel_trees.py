@@ -265,6 +265,20 @@ def check_lacks(tree, files, folder, failed):
                  f"{tree}: {built.stdout}")
 
 
+def check_diff(tree, files, folder, failed):
+    """Of what a patch changes it is said what runs and what does not."""
+    text = files[extract.MMU_C]
+    for function in ("unmap_hotplug_range", "arch_remove_memory"):
+        first, end = extract.find_function_span(text, function)
+        text = text[:first] + text[first:end].replace("\n}\n", "\n\tbarrier();\n}\n") + text[end:]
+    unpack({**files, extract.MMU_C: text}, Path(folder) / "differs")
+    listed = subprocess.run([COMMAND, "kernel", "diff", f"{folder}/genuine", f"{folder}/differs"],
+                            stdout=subprocess.PIPE, encoding="utf-8", check=False)
+    failed.check(listed.returncode == 1 and listed.stdout.splitlines()[:-1] == [
+        f"runs          unmap_hotplug_range in {extract.MMU_C}",
+        f"does not run  arch_remove_memory in {extract.MMU_C}"], f"{tree}: {listed.stdout}")
+
+
 def check_clang(tree, files, folder, text, failed):
     """The other compiler makes the same of a tree."""
     built, output = changed(files, folder, "clang", "^$", "", CC="clang")
@@ -291,6 +305,7 @@ def try_tree(tree, faults, failed):
         check_refusals(tree, kernel, failed)
         if faults:
             check_lacks(tree, files, folder, failed)
+            check_diff(tree, files, folder, failed)
         if faults and shutil.which("clang"):
             check_clang(tree, files, folder, CHANGES, failed)
         planted = find_faults(files, clean, folder, failed) if faults else 0

@@ -22,27 +22,27 @@ struct kernel_arguments {
 
 /* ---- build ---- */
 
-static bool has_build(const char *folder, char *script, size_t size)
+static bool has_script(const char *folder, const char *name, char *script, size_t size)
 {
 	struct stat status;
 
-	snprintf(script, size, "%s/build.py", folder);
+	snprintf(script, size, "%s/%s", folder, name);
 	return !stat(script, &status);
 }
 
 /*
- * Finds the script: where PGTSIM_SHARE says, where it was installed to, or beside the folder of
+ * Finds a script: where PGTSIM_SHARE says, where it was installed to, or beside the folder of
  * this program if that was moved. Returns whether it is there.
  */
-static bool find_build(char *script, size_t size)
+static bool find_script(const char *name, char *script, size_t size)
 {
 	const char *share = getenv("PGTSIM_SHARE");
 	char program[1024], folder[1100], *slash;
 	ssize_t length;
 
 	if (share && *share)
-		return has_build(share, script, size);
-	if (has_build(PGTSIM_SHARE, script, size))
+		return has_script(share, name, script, size);
+	if (has_script(PGTSIM_SHARE, name, script, size))
 		return true;
 	length = readlink("/proc/self/exe", program, sizeof(program) - 1);
 	if (length < 0)
@@ -52,15 +52,24 @@ static bool find_build(char *script, size_t size)
 	if (slash)
 		*slash = '\0';
 	snprintf(folder, sizeof(folder), "%s/../share/pgtsim/kernel", program);
-	return has_build(folder, script, size);
+	return has_script(folder, name, script, size);
 }
 
-/* Runs the script. Returns its exit status, or that there is no Python. */
-static int run_build(char **argv)
+/* Runs a script, argv[1], for the command `kernel WHAT`. Returns an exit status. */
+static int run_script(const char *what, char **argv)
 {
+	char script[1200];
 	int status = 0;
 	pid_t child;
 
+	if (!find_script(argv[1], script, sizeof(script))) {
+		fprintf(stderr,
+			"pgtsim kernel %s: %s is not there: install pgtsim with its share folder, "
+			"or say in PGTSIM_SHARE where it is\n",
+			what, script);
+		return RUN_BAD_SCENARIO;
+	}
+	argv[1] = script;
 	fflush(stdout);
 	child = fork();
 	if (child == 0) {
@@ -72,8 +81,10 @@ static int run_build(char **argv)
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-		fprintf(stderr, "pgtsim kernel build: there is no Python: install python3\n");
-	return WIFEXITED(status) && !WEXITSTATUS(status) ? RUN_OK : RUN_BAD_SCENARIO;
+		fprintf(stderr, "pgtsim kernel %s: there is no Python: install python3\n", what);
+	if (WIFEXITED(status) && WEXITSTATUS(status) <= RUN_FAILED)
+		return WEXITSTATUS(status);
+	return RUN_BAD_SCENARIO;
 }
 
 /* Returns RUN_OK if Linux has such a configuration and this can build it. */
@@ -101,7 +112,7 @@ static int check_geometry(struct kernel_arguments *arguments)
 
 static int build(struct kernel_arguments *arguments, char *tree)
 {
-	char python[] = "python3", script[1200], numbers[4][24];
+	char python[] = "python3", script[] = "build.py", numbers[4][24];
 	char *argv[] = { python,     script,     tree,       (char *)(uintptr_t)arguments->output,
 			 numbers[0], numbers[1], numbers[2], numbers[3],
 			 NULL };
@@ -113,18 +124,21 @@ static int build(struct kernel_arguments *arguments, char *tree)
 		fprintf(stderr, "pgtsim kernel build: which file is to be written? say -o FILE\n");
 		return RUN_BAD_SCENARIO;
 	}
-	if (!find_build(script, sizeof(script))) {
-		fprintf(stderr,
-			"pgtsim kernel build: %s is not there: install pgtsim with its share folder, "
-			"or say in PGTSIM_SHARE where it is\n",
-			script);
-		return RUN_BAD_SCENARIO;
-	}
 	snprintf(numbers[0], sizeof(numbers[0]), "%" PRIu64, arguments->granule >> 10);
 	snprintf(numbers[1], sizeof(numbers[1]), "%" PRIu64, arguments->va);
 	snprintf(numbers[2], sizeof(numbers[2]), "%" PRIu64, arguments->pa);
 	snprintf(numbers[3], sizeof(numbers[3]), "%" PRIu64, arguments->struct_page);
-	return run_build(argv);
+	return run_script("build", argv);
+}
+
+/* ---- diff ---- */
+
+static int diff(char *base, char *tree)
+{
+	char python[] = "python3", script[] = "diff.py";
+	char *argv[] = { python, script, base, tree, NULL };
+
+	return run_script("diff", argv);
 }
 
 /* ---- info ---- */
@@ -154,7 +168,8 @@ static void print_missing(const struct kc_plug *plug)
 {
 	for (const struct kc_missing *m = plug->missing; m->function; m++)
 		printf("lacks            %s() in %s: no %s\n", m->function, m->file, m->operation);
-	puts("library's own    sections, online, offline, join; the actors vmalloc and ptdump; no locks");
+	puts("library's own    arch_add_memory() and what calls it, online, offline, join; the actors\n"
+	     "                 vmalloc and ptdump; locks are empty");
 }
 
 static int info(const char *path)
@@ -187,12 +202,17 @@ static int command_kernel(int argc, char **argv)
 
 	if (status != CLI_CONTINUE)
 		return status;
-	if (!strcmp(words.word[0], "build"))
+	if (!strcmp(words.word[0], "diff") && words.count == 3)
+		return diff(words.word[1], words.word[2]);
+	if (!strcmp(words.word[0], "diff") || words.count == 3)
+		fprintf(stderr, "pgtsim kernel: build and info take one, diff takes two: BASE TREE\n");
+	else if (!strcmp(words.word[0], "build"))
 		return build(&arguments, words.word[1]);
-	if (!strcmp(words.word[0], "info"))
+	else if (!strcmp(words.word[0], "info"))
 		return info(words.word[1]);
-	fprintf(stderr, "pgtsim kernel: there is no 'kernel %s'; it is build or info\n",
-		words.word[0]);
+	else
+		fprintf(stderr, "pgtsim kernel: there is no 'kernel %s'; it is build, info or diff\n",
+			words.word[0]);
 	return RUN_BAD_SCENARIO;
 }
 
@@ -231,7 +251,8 @@ const struct cli_command cli_kernel = {
 	.summary = "take the page-table code of your own kernel tree, to run scenarios on it",
 	.usage =
 		"pgtsim kernel build TREE -o FILE    compile the tree's functions for this host\n"
-		"pgtsim kernel info FILE             say what was built: release, geometry, knobs\n",
+		"pgtsim kernel info FILE             say what was built: release, geometry, knobs\n"
+		"pgtsim kernel diff BASE TREE        say which functions differ, and which of them run\n",
 	.options = options,
 	.notes =
 		"TREE is an unpacked Linux source, a tarball of one, or a commit of a checkout: DIR@REVISION.\n"
@@ -239,9 +260,10 @@ const struct cli_command cli_kernel = {
 		"tree's own functions. It needs a C compiler and Python. FILE holds code of the kernel, which is\n"
 		"GPL-2.0, and runs inside pgtsim: build only trees that you trust.\n"
 		"\n"
-		"Exit status: 0 done; 2 the tree cannot be built, or the file not be written or read.\n",
-	.wanted = "build or info, and what?",
+		"Exit status: 0 done, or all that differs runs; 1 some of it does not; 2 the tree cannot be built,\n"
+		"or the file not be written or read.\n",
+	.wanted = "build, info or diff, and what?",
 	.least = 2,
-	.most = 2,
+	.most = 3,
 	.run = command_kernel,
 };

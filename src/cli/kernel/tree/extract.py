@@ -54,6 +54,10 @@ def lacking(files):
     return rows + ([("vunmap_range", VMALLOC_C, "vunmap")] if not vunmaps(files) else [])
 
 
+# The end of what an engine is built without.
+SECTIONS_END = "#endif /* !KC_ENGINE */"
+
+
 class Damaged(Exception):
     """A tree that cannot be taken apart."""
 
@@ -502,7 +506,7 @@ def text_of(files, extra=()):
         pick(files, MMU_C, MMU), "#if !KC_ENGINE", '#include "sections.h"',
         pick(files, [VMEMMAP_C, "mm/sparse.c"], SPARSE),
         pick(files, ["mm/memremap.c", "include/linux/mm.h"], ["vmem_altmap_offset"]),
-        pick(files, "mm/memory_hotplug.c", HOTPLUG), pick(files, MMU_C, ARCH), "#endif", live(files)])
+        pick(files, "mm/memory_hotplug.c", HOTPLUG), pick(files, MMU_C, ARCH), SECTIONS_END, live(files)])
     out.append("#ifdef KC_FUNCTIONS")
     out.append(functions)
     out.append("#endif")

@@ -151,7 +151,13 @@ struct file;
 			WRITE_ONCE(*(p), kc_new);                   \
 		kc_old;                                             \
 	})
-#define cmpxchg_relaxed(p, old, value) (*(p) = (value))
+#define cmpxchg_relaxed(p, old, value)                        \
+	({                                                    \
+		__typeof__(*(p)) kc_was = READ_ONCE(*(p));    \
+		if (kc_was == (old))                          \
+			WRITE_ONCE(*(p), value);              \
+		kc_was;                                       \
+	})
 
 #define dsb(domain) kc_note(KC_DSB_##domain, 0)
 #define KC_DSB_ishst KC_DSB_ISHST

@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""diff.py BASE TREE
+
+Says which functions differ between two Linux sources, and which of them run when `pgtsim kernel build` has
+built TREE: what `pgtsim kernel diff` runs. Exits with 1 if some of what differs does not run, and with 2 if a
+source cannot be read.
+"""
+import difflib
+import filecmp
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import build
+import extract
+
+# What kernel.c calls.
+CALLED = [row[0] for row in extract.OPERATIONS.values()] + extract.SET_MEMORY + [
+    "vmemmap_populate_basepages", "split_kernel_leaf_mapping", "vmap_range_noflush", "vunmap_range"]
+# Where code that belongs to this may be changed: other files of these are compared, if they can be.
+NEAR = ["mm", "arch/arm64", "include/linux", "include/asm-generic", "drivers/base/memory.c"]
+# What stands in for functions and macros of the kernel.
+OWN = set(re.findall(r"\w+", "".join((build.HERE / name).read_text() for name in ("shim.h", "live.h", "vmap.h"))))
+
+
+def spans(text):
+    """The functions and macros of a file: (first line, line behind the last, name), from 0."""
+    found = []
+    for name in dict.fromkeys(re.findall(r"^[A-Za-z_][^\n;{}=]*?\b(\w+)\([^;{]*\n?\{", text, re.M)):
+        span = extract.find_function_span(text, name)
+        if span:
+            found.append((text.count("\n", 0, span[0]), text.count("\n", 0, span[1]), name))
+    for macro in re.finditer(r"^#\s*define\s+(\w+)(?:.*\\\n)*.*\n", text, re.M):
+        found.append((text.count("\n", 0, macro.start()), text.count("\n", 0, macro.end()), macro.group(1)))
+    return found
+
+
+def changed_names(before, after):
+    """The names of what differs between two texts; "" for what is in no function and no macro."""
+    names = {}
+    old, new = before.splitlines(), after.splitlines()
+    where = (spans(before), old), (spans(after), new)
+    for tag, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag == "equal":
+            continue
+        for (known, lines), numbers in zip(where, (range(a, b), range(c, d))):
+            for number in numbers:
+                names.update((name, None) for name in
+                             ([name for first, end, name in known if first <= number < end]
+                              or ([""] if re.match(r"\w|#", lines[number]) else [])))
+    return list(names)
+
+
+def running(files):
+    """The names of all that an engine runs, of functions, macros and what they mention; and of those defined."""
+    before, _, rest = extract.text_of(files).partition("#if !KC_ENGINE\n")
+    text = before + rest.partition(extract.SECTIONS_END)[2]
+    lines, mentioned = text.splitlines(), {}
+    for first, end, name in spans(text):
+        mentioned.setdefault(name, set()).update(re.findall(r"\w+", "\n".join(lines[first:end])))
+    reached, more = set(), set(CALLED)
+    while more:
+        reached |= more
+        more = set().union(*(mentioned.get(name, ()) for name in more)) - reached
+    return reached, set(mentioned)
+
+
+def runs(before, after, path, name):
+    """Whether this, which differs, is something that runs. before, after: (files, running() of them)."""
+    if name == "" or path == extract.ASM + "memory.h" and name not in extract.MEMORY:
+        return False
+    old, new = (path in files and extract.find(files, [path], name) for files, _ in (before, after))
+    reached, defined = (after if new else before)[1]
+    # A function that is new is taken where another one calls it.
+    return name in reached and (name in defined or not old and name not in OWN)
+
+
+def others(base, tree):
+    """Other files that differ, as far as that can be told."""
+    names = set()
+    if Path(base).is_dir() and Path(tree).is_dir():
+        for near in NEAR:
+            top = Path(tree) / near
+            for path in [top] if top.is_file() else sorted(top.rglob("*.[chS]")):
+                name = path.relative_to(tree)
+                old = Path(base) / name
+                if path.is_file() and not (old.is_file() and filecmp.cmp(path, old, shallow=False)):
+                    names.add(str(name))
+    folder, _, first = base.rpartition("@")
+    other, _, second = tree.rpartition("@")
+    if folder and folder == other and not Path(tree).exists():
+        listed = subprocess.run(["git", "-C", folder, "diff", "--name-only", first, second, "--", *NEAR],
+                                stdout=subprocess.PIPE, check=False)
+        names.update(listed.stdout.decode().split())
+    return sorted(name for name in names if name not in extract.ALL_FILES)
+
+
+def report(base, tree):
+    """Prints what differs. Returns how much of it does not run."""
+    before, after = ((files, running(files)) for files in (build.read_tree(base), build.read_tree(tree)))
+    missed = 0
+    for path in extract.ALL_FILES[1:]:
+        texts = before[0].get(path, ""), after[0].get(path, "")
+        for name in changed_names(*texts) if texts[0] != texts[1] else []:
+            taken = runs(before, after, path, name)
+            missed += not taken
+            print(f"{'runs' if taken else 'does not run':13} {name or 'what is in no function'} in {path}")
+    for name in others(base, tree):
+        missed += 1
+        print(f"{'is not read':13} {name}")
+    if missed:
+        print(f"{missed} of what differs is not judged by scenarios on {tree}")
+    return missed
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    try:
+        return int(report(*sys.argv[1:]) > 0)
+    except (extract.Damaged, build.Refused) as e:
+        print(f"pgtsim kernel diff: {e}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
