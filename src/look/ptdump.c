@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ptdump: a dump in the words of arch/arm64/mm/ptdump.c. */
+/* ptdump: a dump in the words of arch/arm64/mm/ptdump.c, or of s390's dump_pagetables.c. */
 #include "dump.h"
 
 #include <ctype.h>
@@ -42,6 +42,8 @@ static uint64_t prot_of(const struct pgtsim_geometry *geo, const struct pgtsim_d
 
 	if (entry->lost)
 		return 0;
+	if (geo->format == PGTSIM_FORMAT_S390)
+		return entry->desc & (PGTSIM_DESC_VALID | PGTSIM_DESC_AP2 | PGTSIM_DESC_PXN);
 	for (size_t i = 0; i < COUNT(columns); i++)
 		mask |= columns[i].mask;
 	if (geo->oa == PGTSIM_OA_LPA2)
@@ -63,6 +65,21 @@ static void print_columns(const struct pgtsim_dumping *dump, uint64_t prot)
 		pgtsim_printf(dump->out, " %s", type);
 }
 
+/* print_prot() of s390: the levels are those of five, whatever the number of them. */
+static void print_s390(const struct pgtsim_dumping *dump, uint64_t end, uint64_t size, char unit)
+{
+	static const char *const levels[PGTSIM_MAX_LEVELS] = { "ASCE", "PGD", "PUD", "PMD", "PTE" };
+	const struct pgtsim_ptdump *pt = &dump->ptdump;
+
+	pgtsim_printf(dump->out, "0x%016" PRIx64 "-0x%016" PRIx64 " %9" PRIu64 "%c %s ", pt->start, end,
+		      size, unit, levels[pgtsim_slot(pt->level)]);
+	if (pt->prot & PGTSIM_DESC_VALID)
+		pgtsim_printf(dump->out, "%s %s\n", pt->prot & PGTSIM_DESC_AP2 ? "RO" : "RW",
+			      pt->prot & PGTSIM_DESC_PXN ? "NX" : "X");
+	else
+		pgtsim_printf(dump->out, "I\n");
+}
+
 /* Prints what there is before `end`, and begins again there. */
 static void close_range(struct pgtsim_dumping *dump, uint64_t end)
 {
@@ -75,6 +92,11 @@ static void close_range(struct pgtsim_dumping *dump, uint64_t end)
 		return;
 	for (; size % 1024 == 0 && unit[1]; unit++)
 		size /= 1024;
+	if (dump->pgt->geo.format == PGTSIM_FORMAT_S390) {
+		print_s390(dump, end, size, *unit);
+		pt->start = end;
+		return;
+	}
 	pgtsim_printf(dump->out, "0x%016" PRIx64 "-0x%016" PRIx64 "   %9" PRIu64 "%c %c%c%c",
 		      pt->start, end, size, *unit, toupper(name[0]), toupper(name[1]),
 		      toupper(name[2]));
@@ -84,8 +106,15 @@ static void close_range(struct pgtsim_dumping *dump, uint64_t end)
 	pt->start = end;
 }
 
+/* On s390 address 0 is the first, elsewhere the end of the address space. */
+static bool is_passed(const struct pgtsim_geometry *geo, const struct pgtsim_marker *marker,
+		      uint64_t va)
+{
+	return geo->from_zero ? marker->start <= va : marker->start - 1 <= va - 1;
+}
+
 /*
- * Prints the markers up to va, 0 being the end of the address space. A marker inside an empty
+ * Prints the markers up to va. A marker inside an empty
  * range splits it. Departure: the kernel prints it at the next entry it looks at, which with
  * its own mappings around is the same.
  */
@@ -93,7 +122,7 @@ static void pass_markers(struct pgtsim_dumping *dump, uint64_t va)
 {
 	struct pgtsim_ptdump *pt = &dump->ptdump;
 
-	for (; pt->next->name && pt->next->start - 1 <= va - 1; pt->next++) {
+	for (; pt->next->name && is_passed(&dump->pgt->geo, pt->next, va); pt->next++) {
 		close_range(dump, pt->prot ? va : pt->next->start);
 		pgtsim_printf(dump->out, "---[ %s ]---\n", pt->next->name);
 	}
@@ -114,6 +143,20 @@ static void show_entry(struct pgtsim_dumping *dump, const struct pgtsim_dump_ent
 	pt->level = entry->level;
 }
 
+/* The names of s390. Departure: areas that the library's machines do not have are left out. */
+static void set_s390_markers(struct pgtsim_dumping *dump, const struct pgtsim_layout *layout)
+{
+	const struct pgtsim_marker markers[] = {
+		{ 0, "Identity Mapping Start" },
+		{ layout->page_end, "Identity Mapping End" },
+		{ layout->vmemmap_start, "vmemmap Area Start" },
+		{ layout->vmemmap_end, "vmemmap Area End" },
+	};
+
+	pgtsim_printf(dump->out, "---[ Kernel Virtual Address Space ]---\n");
+	memcpy(dump->ptdump.markers, markers, sizeof(markers));
+}
+
 /*
  * Imitates ptdump_walk() and note_page() of 6.12: from the start of the linear map in use to the
  * end. Departure: "vmemmap start" is the region's, where a 52-bit kernel of 6.12 that runs with
@@ -127,7 +170,9 @@ void pgtsim_dump_ptdump(struct pgtsim_dumping *dump, const struct pgtsim_layout 
 	pt->next = pt->markers;
 	pt->start = pgtsim_va_start(&dump->pgt->geo);
 	pt->level = pgtsim_root_level(&dump->pgt->geo);
-	if (layout) {
+	if (layout && dump->pgt->geo.format == PGTSIM_FORMAT_S390) {
+		set_s390_markers(dump, layout);
+	} else if (layout) {
 		const struct pgtsim_marker markers[] = {
 			{ pt->start, "Linear Mapping start" },
 			{ layout->page_end, "Linear Mapping end" },
@@ -138,6 +183,7 @@ void pgtsim_dump_ptdump(struct pgtsim_dumping *dump, const struct pgtsim_layout 
 		memcpy(pt->markers, markers, sizeof(markers));
 	}
 	pgtsim_dump_entries(dump);
-	pass_markers(dump, 0);
-	close_range(dump, 0);
+	/* The end of the address space, 0 where that is 2^64. */
+	pass_markers(dump, pgtsim_va_last(&dump->pgt->geo) + 1);
+	close_range(dump, pgtsim_va_last(&dump->pgt->geo) + 1);
 }

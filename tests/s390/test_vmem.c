@@ -97,6 +97,42 @@ static void test_table_entries(void **state)
 	check_table_entries("s390-7.3", (const uint64_t[]){ 0x00b, 0x007, 0x001 });
 }
 
+static void add_text(void *ctx, const char *text)
+{
+	char *all = ctx;
+
+	strncat(all, text, 2047 - strlen(all));
+}
+
+/* The kernel's dump: its levels, I for what is invalid, and the areas from address 0 on. */
+static void test_ptdump(void **state)
+{
+	static const char wanted[] =
+		"---[ Kernel Virtual Address Space ]---\n"
+		"---[ Identity Mapping Start ]---\n"
+		"0x0000000000000000-0x0000000100000000         4G PUD I\n"
+		"0x0000000100000000-0x0000000110000000       256M PMD RW NX\n"
+		"0x0000000110000000-0x0000000180000000      1792M PMD I\n"
+		"0x0000000180000000-0x0000037180000000      3520G PUD I\n"
+		"---[ Identity Mapping End ]---\n"
+		"---[ vmemmap Area Start ]---\n"
+		"0x0000037180000000-0x0000037184000000        64M PMD I\n"
+		"0x0000037184000000-0x0000037184400000         4M PMD RW NX\n"
+		"0x0000037184400000-0x0000037200000000      1980M PMD I\n"
+		"0x0000037200000000-0x0000037f60000000     54784M PUD I\n"
+		"---[ vmemmap Area End ]---\n"
+		"0x0000037f60000000-0x0000040000000000    526848M PUD I\n";
+	struct pgtsim_machine *machine = s390_machine(1, 64, NULL, NULL);
+	char text[2048] = "";
+	const struct pgtsim_printer out = { add_text, text };
+
+	(void)state;
+	assert_int_equal(pgtsim_add_memory(&machine->hotplug, 4 * GIB, SECTION), 0);
+	pgtsim_dump(&machine->pgt, &machine->layout, PGTSIM_DUMP_PTDUMP, &out);
+	assert_string_equal(text, wanted);
+	pgtsim_machine_free(&machine);
+}
+
 /* What a machine has after one section was added at 4 GiB. */
 struct added {
 	unsigned edat, struct_page;
@@ -568,7 +604,8 @@ static void test_not_yet(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_export),        cmocka_unit_test(test_table_entries),
+		cmocka_unit_test(test_export),        cmocka_unit_test(test_ptdump),
+		cmocka_unit_test(test_table_entries),
 		cmocka_unit_test(test_releases),
 		cmocka_unit_test(test_add),           cmocka_unit_test(test_large_leaves),
 		cmocka_unit_test(test_remove_order),  cmocka_unit_test(test_checker),

@@ -66,8 +66,6 @@ static int do_dump(struct run *run, const struct scenario_command *command)
 	};
 	unsigned form = command->arg_count ? command->args[0].choice : SCENARIO_DUMP_TABLES;
 
-	if (forms[form] == PGTSIM_DUMP_PTDUMP && run->machine->geo.format != PGTSIM_FORMAT_ARM64)
-		return run_refuse(run, -EINVAL, "ptdump is arm64's; write tables, leaves or json");
 	pgtsim_dump(&run->machine->pgt, &run->machine->layout, forms[form], &run->options->out);
 	return 0;
 }
