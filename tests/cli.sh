@@ -421,6 +421,11 @@ explored 1 schedule, 1 failed|actor a remove 0x100000000+256M\nexplore
 pmd 0x000000010ff00000 0x000000010ff03503 block|dump
 END
 
+# s390 had its own memmap on memory later than arm64.
+scenario 'machine format=s390 profile=s390-6.1' 'add 0x100000000+256M memmap-on-memory'
+run 1 run s
+has err 'this kernel has no memmap on memory: that came with 6.8'
+
 # A drawing of s390's tables has their addresses, which begin at 0.
 scenario 'machine format=s390 edat=1' 'add 0x100000000+256M'
 run 0 draw s

@@ -193,7 +193,10 @@ int64_t pgtsim_wanted_reservation(const struct pgtsim_hotplug *hotplug,
 		return 0;
 	if (pgtsim_hotplug_policy(hotplug)->memmap_on_memory == PGTSIM_MOM_NONE)
 		return pgtsim_error_set(why, -EINVAL,
-					"this kernel has no memmap on memory: that came with 5.14");
+					"this kernel has no memmap on memory: that came with %s",
+					hotplug->config.pgt->geo.format == PGTSIM_FORMAT_S390 ?
+						"6.8" :
+						"5.14");
 	if (pgtsim_one_block_at_most(hotplug) && add->size != hotplug->config.block_size)
 		reserved = no_reservation(
 			why, "this kernel does it only for an add of one memory block (%s)",
