@@ -4,7 +4,7 @@
 
 Builds the page: compiles the library, the scenario library and page.c to WebAssembly with emcc, and
 puts that, page.css, page.js and all scenarios of the examples into page.html. The result is one
-file that needs nothing else. FOLDER, if given, receives page.wasm too and is used to build in.
+file that needs nothing else. FOLDER, if given, is used to build in; only what changed is compiled.
 """
 
 import base64
@@ -17,14 +17,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-EXPORTS = ["about", "load", "views", "run", "decode"]
-
-
-def scenario_sources():
-    """What reads and runs scenarios: the list `scenario_sources` of src/cli/meson.build."""
-    text = (ROOT / "src/cli/meson.build").read_text(encoding="utf-8")
-    block = re.search(r"^scenario_sources = files\(([^)]*)\)", text, re.MULTILINE)[1]
-    return [ROOT / "src/cli" / name for name in re.findall(r"'([^']+)'", block)]
+SCRIPTS = ["page.js", "race.js", "exercises.js", "start.js"]
 
 
 def link_atomic_ops(work):
@@ -36,18 +29,18 @@ def link_atomic_ops(work):
         (work / name).symlink_to(Path(found or "/usr/include") / name)
 
 
-def compile_to(wasm, work):
+def compile_in(work):
+    """Meson's build for WebAssembly, below `work`; what is there already is used again."""
+    build = work / "wasm"
     link_atomic_ops(work)
-    sources = sorted(p for p in (ROOT / "src").rglob("*.c") if "cli" not in p.parts)
-    sources += scenario_sources() + [HERE / "page.c"]
-    exports = ",".join(["_malloc", "_free"] + [f"_page_{name}" for name in EXPORTS])
-    subprocess.run(
-        ["emcc", "-O2", "-std=c11", "-DNDEBUG", "-sSTANDALONE_WASM=1", "--no-entry"]
-        + ["-sFILESYSTEM=0", "-sASSERTIONS=0", "-sALLOW_MEMORY_GROWTH=1", "-sMAXIMUM_MEMORY=2GB", "-sASYNCIFY=1"]
-        + [f"-sEXPORTED_FUNCTIONS={exports}", f"-I{work}", f"-I{ROOT / 'include'}"]
-        + [f"-I{ROOT / 'src'}", f"-I{ROOT / 'src/cli'}", "-o", wasm, *sources],
-        check=True,
-    )
+    if not (build / "build.ninja").exists():
+        subprocess.run(
+            ["meson", "setup", build, ROOT, f"--cross-file={HERE / 'emscripten.ini'}", f"-Dc_args=-I{work}"]
+            + ["--buildtype=plain", "-Doptimization=2", "-Db_ndebug=true", "-Dcommand=false", "-Dtests=false"],
+            check=True,
+        )
+    subprocess.run(["ninja", "-C", build, "examples/web/page.wasm"], check=True)
+    return build / "examples/web/page.wasm"
 
 
 def title_of(text, name):
@@ -82,15 +75,13 @@ def script(text):
 def main():
     out = Path(sys.argv[1])
     with tempfile.TemporaryDirectory() as folder:
-        work = Path(sys.argv[2] if len(sys.argv) > 2 else folder)
+        work = Path(sys.argv[2] if len(sys.argv) > 2 else folder).resolve()
         work.mkdir(parents=True, exist_ok=True)
-        wasm = work / "page.wasm"
-        compile_to(wasm, work)
-        binary = base64.b64encode(wasm.read_bytes()).decode()
+        binary = base64.b64encode(compile_in(work).read_bytes()).decode()
     page = (HERE / "page.html").read_text(encoding="utf-8")
     parts = {
         "page.css": (HERE / "page.css").read_text(encoding="utf-8"),
-        "page.js": script((HERE / "page.js").read_text(encoding="utf-8")),
+        "page.js": script("".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)),
         "scenarios": script(json.dumps(scenarios())),
         "wasm": binary,
     }

@@ -10,10 +10,11 @@
 
 #include <pgtsim/format.h>
 
-#include "view/words.h"
+#include "json.h"
+#include "page.h"
+#include "story.h"
 #include "view/tree.h"
-
-#define EXPORT __attribute__((used, visibility("default")))
+#include "view/words.h"
 
 enum {
 	PARTS_MAX = 512, /* of a row: what more there is cannot be told apart on a screen */
@@ -25,12 +26,6 @@ enum {
 typedef unsigned long long ull;
 
 static struct {
-	char *text;
-	size_t length, room;
-	bool comma; /* before the next item */
-	bool lost;
-
-	char *scenario_text;
 	struct scenario scenario;
 	struct run_options options;
 	struct run_watcher watcher;
@@ -39,44 +34,6 @@ static struct {
 	size_t printed_length;
 	bool loaded;
 } page;
-
-/* ---- JSON ---- */
-
-static void put(void *ctx, const char *text)
-{
-	size_t length = strlen(text);
-
-	(void)ctx;
-	if (page.length + length >= page.room) {
-		size_t room = 2 * (page.length + length + 1024);
-		char *grown = realloc(page.text, room);
-
-		if (!grown) {
-			page.lost = true;
-			return;
-		}
-		page.text = grown;
-		page.room = room;
-	}
-	memcpy(page.text + page.length, text, length + 1);
-	page.length += length;
-}
-
-static void put_quoted(void *ctx, const char *text)
-{
-	char escaped[8];
-
-	for (; *text; text++) {
-		snprintf(escaped, sizeof(escaped), "%c", *text);
-		if (*text == '"' || *text == '\\')
-			snprintf(escaped, sizeof(escaped), "\\%c", *text);
-		else if ((unsigned char)*text < 0x20)
-			snprintf(escaped, sizeof(escaped), "\\u%04x", (unsigned char)*text);
-		put(ctx, escaped);
-	}
-}
-
-static const struct pgtsim_printer quoted = { .print = put_quoted };
 
 /* Keeps what a command prints, as far as there is room. */
 static void keep(void *ctx, const char *text)
@@ -99,92 +56,6 @@ static void forget(struct run_watcher *watcher, struct run *run,
 	(void)command;
 	page.printed_length = 0;
 	page.printed[0] = '\0';
-}
-
-/* A comma if one is due; then what follows is an item, or the inside of a new list. */
-static void item(const char *text)
-{
-	size_t length = strlen(text);
-
-	if (page.comma)
-		put(NULL, ",");
-	put(NULL, text);
-	page.comma = length && text[length - 1] != '{' && text[length - 1] != '[' &&
-		     text[length - 1] != ':';
-}
-
-static void end(const char *text)
-{
-	put(NULL, text);
-	page.comma = true;
-}
-
-static void key(const char *name)
-{
-	char text[64];
-
-	snprintf(text, sizeof(text), "\"%s\":", name);
-	item(text);
-}
-
-static void text_item(const char *text)
-{
-	item("\"");
-	put_quoted(NULL, text);
-	end("\"");
-}
-
-static void number_item(double number)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "%.0f", number);
-	item(text);
-}
-
-static void hex_item(uint64_t number)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "\"0x%016" PRIx64 "\"", number);
-	item(text);
-}
-
-static void text_field(const char *name, const char *text)
-{
-	key(name);
-	text_item(text ? text : "");
-}
-
-static void number_field(const char *name, double number)
-{
-	key(name);
-	number_item(number);
-}
-
-static void hex_field(const char *name, uint64_t number)
-{
-	key(name);
-	hex_item(number);
-}
-
-static void list(const char *name)
-{
-	key(name);
-	item("[");
-}
-
-static void begin(void)
-{
-	page.length = 0;
-	page.comma = page.lost = false;
-	item("{");
-}
-
-static const char *answer(void)
-{
-	put(NULL, "}");
-	return page.lost ? "{\"error\":{\"line\":0,\"message\":\"out of memory\"}}" : page.text;
 }
 
 /* ---- what there is to choose from ---- */
@@ -237,7 +108,7 @@ static void about_regimes(void)
 	end("]");
 }
 
-EXPORT const char *page_about(void)
+const char *page_about(void)
 {
 	begin();
 	text_field("version", PGTSIM_VERSION);
@@ -259,6 +130,7 @@ static void unload(void)
 		return;
 	steps_index_free(&page.index);
 	scenario_free(&page.scenario);
+	story_forget();
 	page.loaded = false;
 }
 
@@ -376,6 +248,7 @@ static void put_loaded(void)
 		put_error(last->error.line, last->error.message);
 	put_commands();
 	put_parts();
+	story_put();
 	if (last->count)
 		steps_seek(&page.index, 0, 0, put_machine, NULL);
 }
@@ -384,14 +257,18 @@ static void put_loaded(void)
  * Parses and runs a scenario. {error: {line, message}} and no `moments` if it is none; else how
  * many moments it has, commands, parts and violations with their moments, and the machine.
  */
-EXPORT const char *page_load(const char *text)
+const char *page_load(const char *text)
 {
 	struct scenario_error error;
 
 	unload();
 	begin();
 	page.watcher.before = forget;
-	page.options = (struct run_options){ .out = { .print = keep }, .watchers = &page.watcher };
+	page.options = (struct run_options){
+		.out = { .print = keep },
+		.watchers = &page.watcher,
+		.explore = story_explore,
+	};
 	if (scenario_parse(&page.scenario, text, strlen(text), &error)) {
 		put_error(error.line, error.message);
 		return answer();
@@ -574,14 +451,6 @@ static void put_walk(const struct pgtsim_machine *machine, uint64_t va)
 
 /* ---- a view ---- */
 
-struct viewing {
-	uint64_t first, va; /* va: of the last event that had one */
-	bool has_va;
-	uint64_t focus;
-	bool has_focus;
-	unsigned rows_max;
-};
-
 static bool has_address(const struct pgtsim_event *event)
 {
 	switch (event->op) {
@@ -645,33 +514,49 @@ static void put_moment(const struct run *run, const struct step *step,
 	hex_field("ceiling", looking->pass.ceiling);
 }
 
-static void put_view(const struct viewing *v, struct run *run, const struct step *step)
+/* The tables, the caches, counters and the walk, as fields. */
+static void put_tables(const struct viewing *v, struct pgtsim_machine *machine,
+		       const struct pgtsim_event *event, struct looking *looking)
 {
-	struct looking looking = { 0 };
 	struct tree tree;
 
-	item("{");
-	put_moment(run, step, steps_place_of(&page.index, step->number, true), &looking);
-	if (tree_init(&tree, run->machine)) {
-		page.lost = true;
+	if (tree_init(&tree, machine)) {
+		json_lost();
 		return;
 	}
+	number_field("ahead", (double)tree_take_ahead(&tree, event));
 	tree.rows_max = v->rows_max;
 	if (v->has_va)
 		tree.focus[tree.focus_count++] = v->va;
 	if (v->has_focus)
 		tree.focus[tree.focus_count++] = v->focus;
-	looking.tree = &tree;
+	looking->tree = &tree;
 	list("rows");
-	tree_rows(&tree, put_row, &looking);
+	tree_rows(&tree, put_row, looking);
 	end("]");
 	put_stale(&tree);
 	tree_fini(&tree);
-	put_counts(&run->machine->tlb.counts);
+	put_counts(&machine->tlb.counts);
 	if (v->has_va)
 		hex_field("at", v->va);
 	if (v->has_focus || v->has_va)
-		put_walk(run->machine, v->has_focus ? v->focus : v->va);
+		put_walk(machine, v->has_focus ? v->focus : v->va);
+}
+
+void view_put_tables(const struct viewing *v, struct pgtsim_machine *machine)
+{
+	struct looking looking = { 0 };
+
+	put_tables(v, machine, NULL, &looking);
+}
+
+static void put_view(const struct viewing *v, struct run *run, const struct step *step)
+{
+	struct looking looking = { 0 };
+
+	item("{");
+	put_moment(run, step, steps_place_of(&page.index, step->number, true), &looking);
+	put_tables(v, run->machine, step->event, &looking);
 	end("}");
 }
 
@@ -687,22 +572,45 @@ static void see(void *ctx, struct run *run, const struct step *step)
 		put_view(v, run, step);
 }
 
-/*
- * The moments [first, first + count): {views: [...]}. `focus` is an address in hex whose tables
- * stand alone and which is walked, or "". At most `rows` rows of the tree.
- */
-EXPORT const char *page_views(double first, double count, const char *focus, int rows)
+static struct viewing view_of(double first, const char *focus, int rows)
 {
 	struct viewing v = { .first = (uint64_t)first, .rows_max = (unsigned)rows };
 
 	v.has_focus = *focus;
 	v.focus = strtoull(focus, NULL, 16);
+	return v;
+}
+
+/*
+ * The moments [first, first + count): {views: [...]}. `focus` is an address in hex whose tables
+ * stand alone and which is walked, or "". At most `rows` rows of the tree.
+ */
+const char *page_views(double first, double count, const char *focus, int rows)
+{
+	struct viewing v = view_of(first, focus, rows);
+
 	begin();
 	list("views");
 	if (page.loaded && page.index.end.count && count >= 1)
 		steps_seek(&page.index, v.first > LOOK_BACK ? v.first - LOOK_BACK : 0,
 			   v.first + (uint64_t)count - 1, see, &v);
 	end("]");
+	return answer();
+}
+
+/*
+ * One schedule of the `explore` on this line, step by step: the steps [first, first + count) of it,
+ * {steps: how many there are, views: [...]}.
+ */
+const char *page_story(int line, const char *schedule, double first, double count,
+			      const char *focus, int rows)
+{
+	struct viewing v = view_of(first, focus, rows);
+
+	begin();
+	if (page.loaded)
+		story_views(&page.scenario, (unsigned)line, schedule, &v,
+			    v.first + (uint64_t)count);
 	return answer();
 }
 
@@ -728,7 +636,7 @@ static const char *plain_run(struct run *run, const struct scenario *scenario,
 }
 
 /* What `pgtsim run --quiet` prints for a scenario: {printed, status, error}. */
-EXPORT const char *page_run(const char *text)
+const char *page_run(const char *text)
 {
 	const struct run_options options = { .out = quoted };
 	struct scenario_error error;
@@ -757,7 +665,7 @@ static void put_bits(void *ctx, struct run *run, const struct step *step)
 }
 
 /* What each bit of a descriptor of this level means, in the loaded machine: {text}. */
-EXPORT const char *page_decode(int level, const char *desc)
+const char *page_decode(int level, const char *desc)
 {
 	uint64_t arguments[] = { strtoull(desc, NULL, 16), (uint64_t)level };
 

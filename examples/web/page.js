@@ -86,10 +86,16 @@ class Fibers {
 class Engine {
 	constructor() {
 		this.fibers = new Fibers();
-		const env = { emscripten_notify_memory_growth: () => {}, ...this.fibers.imports };
+		const env = { emscripten_notify_memory_growth: () => {}, page_progress: (...counts) => this.progress?.(...counts), ...this.fibers.imports };
 		this.wasm = new WebAssembly.Instance(program, { env }).exports;
 		this.fibers.wasm = this.wasm;
 		this.wasm._initialize();
+	}
+	/* Becomes what another engine was, whose memory this is. */
+	become(memory) {
+		const here = this.wasm.memory, pages = (memory.byteLength - here.buffer.byteLength) / 65536;
+		if (pages > 0) here.grow(pages);
+		new Uint8Array(here.buffer).set(new Uint8Array(memory));
 	}
 	call(name, ...args) {
 		const held = [];
@@ -105,6 +111,31 @@ class Engine {
 		held.forEach((at) => this.wasm.free(at));
 		const memory = new Uint8Array(this.wasm.memory.buffer);
 		return JSON.parse(new TextDecoder().decode(memory.subarray(answer, memory.indexOf(0, answer))));
+	}
+}
+
+/*
+ * Loads a scenario in a worker, for those that take long: the page stays usable, and stop() ends it.
+ * All that an engine knows is its memory; it is what the worker sends back.
+ */
+class Loading {
+	constructor(text, progress) {
+		const source = `"use strict"; let program; ${Fibers} ${Engine} onmessage = ({ data }) => {
+			program = data.program;
+			const engine = new Engine();
+			engine.progress = (...counts) => postMessage({ counts });
+			const loaded = engine.call("load", data.text);
+			const memory = engine.wasm.memory.buffer.slice(0);
+			postMessage({ loaded, memory }, [memory]);
+		};`;
+		this.url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+		this.worker = new Worker(this.url);
+		this.done = new Promise((resolve, reject) => {
+			this.worker.onmessage = ({ data }) => { if (data.counts) progress(...data.counts); else resolve(data); };
+			this.worker.onerror = (event) => { event.preventDefault(); reject(event); };
+			this.stop = () => resolve(null);
+		}).finally(() => { this.worker.terminate(); URL.revokeObjectURL(this.url); });
+		this.worker.postMessage({ program, text });
 	}
 }
 
@@ -162,14 +193,17 @@ class Side {
 		this.focus = "";
 		this.moment = 0;
 		this.cards = {};
-		for (const name of ["say", "tree", "walk", "caches", "costs"]) this.cards[name] = make("section", { class: "card " + name + "-card" });
-		root.append(this.cards.say, this.cards.tree, this.cards.walk,
+		for (const name of ["say", "race", "tree", "walk", "caches", "costs"]) this.cards[name] = make("section", { class: "card " + name + "-card" });
+		root.append(this.cards.say, this.cards.race, this.cards.tree, this.cards.walk,
 			make("div", { class: "pair" }, this.cards.caches, this.cards.costs));
 	}
-	load(text) {
+	load(text) { this.take(this.engine.call("load", text)); }
+	/* What a load found. */
+	take(loaded) {
 		this.stop();
 		this.views.clear();
-		this.loaded = this.engine.call("load", text);
+		this.race = null;
+		this.loaded = loaded;
 		this.places = [0];
 		for (const part of this.loaded.parts || []) this.places.push(part.first);
 		for (const command of this.loaded.commands || []) if (command.end) this.places.push(command.end - 1);
@@ -194,11 +228,14 @@ class Side {
 		this.before = this.views.get(moment - 1) || (this.moment === moment - 1 ? this.now : undefined);
 		this.moment = moment;
 		this.now = view;
+		this.race = view ? this.raceOf(view) : null;
 		this.draw();
 	}
 	look(focus) {
+		const race = this.race;
 		this.focus = focus;
 		this.views.clear();
+		if (race && race.row !== null) return this.goRow(race.row, race.step);
 		this.go(this.moment);
 	}
 	place(direction) {
@@ -234,6 +271,7 @@ class Side {
 	}
 	draw() {
 		this.drawSay();
+		this.drawRace();
 		for (const name of ["walk", "tree", "caches", "costs"]) this.cards[name].hidden = !this.now;
 		if (!this.now) return;
 		this.drawWalk();
@@ -255,7 +293,11 @@ class Side {
 		const where = make("div", { class: "where" }, make("b", {}, machine.profile),
 			`${size(1 << machine.page_shift)} pages, ${machine.va_bits}-bit VA`,
 			make("code", {}, `line ${view.line}: ${view.command}`), view.part ? make("b", {}, view.part) : "");
+		const folded = this.app.foldedInto(this.moment);
 		card.replaceChildren(where, make("p", {}, view.text), this.chips(view));
+		if (folded) card.append(make("p", { class: "folded" }, `${many(folded.end - folded.first, "moment")} like those before are folded into this one. `,
+			make("button", { type: "button", class: "open", onclick: () => this.app.open(folded) }, "Open them")));
+		if (this.app.lessonAfter(this.moment)) card.append(make("button", { type: "button", class: "primary lesson", onclick: () => this.app.nextLesson() }, "Next lesson ▶"));
 		if (view.printed) card.append(make("pre", { class: "printed" }, view.printed));
 		if (this.loaded.runs) card.append(make("p", { class: "quiet" }, "So much memory is stepped run by run, not entry by entry."));
 	}
@@ -263,6 +305,7 @@ class Side {
 		const found = this.loaded.found.filter((each) => each.moment <= this.moment).length;
 		const chip = (kind, words) => make("span", { class: "chip " + kind }, words);
 		return make("div", { class: "chips" }, chip("", `cost so far ${time(view.cost.time)}`),
+			view.ahead ? chip("", `the group is half written: a TLB may hold all of it already, ${many(view.ahead, "entry", "entries")} to come`) : "",
 			view.stale_leaves ? chip("stale", `TLBs may hold ${many(view.stale_leaves, "translation")} that ${view.stale_leaves === 1 ? "is" : "are"} gone`) : "",
 			view.stale_walks ? chip("stale", `walk caches may hold ${many(view.stale_walks, "table entry", "table entries")} that ${view.stale_walks === 1 ? "is" : "are"} gone`) : "",
 			view.floor !== undefined && BigInt(view.floor) ? chip("wallchip", `floor ${view.floor}`) : "",
@@ -327,7 +370,7 @@ Object.assign(Side.prototype, {
 			const what = { table: `table at PA ${short(step.address)}`, page: `page at PA ${short(step.address)}`, block: `block at PA ${short(step.address)}`,
 				none: "nothing: the walk ends in a translation fault", invalid: "not valid" }[step.kind];
 			const item = make("li", { class: state }, make("b", {}, `${step.name}[${step.index}]`), " = ", make("code", {}, step.desc), ` ${what} `);
-			if (step.kind !== "none") item.append(make("button", { type: "button", "aria-label": "What each bit means", onclick: () => this.decode(item, step) }, "bits"));
+			if (step.kind !== "none") item.append(make("button", { type: "button", title: "What each bit means", onclick: () => this.decode(item, step) }, "bits"));
 			list.append(item);
 		});
 		const done = this.lit === undefined || this.lit >= walk.steps.length;
@@ -399,7 +442,7 @@ Object.assign(Side.prototype, {
 	/* The whole table as one strip; each part where its entries are. */
 	strip(row, entry, index, view) {
 		const at = (i) => `left:${100 * i / row.entries}%;`, wide = (n) => `width:${100 * n / row.entries}%`;
-		const strip = make("button", { class: "strip", type: "button", "aria-label": "Look into this table", onclick: (event) => this.click(event, row, entry) });
+		const strip = make("button", { class: "strip", type: "button", "aria-label": `Look into ${row.tables > 1 ? `${row.tables} ${this.level(row.level).name} tables` : `the ${this.level(row.level).name} table`} from ${row.va}`, tabindex: "-1", onclick: (event) => this.click(event, row, entry) });
 		for (const [i, n, kind, , cont] of row.parts) {
 			strip.append(make("i", { class: "k-" + kind, style: at(i) + wide(n), title: `${kind} [${i}]${n > 1 ? ` to [${i + n - 1}]` : ""}${cont ? ", contiguous hint" : ""}` }));
 			if (cont) strip.append(make("i", { class: "k-cont", style: at(i) + wide(n) }));
@@ -488,7 +531,7 @@ Object.assign(Side.prototype, {
 		const found = this.loaded.found.filter((each) => each.moment <= this.moment);
 		if (!found.length) return;
 		card.append(make("h3", {}, `Violations so far (${found.length})`), make("ul", { class: "foundlist" }, found.slice(0, 6).map((each) => make("li", {},
-			make("b", {}, each.name), ` at ${each.level} ${each.va}: ${each.meaning}; ${each.text}. Instead: ${each.instead}.`))));
+			make("button", { class: "linkish find", type: "button", title: "Go to the moment at which it was found", onclick: () => this.app.go(each.moment) }, each.name, ` (moment ${each.moment.toLocaleString("en")})`), ` at ${each.level} ${each.va}: ${each.meaning}; ${each.text}. Instead: ${each.instead}.`))));
 		if (found.length > 6) card.append(make("p", { class: "quiet" }, `… and ${found.length - 6} more.`));
 	},
 	staleItem(run) {
@@ -513,13 +556,18 @@ Object.assign(Side.prototype, {
 
 /* ---- the page ---- */
 
+const SPEEDS = { slow: 1600, normal: 700, fast: 150 };
+const FOLD_FROM = 300, FOLD_AFTER = 24; /* moments */
+
 class App {
 	constructor() {
 		this.about = new Engine().call("about");
 		this.keys = {};
-		this.name = "first";
+		this.name = SCENARIOS[0].name;
 		this.text = null;
 		this.sides = [];
+		this.opened = new Set();
+		this.notes = [];
 		this.exercises = new Exercises(this);
 		this.fill();
 		this.listen();
@@ -527,10 +575,11 @@ class App {
 	}
 	fill() {
 		const option = (value, words) => make("option", { value }, words);
-		const group = (label, list) => make("optgroup", { label }, list.map((each) => option(each.name, each.name.replace(/^(good|bad)_b0?(\d+)$/, "B$2 $1") + ": " + each.title.replace(/^B\d+: /, ""))));
+		const group = (label, list) => make("optgroup", { label }, list.map((each) => option(each.name, each.name.replace(/^(good|bad)_b0?(\d+)$/, "B$2 $1").replace(/^(\d)-.*/, "$1") + ": " + each.title.replace(/^B\d+: /, ""))));
 		const gallery = SCENARIOS.filter((each) => /_b\d/.test(each.name)), titles = new Map(gallery.map((each) => [each.name, each.title]));
 		for (const each of gallery) each.title = titles.get(each.name.replace("good", "bad")) || each.title;
-		$("menu").append(group("Stories", SCENARIOS.filter((each) => !gallery.includes(each))), group("Gallery: defects of real kernels", gallery), option("", "(typed)"));
+		const lessons = SCENARIOS.filter((each) => this.isLesson(each.name));
+		$("menu").append(group("Lessons", lessons), group("Stories", SCENARIOS.filter((each) => !gallery.includes(each) && !lessons.includes(each))), group("Gallery: defects of real kernels", gallery), option("", "(typed)"));
 		$("profile").append(option("", "as written"), ...this.about.profiles.map((name) => option(name, name)));
 		$("other").append(option("", "nothing"), ...this.about.profiles.map((name) => option(name, name)));
 		$("geometry").append(option("", "as written"), ...this.about.regimes.map((each) => option(`${each.granule / 1024}K/${each.va}`, `${each.granule / 1024}K pages, ${each.va} bits`)));
@@ -543,6 +592,8 @@ class App {
 		for (const button of document.querySelectorAll("[data-go]")) button.onclick = () => this.move(button.dataset.go);
 		$("scrub").oninput = () => this.go(Number($("scrub").value));
 		$("moment").onchange = () => this.go(Number($("moment").value));
+		$("stop").onclick = () => this.loading?.stop();
+		$("notice").lastElementChild.onclick = () => { $("notice").hidden = true; };
 		$("edit").onclick = () => this.edit(true);
 		$("cancel").onclick = () => this.edit(false);
 		$("run").onclick = () => this.typed();
@@ -556,10 +607,31 @@ class App {
 	}
 	get source() { return this.text ?? (SCENARIOS.find((each) => each.name === this.name) || SCENARIOS[0]).text; }
 	get main() { return this.sides[0]; }
+	isLesson(name) { return /^\d-/.test(name); }
+	/* True at the last moment of a lesson that another one follows. */
+	lessonAfter(moment) {
+		const next = SCENARIOS[SCENARIOS.findIndex((each) => each.name === this.name) + 1];
+		return this.text === null && this.isLesson(this.name) && moment === this.main.last && !this.main.racing && next && this.isLesson(next.name);
+	}
+	nextLesson() { this.choose(SCENARIOS[SCENARIOS.findIndex((each) => each.name === this.name) + 1].name); }
+	/* Where a long part only writes more entries, its moments but the first ones are one, until someone opens them. */
+	folds() {
+		return (this.main.loaded.parts || []).filter((each) => ["begin-map", "begin-populate"].includes(each.op) &&
+			each.end - each.first > FOLD_FROM && !this.opened.has(each.first)).map((each) => ({ key: each.first, first: each.first + FOLD_AFTER, end: each.end }));
+	}
+	foldAt(moment) { return this.folds().find((each) => moment >= each.first && moment < each.end - 1); }
+	foldedInto(moment) { return this.folds().find((each) => moment === each.end - 1); }
+	open(fold) { this.opened.add(fold.key); this.go(fold.first); }
+	say(...words) {
+		$("notice").firstElementChild.replaceChildren(...words);
+		$("notice").hidden = false;
+	}
 	choose(name) {
 		if (!name) return this.edit(true);
 		this.name = name;
 		this.text = null;
+		this.opened.clear();
+		$("notice").hidden = true;
 		this.edit(false);
 		this.load(0);
 	}
@@ -585,50 +657,122 @@ class App {
 		$("menu").value = this.text === null && !on ? this.name : "";
 		if (on) $("text").focus();
 	}
-	/* Runs the scenario for every side, and shows a moment of it. */
-	load(moment) {
+	/* Runs the scenario for every side, and shows a moment of it: at once, or if it explores when that is done. */
+	load(moment, row = null) {
 		const profiles = [this.keys.profile, ...($("other").value ? [$("other").value] : [])];
+		const texts = profiles.map((profile) => overridden(this.source, { ...this.keys, ...(profile ? { profile } : {}) }));
 		this.pause();
+		this.loading?.stop();
+		this.loading = null;
 		while (this.sides.length > profiles.length) this.sides.pop().root.remove();
 		profiles.forEach((profile, i) => {
-			if (!this.sides[i]) {
-				const root = make("div", { class: "side", "data-side": i });
-				$("sides").append(root);
-				this.sides[i] = new Side(root, this);
-			}
-			this.sides[i].load(overridden(this.source, { ...this.keys, ...(profile ? { profile } : {}) }));
+			if (this.sides[i]) return;
+			const root = make("div", { class: "side", "data-side": i });
+			$("sides").append(root);
+			this.sides[i] = new Side(root, this);
+			if (!i) this.sides[i].focus = this.focus || "";
 		});
 		$("sides").classList.toggle("two", profiles.length > 1);
+		if (/^\s*explore\b/m.test(this.source)) return this.loadSlowly(texts, moment, row);
+		this.sides.forEach((side, i) => side.load(texts[i]));
+		this.loaded(moment, row);
+	}
+	/* Schedules are searched in a worker; who stops that sees what a short search finds. */
+	async loadSlowly(texts, moment, row) {
+		const name = this.name;
+		$("loading").hidden = false;
+		$("sides").setAttribute("aria-busy", "true");
+		for (let i = 0; i < texts.length; i++) {
+			let found = null, schedules = 0;
+			const loading = this.loading = new Loading(texts[i], (count, failed, estimate) => {
+				schedules = count;
+				$("progress").textContent = `Trying the orders of the actors' steps: ${count.toLocaleString("en")} schedules so far, ${failed.toLocaleString("en")} failed, about ${estimate.toLocaleString("en")} in all.`;
+			});
+			$("progress").textContent = "Trying the orders of the actors' steps…";
+			try { found = await loading.done; } catch { this.say("This browser starts no worker: the search was cut short."); }
+			if (this.loading !== loading) return;
+			if (found) {
+				this.sides[i].engine.become(found.memory);
+				this.sides[i].take(found.loaded);
+			} else {
+				if (schedules) this.say(`Stopped after ${schedules.toLocaleString("en")} schedules. What is shown is a search of at most ${Math.min(schedules, 50)}.`);
+				this.sides[i].load(texts[i].replace(/^(\s*explore)\b(.*)$/gm, (line, word, rest) => `${word} bound=${Math.min(Math.max(schedules, 1), 50)}${rest.replace(/\s(bound=\S+|random|seed=\S+|runs=\S+)/g, "")}`));
+			}
+		}
+		this.loading = null;
+		$("loading").hidden = true;
+		$("sides").removeAttribute("aria-busy");
+		this.loaded(moment, row);
+	}
+	/* Everything is there: shows it. */
+	loaded(moment, row) {
+		$("loading").hidden = true;
 		this.drawLines();
 		this.drawMarks();
 		$("scrub").max = $("moment").max = this.main.last;
 		$("moments").textContent = this.main.last.toLocaleString("en");
+		if (moment > this.main.last) this.notes.push(`there is no moment ${moment}: the last one is ${this.main.last}`);
 		this.go(moment);
+		if (row !== null && this.main.race) this.main.goRow(row);
+		if (this.notes.length) this.say(`This link could not be restored as it was: ${this.notes.join("; ")}.`);
+		this.notes = [];
+		this.changed();
 	}
 	go(moment) {
+		if (this.loading) return;
 		if (!(moment >= 0)) moment = 0;
+		const inside = this.foldAt(moment);
+		if (inside) this.opened.add(inside.key);
 		this.main.go(moment);
 		for (const side of this.sides.slice(1)) side.go(this.main.counterpart(side));
 		this.changed();
 	}
+	/* Where "next" and "back" lead: over what is folded. */
+	next(moment) {
+		const fold = this.foldAt(moment + 1);
+		return fold ? fold.end - 1 : moment + 1;
+	}
+	back(moment) {
+		const fold = this.foldedInto(moment) || this.foldAt(moment - 1);
+		return fold ? fold.first - 1 : moment - 1;
+	}
 	move(how) {
 		const side = this.main;
+		if (this.loading) return;
 		if (how === "play") return this.play();
 		this.pause();
-		const to = { first: 0, last: side.last, next: side.moment + 1, back: side.moment - 1 };
+		if ((how === "next" || how === "back") && side.moveRow(how === "next" ? 1 : -1)) return this.changed();
+		if (how.endsWith("finding")) return this.goFinding(how.startsWith("next") ? 1 : -1);
+		const to = { first: 0, last: side.last, next: this.next(side.moment), back: this.back(side.moment) };
 		this.go(Math.min(side.last, how.endsWith("place") ? side.place(how.startsWith("next") ? 1 : -1) : Math.max(0, to[how])));
+		if (how === "back") side.lastRow();
 	}
+	findings() { return [...new Set((this.main.loaded.found || []).map((each) => each.moment))]; }
+	goFinding(direction) {
+		const all = this.findings(), moment = this.main.moment;
+		const to = direction > 0 ? all.find((each) => each > moment) : all.findLast((each) => each < moment);
+		if (to !== undefined) this.go(to);
+		else this.say(all.length ? `There is no finding ${direction > 0 ? "after" : "before"} this moment.` : "Nothing was found in this scenario.");
+	}
+	/* Plays until the last moment or, if asked to, until something of another kind happens. */
 	play() {
 		if (this.playing) return this.pause();
 		const button = document.querySelector("[data-go=play]");
 		button.textContent = "❚❚";
-		this.playing = setInterval(() => {
-			if (this.main.moment >= this.main.last) return this.pause();
-			this.go(this.main.moment + 1);
-		}, 700);
+		const kind = this.main.kind();
+		const step = () => {
+			const side = this.main;
+			if (!side.moveRow(1)) {
+				if (side.moment >= side.last) return this.pause();
+				this.go(this.next(side.moment));
+			} else this.changed();
+			if ($("until").checked && side.kind() !== kind) return this.pause();
+			this.playing = setTimeout(step, SPEEDS[$("speed").value]);
+		};
+		this.playing = setTimeout(step, Math.min(300, SPEEDS[$("speed").value]));
 	}
 	pause() {
-		clearInterval(this.playing);
+		clearTimeout(this.playing);
 		this.playing = 0;
 		document.querySelector("[data-go=play]").textContent = "▷";
 	}
@@ -640,7 +784,8 @@ class App {
 		const line = view ? view.line : 0;
 		for (const item of $("lines").children) item.classList.toggle("now", Number(item.dataset.line) === line);
 		this.showLine();
-		$("announce").textContent = view ? view.text : "";
+		for (const button of document.querySelectorAll("[data-go$=finding]")) button.disabled = !this.findings().length;
+		$("announce").textContent = view ? side.rowText() || view.text : "";
 		this.hash = this.linkTo();
 		try { history.replaceState(null, "", this.hash); } catch { location.hash = this.hash; }
 	}
@@ -672,7 +817,8 @@ class App {
 		const side = this.main, last = Math.max(1, side.last), at = (moment) => `left:${100 * moment / last}%`;
 		const places = side.places.length > 200 ? [] : side.places;
 		$("marks").replaceChildren(...places.map((place) => make("i", { style: at(place) })),
-			...[...new Set((side.loaded.found || []).map((each) => each.moment))].slice(0, 50).map((moment) => make("i", { class: "found", style: at(moment) })));
+			...this.findings().slice(0, 50).map((moment) => make("button", { type: "button", class: "found", tabindex: "-1", style: at(moment),
+				title: `Found at moment ${moment.toLocaleString("en")}`, "aria-label": `Finding at moment ${moment}`, onclick: () => this.go(moment) })));
 	}
 	theme() {
 		const dark = document.documentElement.dataset.theme === "dark";
@@ -684,18 +830,19 @@ class App {
 		setTimeout(() => { $("link").textContent = "Copy link"; }, 1500);
 	}
 	help() {
-		const keys = [["→ ←", "one event on, back"], ["↓ ↑", "on, back to where a pass or a command begins or ends"], ["Home End", "first, last moment"], ["space", "play"],
+		const keys = [["→ ←", "one event on, back"], ["↓ ↑", "on, back to where a pass or a command begins or ends"], ["Home End", "first, last moment"], ["space", "play"], ["n p", "next, previous finding"],
 			["w", "walk the address"], ["e", "exercises"], ["t", "light or dark"], ["?", "this help"]];
 		$("keys").hidden = !$("keys").hidden;
 		$("keys").replaceChildren(make("h2", {}, "What this is"), make("p", {}, "A scenario builds an arm64 machine, adds memory to it and takes it away again. Every store to a table, every barrier and every invalidate is a moment; " +
-			"go through them one by one. Strips are tables; click one to see what is below an entry. Hatched entries are gone from the tables, but a TLB or a walk cache may still use them."),
+			"go through them one by one. Strips are tables; click one, or type an address below, to see what is below an entry. Long additions are one moment; it can be opened. Hatched entries are gone from the tables, but a TLB or a walk cache may still use them."),
 		make("h2", {}, "Keys"), ...keys.map(([key, words]) => make("div", {}, make("kbd", {}, key), " ", words)));
 	}
 	key(event) {
 		if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) && event.target.id !== "scrub") return;
 		if (event.ctrlKey || event.metaKey || event.altKey) return;
 		const moves = { ArrowRight: "next", ArrowLeft: "back", ArrowDown: "next-place", ArrowUp: "back-place", Home: "first", End: "last" };
-		const others = { w: () => this.main.animate(), e: () => this.exercises.toggle(), t: () => this.theme(), "?": () => this.help() };
+		const others = { w: () => this.main.now && this.main.animate(), e: () => this.exercises.toggle(), t: () => this.theme(), "?": () => this.help(),
+			n: () => this.move("next-finding"), p: () => this.move("back-finding") };
 		if (event.key === " " && !/^(BUTTON|SUMMARY)$/.test(event.target.tagName)) others[" "] = () => this.play();
 		if (moves[event.key]) this.move(moves[event.key]);
 		else if (others[event.key]) others[event.key]();
@@ -711,211 +858,44 @@ class App {
 		for (const [key, value] of Object.entries(this.keys)) link.set("k." + key, value);
 		if ($("other").value) link.set("other", $("other").value);
 		if (this.main.focus) link.set("va", this.main.focus);
+		if (this.main.race && this.main.race.row !== null) link.set("r", this.main.race.row);
+		if (this.opened.size) link.set("open", [...this.opened].join("."));
 		this.exercises.link(link);
 		return "#" + link;
 	}
 	restore() {
 		const link = new URLSearchParams(location.hash.slice(1));
 		const known = SCENARIOS.some((each) => each.name === link.get("s"));
+		$("notice").hidden = true;
+		this.notes = [];
+		const odd = (words) => { this.notes.push(words); return ""; };
 		if (known) this.name = link.get("s");
-		try { this.text = link.has("text") ? new TextDecoder().decode(Uint8Array.from(atob(link.get("text")), (c) => c.charCodeAt(0))) : null; }
-		catch { this.text = null; }
+		else if (link.has("s")) odd(`there is no scenario “${link.get("s")}”`);
+		try { this.text = link.has("text") ? new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.from(atob(link.get("text")), (c) => c.charCodeAt(0))) : null; }
+		catch { this.text = null; odd("the scenario's text is damaged"); }
 		this.keys = {};
-		for (const [key, value] of link) if (/^k\.[a-z-]+$/.test(key) && /^[\w./-]+$/.test(value)) this.keys[key.slice(2)] = value;
+		const knob = new Map(this.about.knobs.map((each) => [each.name, each.values]));
+		for (const [key, value] of link) {
+			if (!key.startsWith("k.")) continue;
+			const name = key.slice(2), values = name === "profile" ? this.about.profiles : knob.get(name);
+			if (values ? values.includes(value) : /^(granule|va)$/.test(name) && /^\w+$/.test(value)) this.keys[name] = value;
+			else odd(`${name}=${value} is no choice that there is`);
+		}
 		$("profile").value = this.keys.profile || "";
 		$("geometry").value = this.keys.granule ? `${this.keys.granule}/${this.keys.va}` : "";
-		$("other").value = this.about.profiles.includes(link.get("other")) ? link.get("other") : "";
+		const other = link.get("other") || "";
+		$("other").value = !other || this.about.profiles.includes(other) ? other : odd(`there is no kernel “${other}”`);
 		for (const select of document.querySelectorAll("[data-knob]")) select.value = this.keys[select.dataset.knob] || "";
+		this.opened = new Set((link.get("open") || "").split(".").map(Number).filter(Boolean));
 		this.edit(false);
+		if (link.has("ask") && !(link.get("ask") in KINDS)) odd(`there is no exercise “${link.get("ask")}”`);
 		this.exercises.restore(link);
-		const focus = /^0x[0-9a-f]{1,16}$/.test(link.get("va") || "") ? link.get("va") : "";
-		for (const side of this.sides) side.focus = focus;
-		this.load(Number(link.get("n")) || 0);
-		if (focus && this.main.focus !== focus) this.main.look(focus);
-		this.changed();
+		const va = link.get("va") || "", focus = !va || /^0x[0-9a-f]{1,16}$/.test(va) ? va : odd(`${va} is no address`);
+		this.sides.forEach((side, i) => { side.focus = i ? "" : focus; });
+		if (link.has("n") && !/^\d+$/.test(link.get("n"))) odd(`${link.get("n")} is no moment`);
+		const row = link.has("r") && /^\d+$/.test(link.get("r")) ? Number(link.get("r")) : null;
+		this.focus = focus;
+		this.load(Number(link.get("n")) || 0, row);
+		this.focus = "";
 	}
 }
-
-/* ---- exercises ---- */
-
-/* Numbers from a seed, the same in every browser (mulberry32). */
-class Dice {
-	constructor(seed) { this.state = seed >>> 0; }
-	next() {
-		this.state = (this.state + 0x6d2b79f5) >>> 0;
-		let t = this.state;
-		t = Math.imul(t ^ (t >>> 15), t | 1);
-		t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-		return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-	}
-	below(n) { return Math.floor(this.next() * n); }
-	of(list) { return list[this.below(list.length)]; }
-}
-
-const KINDS = { translate: "Translate an address", "pass-2": "Which tables does pass 2 free?", invalidates: "How many invalidates?", stale: "Is anything stale?" };
-
-/* Each makes a question from a seed; what is right is what the simulator says. */
-class Exercises {
-	constructor(app) {
-		this.app = app;
-		this.kind = "translate";
-		this.seed = 1;
-	}
-	get open() { return !$("exercises").hidden; }
-	toggle() {
-		$("exercises").hidden = this.open;
-		if (this.open) { this.ask(); $("exercises").scrollIntoView({ block: "nearest" }); }
-		this.app.changed();
-	}
-	link(link) { if (this.open) { link.set("ask", this.kind); link.set("seed", this.seed); } }
-	restore(link) {
-		$("exercises").hidden = !(link.get("ask") in KINDS);
-		if (!this.open) return;
-		this.kind = link.get("ask");
-		this.seed = Number(link.get("seed")) >>> 0;
-		this.ask();
-	}
-	ask() {
-		this.engine ??= new Engine();
-		const made = { translate: askTranslate, "pass-2": askPass2, invalidates: askInvalidates, stale: askStale }[this.kind](this.engine, new Dice(this.seed * 4 + Object.keys(KINDS).indexOf(this.kind)));
-		this.made = made;
-		const kind = make("select", { "aria-label": "Kind of exercise", onchange: (event) => { this.kind = event.target.value; this.ask(); this.app.changed(); } },
-			Object.entries(KINDS).map(([value, words]) => make("option", { value, selected: value === this.kind ? "" : null }, words)));
-		const seed = make("input", { type: "number", min: 0, value: this.seed, "aria-label": "Number", style: "width:6rem", onchange: (event) => { this.seed = Number(event.target.value) >>> 0; this.ask(); this.app.changed(); } });
-		const verdict = make("p", { class: "verdict", role: "status" });
-		const solution = make("div", { class: "solution" });
-		const form = make("form", { class: "answer", onsubmit: (event) => { event.preventDefault(); this.check(form, verdict); } }, made.inputs,
-			make("span", { class: "tools" }, make("button", { class: "primary", type: "submit" }, "Check"),
-				make("button", { type: "button", class: "solve", onclick: () => this.solve(solution) }, "Show and explain"),
-				make("button", { type: "button", onclick: () => { this.seed++; this.ask(); this.app.changed(); } }, "Next question")));
-		$("exercises").replaceChildren(make("div", { class: "tools" }, kind, make("label", { style: "flex-direction:row;align-items:center;gap:.3rem" }, "Number", seed),
-			make("button", { type: "button", onclick: () => this.toggle() }, "Close")),
-		make("p", {}, make("b", {}, made.question)), make("pre", {}, made.text), made.given || "", form, verdict, solution);
-	}
-	check(form, verdict) {
-		const right = this.made.check(new FormData(form));
-		verdict.textContent = right ? "✓ Right." : "✗ Not so. Try again, or have it explained.";
-	}
-	solve(solution) {
-		const open = make("button", { type: "button", onclick: () => this.show() }, "Step through it");
-		solution.replaceChildren(make("p", {}, make("b", {}, `Answer: ${this.made.answer}`)), ...this.made.explain.map((words) => make("p", {}, words)), open);
-	}
-	show() {
-		this.app.keys = {};
-		this.app.text = this.made.text;
-		$("profile").value = $("geometry").value = "";
-		this.app.edit(false);
-		this.app.load(this.made.moment);
-		if (this.made.va) { this.app.main.look(this.made.va); this.app.changed(); }
-		$("transport").scrollIntoView();
-	}
-}
-
-const mebi = (count) => count === 0 ? "0" : count >= 1024 && count % 1024 === 0 ? `${count / 1024}G` : `${count}M`;
-const lastView = (engine, moments, focus = "") => engine.call("views", moments - 1, 1, focus, 500).views[0];
-
-function askTranslate(engine, dice) {
-	const [granule, va, unit] = dice.of([["4K", 48, 2], ["4K", 39, 2], ["16K", 47, 32], ["64K", 42, 512], ["4K", 48, 2]]);
-	const base = 0x80000000 + dice.below(16) * 0x20000000, blocks = dice.of(["on", "off"]);
-	const offset = dice.below(8) * unit, length = unit * (1 + dice.below(3));
-	const text = `machine granule=${granule} va=${va}\nmap linear+${mebi(offset || unit)} 0x${(base + (offset || unit) * 1048576).toString(16)} ${mebi(length)} blocks=${blocks} cont=off\n`;
-	const loaded = engine.call("load", text), start = BigInt(loaded.machine.linear) + BigInt((offset || unit) * 1048576);
-	const inside = dice.below(5) > 0;
-	const target = hex(start + BigInt(Math.floor(dice.next() * length * 1048576)) + (inside ? 0n : BigInt(length * 1048576)));
-	const view = lastView(engine, loaded.moments, target), walk = view.walk;
-	const rows = walk.steps.map((step) => make("tr", {}, make("td", {}, `${step.name}[${step.index}]`), make("td", {}, make("code", {}, step.desc))));
-	const fault = Boolean(walk.fault);
-	return {
-		text, moment: loaded.moments - 1, va: target,
-		question: `What does VA ${target} translate to? Give the physical address, or “fault”. The entries that the walk meets:`,
-		given: make("div", { class: "scroll" }, make("table", {}, rows)),
-		inputs: make("label", {}, "Physical address", make("input", { type: "text", name: "pa", autocomplete: "off", spellcheck: "false" })),
-		check: (form) => { const said = String(form.get("pa")).trim().toLowerCase(); try { return fault ? said === "fault" : BigInt(said) === BigInt(walk.pa); } catch { return false; } },
-		answer: fault ? "fault" : short(walk.pa),
-		explain: [...walk.steps.map((step) => `The ${step.name} index of the address is ${step.index}. That entry, ${step.desc}, is ${{ table: `a table: the walk goes on at PA ${short(step.address)}`, page: `a page at PA ${short(step.address)}`, block: `a block at PA ${short(step.address)}`, none: "zero", invalid: "not valid" }[step.kind]}.`),
-			fault ? "Its valid bit is 0, so the walk ends in a translation fault." : `The leaf maps ${size(walk.size)}; the low ${Math.log2(walk.size)} bits of the address, ${short(BigInt(target) & (BigInt(walk.size) - 1n))}, are the offset in it: ${short(walk.pa)}.`],
-	};
-}
-
-function askPass2(engine, dice) {
-	const pieces = 2 + dice.below(3), from = dice.below(4), length = 2 * (pieces + 1);
-	const floorAt = dice.of([0, 2 * from, 2 * from + 2, 2 * from + 1]), ceilingAt = 2 * from + length + dice.of([0, 0, 2, -1, -2, 1024]);
-	const text = `machine profile=latest granule=4K va=48\nmap linear+${mebi(2 * from)} 0x80000000 ${mebi(length)} blocks=off cont=off\nunmap-range linear+${mebi(2 * from)} ${mebi(length)}\n` +
-		`bounds linear+${mebi(floorAt)} linear+${mebi(ceilingAt)}\nfree-tables linear+${mebi(2 * from)} ${mebi(length)}\n`;
-	const loaded = engine.call("load", text), free = loaded.commands.find((command) => command.kind === "free-tables");
-	const name = (row) => `${row.level}/${row.va}`, unfold = (view) => view.rows.flatMap((row) => Array.from({ length: row.tables }, (_, i) => {
-		const level = loaded.machine.levels.find((each) => each.level === row.level), span = BigInt(row.entries) << BigInt(level.shift);
-		return { ...row, va: hex(BigInt(row.va) + span * BigInt(i)), span, name: level.name };
-	})).filter((row) => row.depth);
-	const before = unfold(engine.call("views", free.first - 1, 1, "", 500).views[0]), after = new Set(unfold(lastView(engine, loaded.moments)).map(name));
-	const linear = BigInt(loaded.machine.linear), floor = linear + BigInt(floorAt * 1048576), ceiling = linear + BigInt(ceilingAt * 1048576);
-	const words = (row) => `${row.name} table for ${row.va} … ${hex(BigInt(row.va) + row.span - 1n)}`;
-	const why = (row) => !after.has(name(row)) ? "freed: it is empty, and all of its span lies between floor and ceiling"
-		: BigInt(row.va) < floor ? "kept: its span begins below the floor" : BigInt(row.va) + row.span > ceiling ? "kept: its span reaches above the ceiling" : "kept: a table below it is still there, so it is not empty";
-	return {
-		text, moment: free.first,
-		question: `Pass 1 is done. Which of these tables does pass 2 (line 5) free, with floor ${hex(floor)} and ceiling ${hex(ceiling)}?`,
-		inputs: make("fieldset", {}, before.map((row) => make("label", {}, make("input", { type: "checkbox", name: "freed", value: name(row) }), words(row)))),
-		check: (form) => { const said = new Set(form.getAll("freed")); return before.every((row) => said.has(name(row)) === !after.has(name(row))); },
-		answer: before.some((row) => !after.has(name(row))) ? `${before.filter((row) => !after.has(name(row))).length} of ${before.length}` : "none",
-		explain: before.map((row) => `${words(row)}: ${why(row)}.`),
-	};
-}
-
-function askInvalidates(engine, dice) {
-	const [granule, va, section] = dice.of([["4K", 48, 128], ["16K", 47, 128], ["64K", 48, 512], ["4K", 39, 128]]);
-	const profile = dice.of(["linux-5.7", "linux-6.1", "linux-6.12", "linux-7.3"]), sections = 1 + dice.below(2), blocks = dice.of(["on", "off", "off"]);
-	const range = `0x80000000+${mebi(section * sections)}`;
-	const text = `machine profile=${profile} granule=${granule} va=${va} blocks=${blocks}\nadd ${range}\nreset-stats\nremove ${range}\n`;
-	const loaded = engine.call("load", text), view = lastView(engine, loaded.moments), names = engine.call("about").counters.map(([name]) => name);
-	const asked = [["tlbi.leaf", "by VA, last level (VAALE1IS)"], ["tlbi.walk", "by VA, all levels (VAAE1IS)"], ["tlbi.all", "of everything (VMALLE1IS)"]];
-	const value = (name) => view.counts[names.indexOf(name)];
-	const remove = loaded.commands.find((command) => command.kind === "remove"), pass = loaded.parts.findLast((part) => part.op === "begin-pass-1");
-	return {
-		text, moment: pass ? pass.first : remove.first,
-		question: "How many invalidates does the removal (line 4) issue, the vmemmap's included?",
-		inputs: make("fieldset", {}, asked.map(([name, words]) => make("label", {}, words, make("input", { type: "number", name, min: 0, style: "width:7rem" })))),
-		check: (form) => asked.every(([name]) => form.get(name) !== "" && Number(form.get(name)) === value(name)),
-		answer: asked.map(([name, words]) => `${value(name).toLocaleString("en")} ${words}`).join(", "),
-		explain: [`${value("leaves.cleared").toLocaleString("en")} leaves are cleared in all, and ${value("tables.freed").toLocaleString("en")} tables freed.`,
-			profile === "linux-5.7" ? "linux-5.7 invalidates after each leaf of the linear map that it clears: one VAALE1IS for each."
-				: "This kernel clears the whole linear map of the range first, then flushes once: one VAALE1IS for each base page of the range, or, if there are more pages than a table has entries (in 7.3: as many), one VMALLE1IS instead.",
-			"The vmemmap's memory is freed, so each of its leaves is invalidated before its memory goes: one VAALE1IS a leaf.",
-			"Pass 2 issues one VAAE1IS for each table that it frees, because a walk cache may hold the entry that pointed to it."],
-	};
-}
-
-function askStale(engine, dice) {
-	const profile = dice.of(["linux-5.7", "latest", "linux-6.1"]), cont = dice.of(["on", "off"]);
-	const text = `machine profile=${profile} granule=4K va=48\nmap linear+0 0x80000000 128K blocks=off cont=${cont}\nunmap linear+0 128K\n`;
-	const loaded = engine.call("load", text), unmap = loaded.commands[2];
-	const moment = unmap.first + 3 + dice.below(unmap.end - unmap.first - 4), page = dice.below(32);
-	const va = hex(BigInt(loaded.machine.linear) + BigInt(page * 4096));
-	const view = engine.call("views", moment, 1, va, 40).views[0], walk = view.walk, stale = Boolean(walk.stale), mapped = !walk.fault;
-	const answer = mapped ? "mapped" : stale ? "stale" : "gone";
-	const choices = [["mapped", "Yes: the tables still map it"], ["stale", "Yes, though the tables no longer map it"], ["gone", "No, no cache can hold anything of it"]];
-	const events = engine.call("views", Math.max(unmap.first, moment - 5), moment - Math.max(unmap.first, moment - 5) + 1, "", 8).views;
-	return {
-		text, moment, va,
-		question: `In line 3, ${moment - unmap.first + 1} events have happened. The last of them are below. May a TLB or walk cache still hold something for VA ${va}, page ${page} of the range?`,
-		given: make("ol", { start: moment - unmap.first + 1 - events.length + 1 }, events.map((each) => make("li", {}, each.text))),
-		inputs: make("fieldset", {}, choices.map(([value, words]) => make("label", {}, make("input", { type: "radio", name: "answer", value }), words))),
-		check: (form) => form.get("answer") === answer,
-		answer: choices.find(([value]) => value === answer)[1],
-		explain: [mapped ? "Its entry is not cleared yet; whatever can be walked may be cached at any time." : stale
-			? `Its entry in the ${walk.stale} table was ${walk.stale_desc} and is cleared. ` + (cont === "on" && profile === "linux-5.7"
-				? "It was invalidated, but while another member of its contiguous group could still be walked, which may have loaded the translation again (B1 in the gallery)."
-				: "No invalidate that covers it is complete yet: that takes the invalidate, issued after a DSB ISHST, and the DSB ISH after it.")
-			: "Its entry is cleared, the store was made visible (DSB ISHST), an invalidate covered it when nothing could load it again, and a DSB ISH waited for that."],
-	};
-}
-
-/* ---- start ---- */
-
-function start() {
-	if (matchMedia("(prefers-color-scheme: dark)").matches) document.documentElement.dataset.theme = "dark";
-	compile();
-	window.app = new App();
-}
-
-start();

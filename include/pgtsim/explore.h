@@ -116,6 +116,8 @@ struct pgtsim_explore_progress {
 	uint64_t estimate;          /* about how many there are in all; exact for random schedules */
 };
 
+struct pgtsim_explore_row;
+
 struct pgtsim_explore_config {
 	/*
 	 * Builds the machine for one schedule, in the same way each time. Returns 0 or a negative
@@ -151,6 +153,11 @@ struct pgtsim_explore_config {
 	unsigned shard, shards;
 	/* [NULL] Called after each schedule. Returns true to end the search. */
 	bool (*progress)(void *ctx, const struct pgtsim_explore_progress *progress);
+	/*
+	 * [NULL] With `schedule`: called after each of its steps, with a row for that step alone. May
+	 * read the machine, and must not change it: what it reads is no step.
+	 */
+	void (*step)(void *ctx, struct pgtsim_machine *machine, const struct pgtsim_explore_row *row);
 };
 
 /* Why a search did not run all schedules. */

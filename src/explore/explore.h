@@ -233,6 +233,7 @@ struct pgtsim_exploring {
 	size_t met_room;
 	struct pgtsim_schedule path;        /* the steps up to fails_at, with counts for its text */
 	uint64_t counted;                   /* counted steps so far */
+	uint32_t shown;                     /* the last step that the caller's step() was given */
 	size_t row_room;
 	const uint64_t *written;                /* what the last row wrote, not read back yet; or NULL */
 	const struct pgtsim_shadow *row_table; /* table of the last row, or NULL */
@@ -471,5 +472,13 @@ void pgtsim_story_add_step(struct pgtsim_exploring *x, unsigned actor,
  * taken.
  */
 void pgtsim_story_read_back(struct pgtsim_exploring *x);
+
+/* Prints what the steps of a row do. The exploration has the geometry that they are in. */
+void pgtsim_story_print_what(const struct pgtsim_exploration *exploration,
+			     const struct pgtsim_explore_row *row,
+			     const struct pgtsim_printer *out);
+
+/* Shows the step that has just ended to the caller's step(). */
+void pgtsim_story_show_step(struct pgtsim_exploring *x);
 
 #endif

@@ -382,7 +382,7 @@ int pgtsim_run_schedule(struct pgtsim_exploring *x)
 	memset(x->actor_steps, 0, sizeof(x->actor_steps));
 	pgtsim_variables_start(x);
 	x->cut = x->deadlock = x->draining = false;
-	x->step = x->failed_at = 0;
+	x->step = x->failed_at = x->shown = 0;
 	x->ordered = false;
 	x->sleep = 0;
 	x->taken.count = x->path.count = 0;

@@ -301,6 +301,8 @@ void pgtsim_finish_step(struct pgtsim_exploring *x)
 	pgtsim_record_failure(x, x->step);
 	if (x->story)
 		pgtsim_story_read_back(x);
+	if (x->step > x->shown && x->given && x->config->step)
+		pgtsim_story_show_step(x);
 }
 
 /* Adds a step to the schedule taken, and to the story's path. */

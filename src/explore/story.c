@@ -176,6 +176,45 @@ void pgtsim_story_add_step(struct pgtsim_exploring *x, unsigned actor,
 	}
 }
 
+/* ---- showing each step ---- */
+
+void pgtsim_story_show_step(struct pgtsim_exploring *x)
+{
+	const struct pgtsim_next *done = &x->doing;
+	const struct pgtsim_shadow *table = done->table;
+	struct pgtsim_tlb *tlb = &x->machine->tlb;
+	const bool quiet = tlb->quiet;
+	struct pgtsim_explore_row row = {
+		.step = x->counted + done->uncounted,
+		.count = !done->uncounted,
+		.entries = is_access(done->op),
+		.actor = x->doer,
+		.op = done->op,
+		.event = done->event,
+		.lock = done->lock < PGTSIM_LOCKS ? (enum pgtsim_lock)done->lock : PGTSIM_LOCKS,
+		.failed = x->failed_at == x->step,
+	};
+
+	if (table == &x->variables) {
+		row.op = done->op == PGTSIM_STEP_READ ? PGTSIM_STEP_LOAD : PGTSIM_STEP_SET;
+		row.va = done->index;
+		row.value = x->variable[done->index].value;
+	} else if (table) {
+		row.level = table->level;
+		row.va = table->va;
+	}
+	if (is_access(row.op)) {
+		row.va += done->index * pgtsim_entry_size(&x->machine->geo, table->level);
+		row.value = table->entries[done->index];
+	}
+	x->shown = x->step;
+	/* The caller's own reads are no steps, and nothing that it does is told or checked. */
+	x->draining = tlb->quiet = true;
+	x->config->step(x->config->ctx, x->machine, &row);
+	x->draining = false;
+	tlb->quiet = quiet;
+}
+
 /* ---- printing the story ---- */
 
 static const char *lock_name(enum pgtsim_lock lock)
@@ -251,8 +290,9 @@ static void print_variable(const struct pgtsim_explore_row *row, const struct pg
 	pgtsim_printf(out, "%s %s %" PRIu64 " = %" PRIu64, what, kind, number, row->value);
 }
 
-static void print_what(const struct pgtsim_exploration *exploration,
-		       const struct pgtsim_explore_row *row, const struct pgtsim_printer *out)
+void pgtsim_story_print_what(const struct pgtsim_exploration *exploration,
+			     const struct pgtsim_explore_row *row,
+			     const struct pgtsim_printer *out)
 {
 	static const char *const fixed[] = {
 		[PGTSIM_STEP_WALK] = "starts a walk",
@@ -307,7 +347,7 @@ static void print_row(const struct pgtsim_exploration *exploration,
 			 row->count ? "" : "+");
 	pgtsim_printf(out, "%c %13s  %-12s ", row->failed ? '>' : ' ', steps,
 		      exploration->names[row->actor]);
-	print_what(exploration, row, out);
+	pgtsim_story_print_what(exploration, row, out);
 	pgtsim_printf(out, "\n");
 }
 

@@ -278,10 +278,34 @@ static void seeking_leaves_the_run_alone(void **state)
 	assert_int_equal(steps_index(&index, &scenario, &watched), 0);
 	watcher.checks = 0;
 	for (uint64_t moment = 0; moment < index.end.count; moment += 97) {
-		steps_seek(&index, moment, moment, look_away, NULL);
+		steps_seek(&index, moment, index.end.count - 1, look_away, NULL);
 		assert_int_equal(watcher.result, 0);
 	}
 	assert_true(watcher.checks > 10);
+	steps_index_free(&index);
+	scenario_free(&scenario);
+}
+
+/* To show a moment, no command is run after the one that it belongs to. */
+static void seeking_ends_at_the_moment(void **state)
+{
+	static const char short_text[] = "machine\nmap linear+0 0x80000000 64K\ncheck\n";
+	struct result_watcher watcher = { .watcher = { .after = note_result } };
+	const struct run_options watched = { .out = { .print = print_nothing },
+					     .watchers = &watcher.watcher };
+	struct scenario_error error;
+	struct steps_index index;
+	struct scenario scenario;
+
+	(void)state;
+	assert_int_equal(scenario_parse(&scenario, short_text, sizeof(short_text) - 1, &error),
+			 0);
+	assert_int_equal(steps_index(&index, &scenario, &watched), 0);
+	watcher.checks = 0;
+	steps_seek(&index, 3, index.end.count - 2, look_away, NULL);
+	assert_int_equal(watcher.checks, 0);
+	steps_seek(&index, 3, index.end.count - 1, look_away, NULL);
+	assert_int_equal(watcher.checks, 1);
 	steps_index_free(&index);
 	scenario_free(&scenario);
 }
@@ -337,6 +361,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(stale_entries_show_as_they_come),
 	cmocka_unit_test(seeking_finds_the_same_moment),
 	cmocka_unit_test(seeking_leaves_the_run_alone),
+	cmocka_unit_test(seeking_ends_at_the_moment),
 	cmocka_unit_test(the_index_has_places),
 	cmocka_unit_test(long_scenarios_are_stepped_by_runs),
 };

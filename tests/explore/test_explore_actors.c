@@ -435,6 +435,89 @@ static void allocations_of_actors_fail(void **state)
 	}
 }
 
+/* ---- one schedule, step by step ---- */
+
+struct shown {
+	struct world world; /* the first member: what setup() takes */
+	struct pgtsim_explore_row rows[8192];
+	size_t count;
+	bool mapped[8192]; /* after each step: whether a walk finds the page */
+};
+
+static void show_step(void *ctx, struct pgtsim_machine *machine,
+		      const struct pgtsim_explore_row *row)
+{
+	struct shown *shown = ctx;
+	struct pgtsim_translation t;
+
+	assert_true(shown->count < COUNT(shown->rows));
+	shown->mapped[shown->count] = !pgtsim_translate(&machine->pgt, shown->world.map, &t);
+	shown->rows[shown->count++] = *row;
+}
+
+/* True if the story tells of this step, in a row of its own or among steps that nobody else shares. */
+static bool is_told(const struct pgtsim_exploration *out, const struct pgtsim_explore_row *step)
+{
+	for (size_t i = 0; i < out->row_count; i++) {
+		const struct pgtsim_explore_row *row = &out->rows[i];
+
+		if (step->step < row->step || step->step >= row->step + row->count ||
+		    step->actor != row->actor)
+			continue;
+		return row->op == PGTSIM_STEP_MANY ||
+		       (row->op == step->op && (row->count > 1 || (row->va == step->va &&
+								    row->value == step->value &&
+								    row->failed == step->failed)));
+	}
+	return false;
+}
+
+/*
+ * Of a given schedule each step is shown, as the story tells it, with the machine as it is after the
+ * step. What the caller reads there is no step itself, or there would be more of them.
+ */
+static void shows_each_step(void **state)
+{
+	static struct shown shown;
+	struct pgtsim_actor_range range = { .size = 8192 };
+	const struct pgtsim_actor_spec actors[] = {
+		{ .name = "reader", .run = pgtsim_actor_ptdump_unlocked, .arg = &range },
+		{ .name = "remover", .run = pgtsim_actor_unmap, .arg = &range },
+	};
+	struct pgtsim_explore_config config = {
+		.setup = setup,
+		.ctx = &shown,
+		.actors = actors,
+		.actor_count = 2,
+		.step = show_step,
+	};
+	struct pgtsim_exploration found, given;
+	size_t cleared = 0, counted = 0;
+
+	(void)state;
+	shown.world = world_of(0);
+	shown.world.map = range.start = linear_start(&shown.world);
+	shown.world.map_size = range.size;
+	assert_int_equal(pgtsim_explore(&config, &found), 0);
+	assert_true(found.failed > 0);
+	assert_int_equal(shown.count, 0);
+	config.schedule = found.schedule;
+	assert_int_equal(pgtsim_explore(&config, &given), 0);
+	assert_string_equal(given.schedule, found.schedule);
+	for (size_t i = 0; i < shown.count; i++) {
+		bool before = counted < given.rows[given.row_count - 1].step;
+
+		counted += shown.rows[i].count;
+		assert_true(!before || !shown.rows[i].count || is_told(&given, &shown.rows[i]));
+		if (!cleared && shown.rows[i].op == PGTSIM_STEP_WRITE)
+			cleared = i;
+		assert_int_equal(shown.mapped[i], !cleared);
+	}
+	assert_true(cleared > 0);
+	pgtsim_exploration_free(&found);
+	pgtsim_exploration_free(&given);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -447,6 +530,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(cpu_walks),
 		cmocka_unit_test(hotplug_excludes_hotplug),
 		cmocka_unit_test(allocations_of_actors_fail),
+		cmocka_unit_test(shows_each_step),
 	};
 
 	if (argc > 1 && strcmp(argv[1], "all") == 0)

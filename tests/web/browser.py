@@ -1,65 +1,38 @@
 # SPDX-License-Identifier: MIT
-"""Drives Chromium without a window, over the pipe of its DevTools protocol. Python's own library only."""
+"""Chromium without a window, driven by Selenium and Debian's chromium-driver."""
 
-import base64
 import json
-import os
 import shutil
-import subprocess
-import tempfile
 
-NAMES = ["chromium", "chromium-browser", "google-chrome"]
+try:
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+except ImportError:
+    webdriver = None
 
 
-def find():
-    """The path of a Chromium; None if there is none."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
+def missing():
+    """What must be installed before there can be a browser."""
+    needed = {"chromium": shutil.which("chromium"), "chromedriver": shutil.which("chromedriver"), "python3-selenium": webdriver}
+    return [name for name, found in needed.items() if not found]
 
 
 class Browser:
-    """A page in Chromium. What the page writes to its console as an error, or throws, is in .errors."""
+    """A page in Chromium."""
 
     def __init__(self):
-        self.profile = tempfile.TemporaryDirectory()
-        command_read, self.write_end = os.pipe()
-        self.read_end, answer_write = os.pipe()
-
-        def pipes():
-            # The browser reads commands from 3 and writes answers to 4; first out of their way.
-            read, write = os.dup2(command_read, 13), os.dup2(answer_write, 14)
-            os.dup2(read, 3)
-            os.dup2(write, 4)
-
-        self.process = subprocess.Popen(
-            [find(), "--headless", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu"]
-            + ["--hide-scrollbars", "--no-first-run", "--disable-dev-shm-usage"]
-            + [f"--user-data-dir={self.profile.name}", "about:blank"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            preexec_fn=pipes,
-            pass_fds=(3, 4),
-        )
-        os.close(command_read)
-        os.close(answer_write)
-        self.buffer = b""
-        self.number = 0
-        self.errors = []
-        self.session = None
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ["Page", "Runtime", "Log"]:
-            self.call(f"{domain}.enable")
+        options = webdriver.ChromeOptions()
+        options.binary_location = shutil.which("chromium")
+        for argument in ["headless=new", "no-sandbox", "disable-gpu", "hide-scrollbars", "disable-dev-shm-usage"]:
+            options.add_argument(f"--{argument}")
+        options.set_capability("goog:loggingPrefs", {"browser": "SEVERE"})
+        self.driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+        self.driver.set_script_timeout(300)
 
     def close(self):
-        os.close(self.write_end)
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        os.close(self.read_end)
-        self.profile.cleanup()
+        self.driver.quit()
 
     def __enter__(self):
         return self
@@ -67,81 +40,67 @@ class Browser:
     def __exit__(self, *_):
         self.close()
 
-    def receive(self):
-        while b"\0" not in self.buffer:
-            data = os.read(self.read_end, 1 << 20)
-            if not data:
-                raise RuntimeError("the browser is gone")
-            self.buffer += data
-        text, self.buffer = self.buffer.split(b"\0", 1)
-        message = json.loads(text)
-        if message.get("method") == "Runtime.exceptionThrown":
-            details = message["params"]["exceptionDetails"]
-            self.errors.append(details.get("exception", details).get("description", str(details)))
-        if message.get("method") == "Log.entryAdded" and message["params"]["entry"]["level"] == "error":
-            self.errors.append(message["params"]["entry"]["text"])
-        return message
+    def errors(self):
+        """What the page has thrown, or written to its console as an error, since this was last asked."""
+        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
 
-    def call(self, method, **params):
-        self.number += 1
-        message = {"id": self.number, "method": method, "params": params}
-        if self.session:
-            message["sessionId"] = self.session
-        data = json.dumps(message).encode() + b"\0"
-        while data:
-            data = data[os.write(self.write_end, data) :]
-        while True:
-            answer = self.receive()
-            if answer.get("id") == self.number:
-                if "error" in answer:
-                    raise RuntimeError(f"{method}: {answer['error']['message']}")
-                return answer["result"]
+    def cdp(self, method, **params):
+        return self.driver.execute_cdp_cmd(method, params)
 
     def size(self, width, height, mobile=False):
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile)
+        self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile)
 
     def open(self, url):
         """Opens a page anew and waits until it has loaded."""
-        self.call("Page.navigate", url="about:blank")
-        self.call("Page.navigate", url=url)
-        while self.js("document.readyState + location.protocol") != "completefile:":
-            pass
+        self.driver.get("about:blank")
+        self.driver.get(url)
 
     def js(self, expression):
         """The value of an expression in the page."""
-        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
-        if "exceptionDetails" in answer:
-            raise RuntimeError(f"{expression}: {answer['exceptionDetails']}")
-        return answer["result"].get("value")
+        return self.driver.execute_script(f"return ({expression});")
 
-    def key(self, name, text=None):
-        """Presses a key, as a keyboard does."""
-        extra = {"text": text} if text else {}
-        self.call("Input.dispatchKeyEvent", type="keyDown", key=name, **extra)
-        self.call("Input.dispatchKeyEvent", type="keyUp", key=name)
+    def run(self, statements):
+        """Runs statements in the page and returns what they return."""
+        return self.driver.execute_script(statements)
+
+    def axe(self, script):
+        """What axe-core, whose text this is, finds serious or worse."""
+        self.run(script)
+        return self.driver.execute_async_script(
+            "const done = arguments[0]; axe.run({ resultTypes: ['violations'] }).then(({ violations }) => done(violations"
+            ".filter((each) => ['serious', 'critical'].includes(each.impact)).map((each) => [each.id, each.nodes[0].html.slice(0, 200),"
+            "each.nodes[0].failureSummary])));"
+        )
+
+    def key(self, name):
+        """Presses a key: a character, or a name like ArrowRight or Control+Enter."""
+        *held, last = name.split("+")
+        names = {"ArrowRight": "ARROW_RIGHT", "ArrowLeft": "ARROW_LEFT", "ArrowUp": "ARROW_UP", "ArrowDown": "ARROW_DOWN"}
+        code = lambda one: one if len(one) == 1 else getattr(Keys, names.get(one, one.upper()))
+        chain = webdriver.ActionChains(self.driver, duration=0)
+        for one in held:
+            chain.key_down(code(one))
+        chain.send_keys(code(last))
+        for one in held:
+            chain.key_up(code(one))
+        chain.perform()
 
     def click(self, selector, share=0.5):
         """Clicks an element with the mouse, at this share of its width."""
-        x, y = self.js(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
-            "e.scrollIntoView({ block: 'center', behavior: 'instant' });"
-            f"const r = e.getBoundingClientRect(); return [r.x + r.width * {share}, r.y + r.height / 2]; }})()"
-        )
-        for kind in ["mousePressed", "mouseReleased"]:
-            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+        element = self.driver.find_element(By.CSS_SELECTOR, selector)
+        self.driver.execute_script("arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' })", element)
+        across = round((share - 0.5) * element.rect["width"])
+        webdriver.ActionChains(self.driver, duration=0).move_to_element_with_offset(element, across, 0).click().perform()
 
     def type(self, text):
-        self.call("Input.insertText", text=text)
+        self.cdp("Input.insertText", text=text)
 
     def choose(self, selector, value):
         """Chooses an option of a select element."""
-        self.js(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.value = {json.dumps(value)};"
-            "e.dispatchEvent(new Event('change', { bubbles: true })); })()"
+        self.run(
+            f"const e = document.querySelector({json.dumps(selector)}); e.value = {json.dumps(value)};"
+            "e.dispatchEvent(new Event('change', { bubbles: true }));"
         )
 
-    def screenshot(self, path, full=False):
-        extra = {"captureBeyondViewport": True} if full else {}
-        data = self.call("Page.captureScreenshot", format="png", **extra)["data"]
-        with open(path, "wb") as file:
-            file.write(base64.b64decode(data))
+    def screenshot(self, path):
+        self.driver.save_screenshot(str(path))

@@ -1,12 +1,14 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """page.py PGTSIM [FOLDER]
 
 Builds the page in examples/web and uses it as people do, in Chromium without a window. The same
-scenarios must come to the same in WebAssembly as in PGTSIM, the command. Exits with 77 if emcc or
-Chromium is missing. With FOLDER, the page and screenshots are left there.
+scenarios must come to the same in WebAssembly as in PGTSIM, the command. Exits with 77 if emcc,
+Chromium, its driver or Debian's Selenium is missing. With FOLDER, it builds there, and leaves the
+page and screenshots. Accessibility is judged by axe-core if that is in build/npm (.ci/prepare).
 """
 
+import base64
 import collections
 import json
 import re
@@ -18,10 +20,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from browser import Browser, find
+from browser import Browser, missing
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCREENS = {"phone": (390, 844, True), "laptop": (1366, 768, False), "projector": (1920, 1080, False)}
+SCREENFULS = ["", "#s=bad_b01&n=300", "#s=hot-remove&n=66340&other=linux-5.7", "#s=6-race&n=17&r=5", "#s=1-walk&ask=pass-2&seed=2", "#s=1-walk&ask=stale&sheet=3&answers=1", "#s=nonsense"]
+MATTERS = ".say-card p, .walk li, .row .label, .row .label span, #lines li, .counts dt, .race td, .stalelist li, .foundlist li, .chip, .story, #exercises p, #exercises label, select, button:not(.lens button):not(.walk button)"
+# Where npm puts axe-core: CONTRIBUTING says how.
+AXE = [ROOT / "build/npm/node_modules/axe-core/axe.min.js", Path("/usr/share/nodejs/axe-core/axe.min.js")]
 BIG = "machine granule=4K va=48 ram=0x40000000+1G\nadd 0x100000000+20G\nremove 0x100000000+20G\ncheck\n"
 
 
@@ -45,6 +51,16 @@ class Test:
     def moment(self):
         return self.b.js("app.main.moment")
 
+    def go(self, moment):
+        self.b.run(f"app.go({moment})")
+
+    def until(self, condition, seconds=60):
+        """Waits until something is true in the page."""
+        end = time.monotonic() + seconds
+        while not self.b.js(condition):
+            assert time.monotonic() < end, f"never: {condition}"
+            time.sleep(0.05)
+
     # ---- tests ----
 
     def loads_fast_and_small(self):
@@ -60,6 +76,7 @@ class Test:
 
     def opens_on_a_short_walk(self):
         self.open()
+        assert self.text("#menu optgroup option").startswith("1: A walk")
         moments = self.b.js("app.main.loaded.moments")
         assert 10 <= moments <= 16, moments
         self.b.key("End")
@@ -68,6 +85,7 @@ class Test:
     def runs_to_a_violation(self):
         self.open()
         self.b.choose("#menu", "bad_b01")
+        assert self.b.js("app.name") == "bad_b01"
         assert self.text(".say-card p").startswith("A machine with the page table of linux-5.7")
         self.b.key("End")
         assert "check: 4 violations" in self.text(".say-card p"), self.text(".say-card p")
@@ -90,7 +108,7 @@ class Test:
         assert len(set(forwards)) == 40
         # Arrived at in one leap, from far away: the same again.
         self.b.key("End")
-        self.b.js("app.go(300)")
+        self.go(300)
         assert self.seen() == forwards[15]
 
     def shows_each_pass(self):
@@ -107,16 +125,16 @@ class Test:
     def shows_walls(self):
         self.open("#s=hot-remove")
         moment = self.b.js("app.main.loaded.parts.findLast((part) => part.op === 'begin-pass-2').first")
-        self.b.js(f"app.go({moment} + 5)")
+        self.go(f"{moment} + 5")
         assert self.b.js("document.querySelectorAll('.wall.ceiling').length") == 1
         assert "ceiling 0xffff800000000000" in self.text(".chips")
         moment = self.b.js("app.main.loaded.parts.filter((part) => part.op === 'begin-pass-2')[1].end")
-        self.b.js(f"app.go({moment} - 1)")
+        self.go(f"{moment} - 1")
         assert "begins below the floor" in self.text(".wallword")
 
     def folds_alike_tables(self):
         self.open("#s=hot-remove")
-        self.b.js("app.go(app.main.loaded.commands[1].end - 1)")
+        self.go("app.main.loaded.commands[1].end - 1")
         rows = self.b.js("document.querySelectorAll('.row').length")
         tables = self.b.js("[...document.querySelectorAll('.row')].reduce((sum, row) => sum + Number(row.dataset.tables), 0)")
         assert rows < 12 and tables == 133, (rows, tables)
@@ -153,36 +171,169 @@ class Test:
             self.b.key("ArrowDown")
         for _ in range(30):
             self.b.key("ArrowRight")
-        self.b.js("app.main.look('0xffffffc041200000'); app.changed()")
+        self.b.run("app.main.look('0xffffffc041200000'); app.changed()")
         link, before = self.b.js("location.hash"), self.seen()
         self.open(link)
         assert self.seen() == before
         assert self.b.js("location.hash") == link
         # A typed scenario travels whole.
         self.b.click("#edit")
-        self.b.js("document.querySelector('#text').select()")
+        self.b.run("document.querySelector('#text').select()")
         self.b.type("machine va=39\nmap linear+0 0x80000000 8K\necho Größe\n")
         self.b.click("#run")
         self.b.key("End")
         link, before = self.b.js("location.hash"), self.seen()
         self.open(link)
         assert self.seen() == before and "Größe" in self.text("#lines")
+
+    def says_what_of_a_link_is_lost(self):
+        self.open("#s=bad_b01&n=300")
+        assert self.b.js("document.querySelector('#notice').hidden")
         self.open("#s=nonsense&n=-7&k.flush=bogus&text=%25&va=zz&ask=nothing&other=x")
         assert self.b.js("document.querySelectorAll('.row, .error').length") > 0
+        for words in ["scenario “nonsense”", "text is damaged", "flush=bogus", "kernel “x”", "exercise “nothing”", "zz is no address", "-7 is no moment"]:
+            assert words in self.text("#notice"), (words, self.text("#notice"))
+        self.open("#s=1-walk&n=5000")
+        assert "there is no moment 5000" in self.text("#notice")
+
+    def teaches_lessons(self):
+        """Each lesson, from its first moment to its last by Next alone, and on to the next lesson by its button."""
+        self.open()
+        names = []
+        while True:
+            names.append(self.b.js("app.name"))
+            self.until("app.main.loaded && !app.loading")
+            steps = 0
+            while self.moment() < self.b.js("app.main.last") or self.b.js("app.main.racing"):
+                self.b.run("app.move('next')")
+                steps += 1
+            assert 10 <= steps <= 90, (names, steps)
+            if not self.b.js("document.querySelectorAll('.lesson').length"):
+                break
+            self.b.click(".lesson")
+        assert len(names) == 6 and self.b.js("document.querySelectorAll('#menu optgroup')[0].children.length") == 6, names
+
+    def folds_long_additions(self):
+        self.open("#s=2-hot-add&n=0")
+        seen = 0
+        while not self.b.js("document.querySelectorAll('.folded').length"):
+            self.b.key("ArrowRight")
+            seen += 1
+            assert seen < 60
+        at = self.moment()
+        assert at > 30000 and "folded into this one" in self.text(".folded")
+        # Back over it, and forwards again.
+        self.b.key("ArrowLeft")
+        assert self.moment() == seen - 1
+        self.b.key("ArrowRight")
+        assert self.moment() == at
+        self.b.click(".folded .open")
+        assert self.moment() == seen
+        self.b.key("ArrowRight")
+        assert self.moment() == seen + 1 and "A leaf is written" in self.text(".say-card p")
+        link = self.b.js("location.hash")
+        self.open(link)
+        assert self.moment() == seen + 1
+
+    def goes_to_findings(self):
+        self.open("#s=bad_b01&n=0")
+        moments = self.b.js("[...new Set(app.main.loaded.found.map((each) => each.moment))]")
+        for moment in moments:
+            self.b.key("n")
+            assert self.moment() == moment
+        self.b.click("[data-go=next-finding]")
+        assert "no finding after" in self.text("#notice")
+        self.b.key("Home")
+        self.b.click("#marks .found")
+        assert self.moment() == moments[0]
+        self.b.key("End")
+        self.b.key("p")
+        assert self.moment() == moments[-1] or len(moments) == 1
+        self.b.key("End")
+        self.b.click(".foundlist .find")
+        assert self.moment() == moments[0]
+        self.open()
+        assert self.b.js("document.querySelector('[data-go=next-finding]').disabled")
+
+    def plays_to_a_change(self):
+        self.open("#s=3-pass-1&n=0")
+        self.b.choose("#speed", "fast")
+        kinds = self.b.js("(() => { const kinds = []; for (let n = 0; n <= app.main.last; n++) { app.go(n); kinds.push(app.main.kind()); } app.go(0); return kinds; })()")
+        start = next(n for n in range(len(kinds) - 3) if kinds[n] == kinds[n + 1] == kinds[n + 2])
+        change = next(n for n in range(start, len(kinds)) if kinds[n] != kinds[start])
+        self.go(start)
+        self.b.click("[data-go=play]")
+        self.until("!app.playing")
+        assert self.moment() == change, (start, self.moment(), change)
+        self.b.click("#until")
+        self.b.click("[data-go=play]")
+        self.until("!app.playing")
+        assert self.moment() == self.b.js("app.main.last")
+
+    def does_not_call_gone_what_is_to_come(self):
+        self.open("#s=5-stale&n=0")
+        moment = self.b.js("(() => { let n = 0; do app.go(++n); while (!app.main.now.ahead); return n; })()")
+        assert self.b.js("app.main.now.ahead") == 15
+        assert self.b.js("document.querySelectorAll('.chip.stale, .stalelist li').length") == 0
+        assert "half written" in self.text(".chips"), moment
+        self.b.key("End")
+        assert "that are gone" in self.text(".chip.stale")
+
+    def shows_an_interleaving(self):
+        """The race of lesson 6 on the tables, step by step: the reader knows where a table is that goes."""
+        self.open("#s=6-race&n=0")
+        self.until("app.main.loaded && !app.loading")
+        self.b.key("End")
+        rows = self.b.js("document.querySelectorAll('.race tbody tr').length")
+        assert rows > 8 and "4 failed" in self.text(".race-card"), self.text(".race-card")
+        tables, actors = [], []
+        for row in range(rows):
+            self.b.key("ArrowRight")
+            assert self.b.js("app.main.race.row") == row
+            tables.append(self.b.js("app.main.now.rows.reduce((sum, each) => sum + each.tables, 0)"))
+            actors.append(self.b.js("[...document.querySelector('.race .now').children].findIndex((td) => td.className === 'acts')"))
+        assert tables[0] == 3 and tables[-1] == 1 and sorted(tables, reverse=True) == tables, tables
+        assert actors[0] == actors[-1] == 1 and set(actors[1:-1]) == {2}, actors
+        assert "reader: reads" in self.text(".say-card p") and "failed" in self.b.js("document.querySelector('.race .now').className")
+        link, before = self.b.js("location.hash"), self.seen()
+        self.open(link)
+        self.until("app.main.loaded && !app.loading")
+        assert self.seen() == before
+        # Steps that a row counts together, one at a time.
+        self.b.click(".race tbody tr:nth-child(5)")
+        self.b.click(".race-card .step:first-child")
+        assert "many" in self.b.js("Object.keys(app.main.race.search.rows[4]).join()") and self.b.js("app.main.race.step") == 11
+        assert "…" not in self.text(".say-card p") and self.b.js("app.main.now.step") == 11
+
+    def explores_beside_the_page(self):
+        """A search of thousands of schedules leaves the page usable, and can be stopped."""
+        text = "machine va=39\nmap linear+0 0x80000000 64K\n" + "".join(
+            f"actor {name} protect linear+0 32K {what}\n" for name, what in [("a", "ro"), ("b", "x"), ("c", "ro")]
+        ) + "explore\n"
+        self.open("#text=" + base64.b64encode(text.encode()).decode())
+        self.until("document.querySelector('#progress').textContent.includes('schedules so far')")
+        began = time.monotonic()
+        self.b.key("?")
+        assert not self.b.js("document.querySelector('#keys').hidden") and time.monotonic() - began < 1
+        self.b.click("#stop")
+        self.until("app.main.loaded && !app.loading")
+        assert "Stopped after" in self.text("#notice"), self.text("#notice")
+        self.b.key("End")
+        assert "(not all" in self.text(".race-card") + self.text(".printed"), self.text(".say-card")
 
     def shows_a_parse_error(self):
         self.open()
         self.b.click("#edit")
-        self.b.js("document.querySelector('#text').select()")
+        self.b.run("document.querySelector('#text').select()")
         self.b.type("machine\nadd 0x80000000+128M\nfrobnicate 1\n")
-        self.b.call("Input.dispatchKeyEvent", type="keyDown", key="Enter", modifiers=2)
+        self.b.key("Control+Enter")
         error = "[...document.querySelectorAll('#lines li')].map((li) => li.querySelector('.error')?.textContent ?? '')"
         errors = self.b.js(error)
         assert errors[2] and not errors[0] and not errors[1], errors
         assert "frobnicate" in errors[2] or "command" in errors[2], errors[2]
         assert "Line 3" in self.text(".say-card .error")
         self.b.click("#edit")
-        self.b.js("document.querySelector('#text').select()")
+        self.b.run("document.querySelector('#text').select()")
         self.b.type("machine\nadd 0x80000000+1M\n")
         self.b.click("#run")
         assert "EINVAL" in self.text("#lines .error")
@@ -194,7 +345,7 @@ class Test:
         self.b.key("w")
         assert self.b.js("document.querySelectorAll('.bits .lit').length") == 1
         assert self.text(".bits .lit .name") == "pgd"
-        self.b.js("new Promise((done) => setTimeout(done, 1900))")
+        self.until("document.querySelectorAll('.walk .lit').length && document.querySelector('.walk .lit') !== document.querySelector('.walk li')")
         assert self.text(".bits .lit .name") in ["pud", "pmd", "pte"]
         self.b.key("ArrowRight")
         assert self.b.js("document.querySelectorAll('.bits .lit').length") == 0
@@ -206,7 +357,7 @@ class Test:
         for kind in ["translate", "pass-2", "invalidates", "stale"]:
             answers = set()
             for seed in [1, 1, 2, 3, 4, 5, 6]:
-                self.open(f"#s=first&ask={kind}&seed={seed}")
+                self.open(f"#s=1-walk&ask={kind}&seed={seed}")
                 questions[kind, seed].add(self.text("#exercises b") + self.text("#exercises pre"))
                 answers.add(self.solve(kind))
             assert len(answers) > 1, (kind, answers)
@@ -232,7 +383,7 @@ class Test:
         elif kind == "stale":
             self.b.js(f"[...document.querySelectorAll('#exercises label')].find((label) => label.textContent === {json.dumps(answer)}).click()")
         else:
-            self.b.js(
+            self.b.run(
                 "[...document.querySelectorAll('.solution p')].forEach((p) => { const [table, why] = p.textContent.split(': ');"
                 "if (why?.startsWith('freed')) [...document.querySelectorAll('#exercises label')].find((l) => l.textContent === table).click(); })"
             )
@@ -240,9 +391,52 @@ class Test:
         assert "Right" in self.text("#exercises .verdict"), (kind, answer)
         return answer
 
+    def hints_and_scores(self):
+        self.open("#s=1-walk&ask=invalidates&seed=3")
+        for name in ["tlbi.leaf", "tlbi.walk", "tlbi.all"]:
+            self.b.click(f"#exercises [name='{name}']")
+            self.b.type("0")
+        hints = []
+        for _ in range(3):
+            self.b.click("#exercises .primary")
+            hints.append(self.text("#exercises .verdict"))
+        assert "there are more" in hints[0] and hints[0] != hints[1] == hints[2], hints
+        assert "0 of 1 question" in self.text(".score")
+        self.open("#s=1-walk&ask=translate&seed=1")
+        self.b.run("document.querySelector('#exercises [name=pa]').value = app.exercises.made.answer")
+        self.b.click("#exercises .primary")
+        assert "1 of 1 question right, 1 of them at the first try" in self.text(".score"), self.text(".score")
+        # What was shown does not count.
+        self.b.run("app.exercises.set({ seed: 2 })")
+        self.b.click("#exercises .solve")
+        self.b.run("document.querySelector('#exercises [name=pa]').value = app.exercises.made.answer")
+        self.b.click("#exercises .primary")
+        assert "Right" in self.text(".verdict") and "1 of 2 questions right" in self.text(".score"), self.text(".score")
+
+    def prints_a_sheet(self):
+        """The class's sheet has no answers; the teacher's has those that the questions themselves take as right."""
+        self.open("#s=1-walk&ask=pass-2&seed=5")
+        self.b.click(".tosheet")
+        questions = self.b.js("[...document.querySelectorAll('#exercises article h3')].map((each) => each.textContent)")
+        assert len(questions) == 8 and "Answer:" not in self.text("#exercises")
+        self.b.click("#exercises .answers")
+        answers = self.b.js("[...document.querySelectorAll('#exercises article .solution b')].map((each) => each.textContent)")
+        assert len(answers) == 8
+        link = self.b.js("location.hash")
+        self.open(link)
+        assert answers == self.b.js("[...document.querySelectorAll('#exercises article .solution b')].map((each) => each.textContent)")
+        self.open("#s=1-walk&ask=pass-2&seed=7")
+        assert self.text("#exercises b") in questions[2]
+        self.b.click("#exercises .solve")
+        assert self.text("#exercises .solution b") == answers[2]
+        self.open(link)
+        self.b.cdp("Emulation.setEmulatedMedia", media="print")
+        assert not self.b.js("document.querySelector('main').offsetParent") and self.b.js("document.querySelector('article').offsetHeight") > 0
+        self.b.cdp("Emulation.setEmulatedMedia", media="")
+
     def steps_ten_thousand_tables(self):
         self.open()
-        self.b.js(f"app.text = {json.dumps(BIG)}; app.load(0)")
+        self.b.run(f"app.text = {json.dumps(BIG)}; app.load(0)")
         moments = self.b.js("app.main.loaded.moments")
         assert moments > 10_000_000
         for share in [0.3, 0.6, 0.9]:
@@ -279,6 +473,32 @@ class Test:
         print(f"    {count} scenarios")
         assert count > 30
 
+    def is_accessible(self):
+        """axe-core finds nothing serious; what matters can be read from the last row; few stops of the Tab key."""
+        axe = next((path for path in AXE if path.exists()), None)
+        script = axe.read_text(encoding="utf-8") if axe else ""
+        self.b.cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
+        for name, (width, height, mobile) in SCREENS.items():
+            self.b.size(width, height, mobile)
+            for fragment in SCREENFULS:
+                self.open(fragment)
+                self.until("app.main.loaded && !app.loading")
+                for theme in ["light", "dark"]:
+                    self.b.run(f"document.documentElement.dataset.theme = '{theme}'")
+                    found = self.b.axe(script) if axe else []
+                    assert not found, f"{name}, {theme}, {fragment}: {found}"
+                same = self.b.js("[...document.querySelectorAll('.side')].map((side) => [...side.querySelectorAll('.strip')].map((e) => e.getAttribute('aria-label'))).filter((all) => new Set(all).size < all.length)")
+                assert not same, same
+                if name == "projector":
+                    small = self.b.js(f"[...document.querySelectorAll({json.dumps(MATTERS)})].filter((e) => e.offsetParent && e.textContent && parseFloat(getComputedStyle(e).fontSize) < 18).map((e) => e.outerHTML.slice(0, 80))")
+                    assert not small, small
+        self.b.size(*SCREENS["laptop"])
+        self.open("#s=bad_b01&n=300")
+        stops = self.b.js("[...document.querySelectorAll('main button, main input, main select, main textarea, main [tabindex=\"0\"]')].filter((e) => e.offsetParent && e.tabIndex >= 0 && !e.disabled).length")
+        assert stops <= 20, stops
+        if not axe:
+            print("    without axe-core, which npm has")
+
     def fits_screens(self):
         for name, (width, height, mobile) in SCREENS.items():
             self.b.size(width, height, mobile)
@@ -303,9 +523,20 @@ TESTS = [
     "folds_alike_tables",
     "switches_granule_and_kernel",
     "restores_from_a_link",
+    "says_what_of_a_link_is_lost",
+    "teaches_lessons",
+    "folds_long_additions",
+    "goes_to_findings",
+    "plays_to_a_change",
+    "does_not_call_gone_what_is_to_come",
+    "shows_an_interleaving",
+    "explores_beside_the_page",
     "shows_a_parse_error",
     "walks_an_address",
     "asks_exercises",
+    "hints_and_scores",
+    "prints_a_sheet",
+    "is_accessible",
     "steps_ten_thousand_tables",
     "is_the_same_as_native",
     "fits_screens",
@@ -319,22 +550,24 @@ def run(test, names):
         began = time.monotonic()
         try:
             getattr(test, name)()
-            assert not test.b.errors, test.b.errors
+            errors = test.b.errors()
+            assert not errors, errors
         except (AssertionError, RuntimeError) as error:
             failed += 1
             print(f"    FAILED: {error!r} in line {error.__traceback__.tb_next.tb_lineno if error.__traceback__.tb_next else '?'}")
         print(f"    {time.monotonic() - began:.0f} s")
-        test.b.errors.clear()
     return failed
 
 
 def main():
-    if not shutil.which("emcc") or not find():
-        print("emcc or Chromium is missing")
+    lacking = missing() + [name for name in ["emcc"] if not shutil.which(name)]
+    if lacking:
+        print(f"missing: {', '.join(lacking)}")
         return 77
     command = sys.argv[1]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(sys.argv[2] if len(sys.argv) > 2 else temporary).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
         page = folder / "page.html"
         subprocess.run([sys.executable, ROOT / "examples/web/build.py", page, folder], check=True)
         with Browser() as browser:

@@ -36,6 +36,7 @@ struct stepper {
 	uint64_t moment;
 	bool has_va;
 	uint64_t va; /* of the last event that had one */
+	const struct pgtsim_event *event; /* of the moment; NULL: a command has ended */
 	struct tree_pass pass;
 	const struct tree *tree;
 };
@@ -157,6 +158,7 @@ static void print_tree(struct stepper *s, struct run *run)
 		pgtsim_printf(&s->out, RUN_NO_MEMORY_TEXT "\n");
 		return;
 	}
+	tree_take_ahead(&tree, s->event);
 	tree.rows_max = ROWS;
 	if (s->has_va)
 		tree.focus[tree.focus_count++] = s->va;
@@ -205,6 +207,7 @@ static void see(void *ctx, struct run *run, const struct step *step)
 	pgtsim_printf(&s->out, "\n");
 	words_moment(&s->out, run, step, s->index);
 	pgtsim_printf(&s->out, "\n");
+	s->event = step->event;
 	print_tree(s, run);
 	print_cost(s, run);
 	print_found(s);

@@ -246,8 +246,11 @@ static void run_stepping(struct stepping *s, const struct scenario *scenario,
 	stepped.watchers = &s->watcher;
 	*end = (struct steps_end){ 0 };
 	end->status = run_start(&run, scenario, &stepped, &end->error);
-	if (end->status == RUN_OK)
+	if (end->status == RUN_OK && !s->known)
 		end->status = run_rest(&run, &end->error);
+	while (s->known && end->status == RUN_OK && s->number <= s->last &&
+	       run.next < scenario->command_count)
+		end->status = run_step(&run, &end->error);
 	end->count = s->number;
 	run_end(&run);
 }

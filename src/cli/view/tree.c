@@ -106,6 +106,33 @@ int tree_init(struct tree *tree, struct pgtsim_machine *machine)
 	return 0;
 }
 
+uint64_t tree_take_ahead(struct tree *tree, const struct pgtsim_event *event)
+{
+	const struct pgtsim_geometry *geo = &tree->machine->geo;
+	uint64_t size, group, next, end, ahead = 0;
+	size_t kept = 0;
+
+	if (!event || event->op != PGTSIM_OP_MAP || !(event->new_desc & PGTSIM_DESC_CONT))
+		return 0;
+	size = pgtsim_entry_size(geo, event->level);
+	group = size * pgtsim_cont_entries(geo, event->level);
+	next = event->va + event->count * size;
+	end = (next - 1) / group * group + group;
+	for (size_t i = 0; i < tree->stale_count; i++) {
+		const struct pgtsim_stale_run *run = &tree->stale[i];
+		bool follows = !run->walk && run->level == event->level && run->va >= next &&
+			       run->va + (run->count - 1) * size <= end - size &&
+			       run->desc - event->new_desc == run->va - event->va;
+
+		if (follows)
+			ahead += run->count;
+		else
+			tree->stale[kept++] = *run;
+	}
+	tree->stale_count = kept;
+	return ahead;
+}
+
 void tree_fini(struct tree *tree)
 {
 	free(tree->stale);

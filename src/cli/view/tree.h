@@ -45,6 +45,13 @@ struct tree_part {
 /* Prepares a view; the caller may then add to focus[]. Returns 0 or -ENOMEM. */
 int tree_init(struct tree *tree, struct pgtsim_machine *machine);
 
+/*
+ * While a contiguous group is written, a TLB may hold all of it as soon as one member is there. Takes
+ * the members that have not been written yet out of what is stale, if the event has just written one
+ * of the group: they are not gone. Returns how many there are.
+ */
+uint64_t tree_take_ahead(struct tree *tree, const struct pgtsim_event *event);
+
 /* Frees what the view holds. */
 void tree_fini(struct tree *tree);
 

@@ -375,6 +375,8 @@ static void say_ended(const struct telling *t, const struct step *step,
 		say_machine(t);
 	else if (command->kind == SCENARIO_NOTE || command->kind == SCENARIO_ECHO)
 		SAY(t, "%s", command->text);
+	else if (command->kind == SCENARIO_ACTOR)
+		SAY(t, "%s is an actor: it does nothing before 'explore'.", command->args[0].word);
 	else if (command->kind == SCENARIO_CHECK || command->kind == SCENARIO_EXPECT)
 		SAY(t, "%s: it holds.", command->source);
 	else if (step->result)
