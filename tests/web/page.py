@@ -203,11 +203,11 @@ class Test:
         while True:
             names.append(self.b.js("app.name"))
             self.until("app.main.loaded && !app.loading")
-            steps = 0
-            while self.moment() < self.b.js("app.main.last") or self.b.js("app.main.racing"):
-                self.b.run("app.move('next')")
-                steps += 1
-            assert 10 <= steps <= 90, (names, steps)
+            steps = self.b.run(
+                "let steps = 0; while (app.main.moment < app.main.last || app.main.racing) { app.move('next'); steps++; }"
+                "return steps;"
+            )
+            assert 10 <= steps <= 160, (names, steps)
             if not self.b.js("document.querySelectorAll('.lesson').length"):
                 break
             self.b.click(".lesson")
@@ -266,6 +266,7 @@ class Test:
         self.until("!app.playing")
         assert self.moment() == change, (start, self.moment(), change)
         self.b.click("#until")
+        self.go("app.main.last - 8")
         self.b.click("[data-go=play]")
         self.until("!app.playing")
         assert self.moment() == self.b.js("app.main.last")
@@ -356,7 +357,7 @@ class Test:
         questions = collections.defaultdict(set)
         for kind in ["translate", "pass-2", "invalidates", "stale"]:
             answers = set()
-            for seed in [1, 1, 2, 3, 4, 5, 6]:
+            for seed in [1, 1, 2, 3, 4]:
                 self.open(f"#s=1-walk&ask={kind}&seed={seed}")
                 questions[kind, seed].add(self.text("#exercises b") + self.text("#exercises pre"))
                 answers.add(self.solve(kind))
@@ -442,7 +443,7 @@ class Test:
         for share in [0.3, 0.6, 0.9]:
             times = self.b.js(
                 f"(() => {{ app.go(Math.floor({moments} * {share})); const times = [];"
-                "for (let i = 0; i < 60; i++) { const t = performance.now(); app.move(i < 40 ? 'next' : 'back');"
+                "for (let i = 0; i < 45; i++) { const t = performance.now(); app.move(i < 30 ? 'next' : 'back');"
                 "document.body.offsetHeight; times.push(performance.now() - t); } return times; })()"
             )
             tables = self.b.js("app.main.now.counts[app.about.counters.findIndex(([name]) => name === 'tables.pte')]")
@@ -461,11 +462,15 @@ class Test:
         paths = sorted((ROOT / "examples").glob("*.pgt")) + sorted((ROOT / "examples/gallery").glob("*.pgt"))
         for path in paths:
             # A few schedules show it as well as thousands, which take WebAssembly minutes.
-            text = re.sub(r"^explore\b", "explore bound=20", path.read_text(), flags=re.MULTILINE)
+            text = re.sub(r"^explore\b", "explore bound=5", path.read_text(), flags=re.MULTILINE)
             lines = text.rstrip("\n").split("\n")
-            text = "\n".join(lines[:-1] + ["dump", "dump json", "dump leaves", "stats", lines[-1], "stats", ""])
+            # Of many tables, the short dump is megabytes already.
+            for dumps in [["dump", "dump json", "dump leaves"], ["dump leaves"]]:
+                text = "\n".join(lines[:-1] + dumps + ["stats", lines[-1], "stats", ""])
+                there = self.native(text)
+                if len(there["printed"]) < 1 << 20:
+                    break
             here = self.b.js(f"new Engine().call('run', {json.dumps(text)})")
-            there = self.native(text)
             error = here.get("error")
             here["error"] = f"-:{error['line']}: {error['message']}\n" if error else ""
             assert here == there, f"{path.name}: WebAssembly and native differ"
@@ -480,7 +485,7 @@ class Test:
         self.b.cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
         for name, (width, height, mobile) in SCREENS.items():
             self.b.size(width, height, mobile)
-            for fragment in SCREENFULS:
+            for fragment in SCREENFULS if name == "laptop" else SCREENFULS[1:4]:
                 self.open(fragment)
                 self.until("app.main.loaded && !app.loading")
                 for theme in ["light", "dark"]:
