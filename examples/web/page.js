@@ -310,7 +310,7 @@ class Side {
 			view.stale_walks ? chip("stale", `walk caches may hold ${many(view.stale_walks, "table entry", "table entries")} that ${view.stale_walks === 1 ? "is" : "are"} gone`) : "",
 			view.floor !== undefined && BigInt(view.floor) ? chip("wallchip", `floor ${view.floor}`) : "",
 			view.ceiling !== undefined && BigInt(view.ceiling) ? chip("wallchip", `ceiling ${view.ceiling}`) : "",
-			found ? chip("foundchip", `▲ ${many(found, "violation")}`) : "");
+			found && !(this.race && this.race.row !== null && !view.failed) ? chip("foundchip", `▲ ${many(found, "violation")}`) : "");
 	}
 	stop() {
 		clearTimeout(this.timer);
@@ -531,8 +531,27 @@ Object.assign(Side.prototype, {
 		const found = this.loaded.found.filter((each) => each.moment <= this.moment);
 		if (!found.length) return;
 		card.append(make("h3", {}, `Violations so far (${found.length})`), make("ul", { class: "foundlist" }, found.slice(0, 6).map((each) => make("li", {},
-			make("button", { class: "linkish find", type: "button", title: "Go to the moment at which it was found", onclick: () => this.app.go(each.moment) }, each.name, ` (moment ${each.moment.toLocaleString("en")})`), ` at ${each.level} ${each.va}: ${each.meaning}; ${each.text}. Instead: ${each.instead}.`))));
+			make("button", { class: "linkish find", type: "button", title: "Go to the moment at which it was found", onclick: () => this.app.go(each.moment) }, each.name, ` (moment ${each.moment.toLocaleString("en")})`), ` at ${each.level} ${each.va}: ${each.meaning}; `, this.withMoments(each.text), `. Instead: ${each.instead}.`))));
 		if (found.length > 6) card.append(make("p", { class: "quiet" }, `… and ${found.length - 6} more.`));
+	},
+	/*
+	 * The checker counts events, and the number of an event that it names is one more than how many came
+	 * before, and one for the machine; moments are also the ends of commands. Its events become links to moments.
+	 */
+	withMoments(text) {
+		return text.split(/(event \d+)/).map((part) => {
+			const number = Number((/^event (\d+)$/.exec(part) || [])[1]), moment = number ? this.momentOf(number - 1) : undefined;
+			return moment === undefined ? part : make("button", { class: "linkish at", type: "button", onclick: () => this.app.go(moment) }, `moment ${moment.toLocaleString("en")}`);
+		});
+	},
+	/* The moment of the n-th event, from 1. */
+	momentOf(n) {
+		for (const command of this.loaded.commands) {
+			const events = command.end - command.first - 1;
+			if (n <= events) return command.first + n - 1;
+			n -= events;
+		}
+		return undefined;
 	},
 	staleItem(run) {
 		const go = make("button", { class: "linkish va", type: "button", onclick: () => { this.look(run.va); this.app.changed(); } }, run.va);

@@ -42,8 +42,13 @@ Object.assign(Side.prototype, {
 		if (!view) return;
 		this.race = { search, row, step };
 		this.before = null;
-		this.now = { ...this.views.get(this.moment), ...view, printed: "", text: `${search.actors[view.actor]}: ${view.text}` };
+		this.now = { ...this.views.get(this.moment), ...view, printed: "", text: this.stepText(rows[row], step === last, view) };
 		this.draw();
+	},
+	/* What a row's steps did together, or one of them. */
+	stepText(row, whole, view) {
+		const words = row.many && whole ? `${row.text.replace(/^\.\.\. /, "")}; the last is: ${view.text}` : view.text;
+		return `${this.race.search.actors[view.actor]}: ${words.replace(/ +/g, " ")}.${row.failed ? ` That must not be: ${this.race.search.violation}.` : ""}`;
 	},
 	goStep(direction) {
 		const { row, step, search } = this.race, rows = search.rows, to = step + direction;
@@ -57,12 +62,13 @@ Object.assign(Side.prototype, {
 		if (card.hidden) return;
 		const { search, row, step } = this.race;
 		const rows = search.rows.map((each, i) => make("tr", { class: `${i === row ? "now" : ""} ${each.failed ? "failed" : ""}`, onclick: () => { this.goRow(i); this.app.changed(); } },
-			make("td", {}, each.count > 1 ? `${each.step}–${each.step + each.count - 1}` : String(each.step)),
+			make("td", { class: "number" }, each.count > 1 ? `${each.step}–${each.step + each.count - 1}` : String(each.step)),
 			search.actors.map((name, actor) => make("td", { class: actor === each.actor ? "acts" : "" }, actor === each.actor ? each.text : ""))));
 		const inside = row !== null && search.rows[row].count > 1;
 		const button = (words, direction) => make("button", { type: "button", class: "step", onclick: () => this.goStep(direction) }, words);
+		card.classList.toggle("stepping", row !== null);
 		card.replaceChildren(make("h2", {}, "The order that goes wrong, actor by actor"),
-			make("p", {}, `${many(search.schedules, "order")} of the actors' steps ${search.schedules === 1 ? "was" : "were"} tried${search.complete ? "" : " (not all)"}; ${search.failed.toLocaleString("en")} failed. This is the simplest: ${search.violation}.`),
+			row !== null ? "" : make("p", {}, `${many(search.schedules, "order")} of the actors' steps ${search.schedules === 1 ? "was" : "were"} tried${search.complete ? "" : " (not all)"}; ${search.failed.toLocaleString("en")} failed. This is the simplest: ${search.violation}.`),
 			make("p", { class: "quiet" }, row === null ? "Next goes through its steps; the tables below show the machine after each." : `The tables below are those after step ${step.toLocaleString("en")}.`),
 			inside ? make("div", { class: "tools" }, button("◀ one step", -1), button("one step ▶", 1)) : "",
 			make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Steps" }, make("table", { class: "race" },

@@ -369,6 +369,18 @@ static void sentences_say_what_happened(void **state)
 		  "ceiling 0xffffffc000000000 leave all of it to this region.",
 		  1 },
 		{ "machine\nnote Now it begins.\n", "Now it begins.", UINT64_MAX },
+		{ "machine\nbarrier dmb-ishst\n",
+		  "DMB ISHST: whoever sees a store after it also sees the stores before it. Nothing "
+		  "is waited for.",
+		  1 },
+		{ "machine\nbarrier dsb-nsh\n",
+		  "DSB NSH: waits until this CPU has done the invalidates before it; other CPUs are "
+		  "not waited for.",
+		  1 },
+		{ "machine va=39\ntlbi range-walk linear+0 2M\n",
+		  "TLBI RVAAE1IS: every CPU drops what it has cached of the range from VA "
+		  "0xffffff8000000000, of all levels.",
+		  1 },
 	};
 
 	(void)state;

@@ -252,8 +252,33 @@ class Test:
         self.b.key("End")
         self.b.click(".foundlist .find")
         assert self.moment() == moments[0]
+        # What a finding says of an event leads to that event.
+        for scenario in ["bad_b01", "5-stale"]:
+            self.open(f"#s={scenario}")
+            self.b.key("End")
+            self.b.click(".foundlist .at")
+            assert self.text(".say-card p").startswith("Clear: "), self.text(".say-card p")
         self.open()
         assert self.b.js("document.querySelector('[data-go=next-finding]').disabled")
+
+    def shows_each_gallery_pair(self):
+        """Of each pair the bad one ends with what is wrong, and the page leads to findings; the good one has none."""
+        self.open()
+        pairs = self.b.js("SCENARIOS.map((each) => each.name).filter((name) => /_b\\d/.test(name))")
+        assert len(pairs) >= 74
+        for name in pairs:
+            self.b.run(f"app.choose({json.dumps(name)})")
+            self.until("!app.loading")
+            findings = self.b.js("app.findings()")
+            wrong = findings or self.b.js("app.main.loaded.error")
+            assert bool(wrong) == name.startswith("bad"), (name, wrong)
+            self.b.run("app.move('last')")
+            assert "The run ends here" in self.text(".say-card p") or name.startswith("good"), name
+            self.go(0)
+            if findings:
+                self.b.run("app.move('next-finding')")
+                assert self.b.js("app.main.now && app.main.moment") == findings[0], name
+                assert self.text(".foundlist"), name
 
     def plays_to_a_change(self):
         self.open("#s=3-pass-1&n=0")
@@ -532,6 +557,7 @@ TESTS = [
     "teaches_lessons",
     "folds_long_additions",
     "goes_to_findings",
+    "shows_each_gallery_pair",
     "plays_to_a_change",
     "does_not_call_gone_what_is_to_come",
     "shows_an_interleaving",

@@ -168,6 +168,11 @@ static void say_invalidate(const struct telling *t)
 		    "TLBI VAAE1IS: every CPU drops what it has cached for VA 0x%016llx, of all "
 		    "levels: the table entries in its walk cache, too.",
 		    (ull)e->va);
+	else if (e->op == PGTSIM_OP_TLBI_RANGE_WALK)
+		SAY(t,
+		    "TLBI RVAAE1IS: every CPU drops what it has cached of the range from VA "
+		    "0x%016llx, of all levels.",
+		    (ull)e->va);
 	else if (e->op == PGTSIM_OP_TLBI_RANGE)
 		SAY(t,
 		    "TLBI RVAALE1IS: every CPU drops its translations of the range from VA "
@@ -220,6 +225,12 @@ static void say_other_barrier(const struct telling *t)
 	};
 
 	SAY(t, "%s", sentences[t->event->op]);
+}
+
+static void say_store(const struct telling *t)
+{
+	SAY(t, "0x%016llx is stored at PA 0x%llx, in a table that nothing points to yet.",
+	    (ull)t->event->new_desc, (ull)t->event->pa);
 }
 
 /* ---- operations ---- */
@@ -330,6 +341,7 @@ static say_fn *const sayings[PGTSIM_OP_COUNT] = {
 	[PGTSIM_OP_DSB_ISHST] = say_barrier,
 	[PGTSIM_OP_DSB_ISH] = say_barrier,
 	[PGTSIM_OP_ISB] = say_barrier,
+	[PGTSIM_OP_STORE] = say_store,
 	[PGTSIM_OP_DSB_ISHLD] = say_other_barrier,
 	[PGTSIM_OP_DSB_NSH] = say_other_barrier,
 	[PGTSIM_OP_DSB_OSH] = say_other_barrier,
@@ -340,6 +352,7 @@ static say_fn *const sayings[PGTSIM_OP_COUNT] = {
 	[PGTSIM_OP_TLBI_LEAF] = say_invalidate,
 	[PGTSIM_OP_TLBI_WALK] = say_invalidate,
 	[PGTSIM_OP_TLBI_RANGE] = say_invalidate,
+	[PGTSIM_OP_TLBI_RANGE_WALK] = say_invalidate,
 	[PGTSIM_OP_TLBI_ALL] = say_invalidate,
 	[PGTSIM_OP_IDTE] = say_idte,
 	[PGTSIM_OP_KASAN_ADD] = say_pages,
