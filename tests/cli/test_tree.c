@@ -335,60 +335,60 @@ static void every_moment_has_a_sentence(void **state)
 	assert_true(seen.moments > 3000 / test_share());
 }
 
+static const struct {
+	const char *text, *sentence;
+	uint64_t moment;
+} sentences[] = {
+	{ "machine granule=16K va=47\n",
+	  "A machine with the page table of latest: 16K pages, 47-bit addresses, 3 levels. "
+	  "The root table is empty.",
+	  0 },
+	{ "machine va=39\nmap linear+2M 0x80200000 2M blocks=on\n",
+	  "A leaf is written: pmd[1] is now a block, and VA 0xffffff8000200000 (2M) maps to "
+	  "PA 0x80200000.",
+	  7 },
+	{ "machine\nexpect-error EINVAL add 0x80000000+1M\n",
+	  "add ends with -EINVAL, as expected: its size is not a multiple of the memory "
+	  "block (128M).",
+	  UINT64_MAX },
+	{ "machine\nadd 0x80000000+1M\n",
+	  "The run ends here: add 0x80000000+1M: its size is not a multiple of the memory "
+	  "block (128M) (EINVAL).",
+	  UINT64_MAX },
+	{ "machine va=39\nbounds linear+2M linear+4M\nfree-tables linear+0 4M\n",
+	  "Pass 2 (free tables) over the 4M from VA 0xffffff8000000000 (linear map) begins: "
+	  "every table that is empty now is freed, if the floor 0xffffff8000200000 and the "
+	  "ceiling 0xffffff8000400000 leave all of it to this region.",
+	  2 },
+	{ "machine va=39\nfree-tables linear+0 4M\n",
+	  "Pass 2 (free tables) over the 4M from VA 0xffffff8000000000 (linear map) begins: "
+	  "every table that is empty now is freed, if the floor 0xffffff8000000000 and the "
+	  "ceiling 0xffffffc000000000 leave all of it to this region.",
+	  1 },
+	{ "machine\nnote Now it begins.\n", "Now it begins.", UINT64_MAX },
+	{ "machine\nbarrier dmb-ishst\n",
+	  "DMB ISHST: whoever sees a store after it also sees the stores before it. Nothing "
+	  "is waited for.",
+	  1 },
+	{ "machine\nbarrier dsb-nsh\n",
+	  "DSB NSH: waits until this CPU has done the invalidates before it; other CPUs are "
+	  "not waited for.",
+	  1 },
+	{ "machine va=39\ntlbi range-walk linear+0 2M\n",
+	  "TLBI RVAAE1IS: every CPU drops what it has cached of the range from VA "
+	  "0xffffff8000000000, of all levels.",
+	  1 },
+};
+
 /* Sentences name the right entries, addresses and errors. */
 static void sentences_say_what_happened(void **state)
 {
-	static const struct {
-		const char *text, *sentence;
-		uint64_t moment;
-	} cases[] = {
-		{ "machine granule=16K va=47\n",
-		  "A machine with the page table of latest: 16K pages, 47-bit addresses, 3 levels. "
-		  "The root table is empty.",
-		  0 },
-		{ "machine va=39\nmap linear+2M 0x80200000 2M blocks=on\n",
-		  "A leaf is written: pmd[1] is now a block, and VA 0xffffff8000200000 (2M) maps to "
-		  "PA 0x80200000.",
-		  7 },
-		{ "machine\nexpect-error EINVAL add 0x80000000+1M\n",
-		  "add ends with -EINVAL, as expected: its size is not a multiple of the memory "
-		  "block (128M).",
-		  UINT64_MAX },
-		{ "machine\nadd 0x80000000+1M\n",
-		  "The run ends here: add 0x80000000+1M: its size is not a multiple of the memory "
-		  "block (128M) (EINVAL).",
-		  UINT64_MAX },
-		{ "machine va=39\nbounds linear+2M linear+4M\nfree-tables linear+0 4M\n",
-		  "Pass 2 (free tables) over the 4M from VA 0xffffff8000000000 (linear map) begins: "
-		  "every table that is empty now is freed, if the floor 0xffffff8000200000 and the "
-		  "ceiling 0xffffff8000400000 leave all of it to this region.",
-		  2 },
-		{ "machine va=39\nfree-tables linear+0 4M\n",
-		  "Pass 2 (free tables) over the 4M from VA 0xffffff8000000000 (linear map) begins: "
-		  "every table that is empty now is freed, if the floor 0xffffff8000000000 and the "
-		  "ceiling 0xffffffc000000000 leave all of it to this region.",
-		  1 },
-		{ "machine\nnote Now it begins.\n", "Now it begins.", UINT64_MAX },
-		{ "machine\nbarrier dmb-ishst\n",
-		  "DMB ISHST: whoever sees a store after it also sees the stores before it. Nothing "
-		  "is waited for.",
-		  1 },
-		{ "machine\nbarrier dsb-nsh\n",
-		  "DSB NSH: waits until this CPU has done the invalidates before it; other CPUs are "
-		  "not waited for.",
-		  1 },
-		{ "machine va=39\ntlbi range-walk linear+0 2M\n",
-		  "TLBI RVAAE1IS: every CPU drops what it has cached of the range from VA "
-		  "0xffffff8000000000, of all levels.",
-		  1 },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof(sentences) / sizeof(sentences[0]); i++) {
 		struct seen seen = { 0 };
 
-		visit(cases[i].text, check_sentence, cases[i].moment, cases[i].moment, &seen);
-		assert_string_equal(seen.text, cases[i].sentence);
+		visit(sentences[i].text, check_sentence, sentences[i].moment, sentences[i].moment, &seen);
+		assert_string_equal(seen.text, sentences[i].sentence);
 	}
 }
 
