@@ -367,12 +367,10 @@ static const struct {
 	  1 },
 	{ "machine\nnote Now it begins.\n", "Now it begins.", UINT64_MAX },
 	{ "machine\nbarrier dmb-ishst\n",
-	  "DMB ISHST: whoever sees a store after it also sees the stores before it. Nothing "
-	  "is waited for.",
+	  "DMB ISHST: stores after it are seen after those before it. It waits for nothing.",
 	  1 },
 	{ "machine\nbarrier dsb-nsh\n",
-	  "DSB NSH: waits until this CPU has done the invalidates before it; other CPUs are "
-	  "not waited for.",
+	  "DSB NSH: waits as DSB ISH does, but for this CPU alone.",
 	  1 },
 	{ "machine va=39\ntlbi range-walk linear+0 2M\n",
 	  "TLBI RVAAE1IS: every CPU drops what it has cached of the range from VA "
