@@ -89,4 +89,6 @@ FAULTS = [
     ("vmap links a table with no barrier", MEMORY, "__pte_alloc_kernel", r"smp_wmb\(\);", ";"),
     ("vunmap flushes nothing", VMALLOC, "vunmap_range", r"flush_tlb_kernel_range\(addr, end\);", ";"),
     ("vunmap leaves the last page", VMALLOC, "vunmap_pte_range", "addr != end", "addr != end - PAGE_SIZE"),
+    ("entries are stored without WRITE_ONCE()", PGTABLE, None,
+     r"WRITE_ONCE\(\*ptep, pte\);", "*ptep = pte;"),
 ]

@@ -95,12 +95,17 @@ def quoted(text):
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def not_linked(errors):
+    """The functions that are called and that nobody has."""
+    return sorted(set(re.findall(r"undefined (?:reference to|symbol:?) [`']?(\w+)", errors)))
+
+
 def first_unknown(errors):
     """
     The place and name of a function or macro that no file included so far has. Functions of headers that
     nobody calls may call what is not there: then nothing is missing when all is linked.
     """
-    missed = re.findall(r"undefined (?:reference to|symbol:?) [`']?(\w+)", errors)
+    missed = not_linked(errors)
     what = (rf"(?:implicit declaration of|call to undeclared) function '({'|'.join(missed)})'" if missed else
             r"error: (?:use of undeclared identifier )?'(\w+)'(?: undeclared|$|[;\[])")
     found = re.search(rf"^(\S+?):(\d+).*?{what}", errors, re.M)
@@ -116,10 +121,10 @@ def in_tree(tree, errors):
     """The compiler's lines, those of the tree with its name."""
     lines = []
     for line in errors.splitlines():
-        if not re.search(": (?:fatal )?error:|undefined (?:reference|symbol)", line) or re.match("(?:collect2|clang):", line):
+        if not re.search(": (?:fatal )?error:", line) or re.match("(?:collect2|clang|ld):", line):
             continue
         lines.append(place(tree, line))
-    return "\n".join(lines[:ERRORS]) or errors
+    return "\n".join(lines[:ERRORS]) or ("" if not_linked(errors) else errors)
 
 
 def compile_once(words, folder, output):
@@ -143,7 +148,9 @@ def build(tree, files, geometry, folder, output):
         extra.append(unknown[2])
     if unknown:
         raise Refused(f"{place(tree, unknown[0])}:{unknown[1]}: {unknown[2]} is used here, and it is neither in the "
-                      f"files that are read nor known to pgtsim\n{in_tree(tree, errors)}")
+                      f"files that are read nor known to pgtsim\n{in_tree(tree, errors)}".strip())
+    if not_linked(errors):
+        raise Refused(f"{tree} lacks what functions in it call: {', '.join(not_linked(errors))}")
     raise Refused(f"{tree} does not compile\n{in_tree(tree, errors)}")
 
 

@@ -458,7 +458,7 @@ def live(files):
 
 def prototypes(functions):
     """A declaration of each function in this text, for what calls one before it is defined."""
-    found = re.findall(r"^((?:static )?[A-Za-z_][^\n;{}#]*\([^;{}]*\))\n\{", functions, re.M)
+    found = re.findall(r"^((?:[a-z][\w *]*\n)?[A-Za-z_][^\n;{}#]*\([^;{}]*\))\n\{", functions, re.M)
     return "".join(head + ";\n" for head in found)
 
 
