@@ -243,7 +243,12 @@ static void checker_unreachable(struct pgtsim_checker *self, const struct pgtsim
 
 static void checker_reachable(struct pgtsim_checker *self, const struct pgtsim_event *event)
 {
-	pgtsim_bbm_new(checker_of(self), event);
+	struct checker *c = checker_of(self);
+
+	pgtsim_bbm_new(c, event);
+	/* A group that a part of was cleared gives that part again. */
+	if (checker_is_hinted(c, event->level, event->new_desc))
+		pgtsim_rules_gaps(c, event);
 }
 
 static void checker_attributes(struct pgtsim_checker *self, const struct pgtsim_event *event)

@@ -93,6 +93,15 @@ static const struct kept_program kept[] = {
 	    .step = { STORE(0, PTE, 3, PAGE), STORE(1, PTE, 3, YOUNG),
 		      STORE(0, PMD, 0, TABLE_READONLY), BARRIER(0, DSB_ISHST),
 		      TLBI(ONE_WALK, 3), BARRIER(0, DSB_ISH), STORE(0, PTE, 3, DEVICE) } } },
+	{ "a group of which a part was cleared gives that part again once its table is back",
+	  { .page_shift = 16,
+	    .group = 2,
+	    .count = 11,
+	    .step = { STORE(0, PTE, 0, HINTED), STORE(0, PTE, 1, HINTED), STORE(0, PTE, 2, HINTED),
+		      STORE(0, PTE, 3, HINTED), STORE(0, PTE, 3, NONE), STORE(0, PUD, 0, NONE),
+		      BARRIER(0, DSB_ISHST), TLBI(ALL, 0), BARRIER(0, DSB_ISH),
+		      STORE(0, PUD, 0, TABLE),
+		      { .kind = STEP_FREE_PAGE, .page = 3, .level = MODEL_PTE } } } },
 };
 
 const struct kept_program *programs_kept(unsigned *count)

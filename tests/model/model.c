@@ -483,11 +483,12 @@ static bool is_unordered(const struct model *m, int level, unsigned table)
 	for (unsigned i = 0; i < ENTRIES; i++) {
 		const struct word *word = &m->word[level][table * ENTRIES + i];
 
-		for (unsigned v = 1; v < word->count; v++) {
+		/* Who sees an ordered store sees none before it. */
+		for (unsigned v = word->count - 1; v && !word->version[v].ordered; v--) {
 			struct model_value old = word->version[v - 1].value,
 					   value = word->version[v].value;
 
-			if (!word->version[v].ordered && (cacheable(old) || cacheable(value)) &&
+			if ((cacheable(old) || cacheable(value)) &&
 			    !(equal(old, value) && old.young == value.young))
 				return true;
 		}
