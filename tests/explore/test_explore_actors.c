@@ -447,9 +447,12 @@ struct shown {
 static void show_step(void *ctx, struct pgtsim_machine *machine,
 		      const struct pgtsim_explore_row *row)
 {
+	static const struct pgtsim_visitor nothing;
 	struct shown *shown = ctx;
 	struct pgtsim_translation t;
+	uint64_t last = shown->world.map + shown->world.map_size - 1;
 
+	assert_int_equal(pgtsim_walk(&machine->pgt, shown->world.map, last, &nothing, NULL), 0);
 	assert_true(shown->count < COUNT(shown->rows));
 	shown->mapped[shown->count] = !pgtsim_translate(&machine->pgt, shown->world.map, &t);
 	shown->rows[shown->count++] = *row;
