@@ -336,19 +336,19 @@ done <<'END'
 0|granule 4K, 3 levels, VA of 42 bits|geometry --format=s390
 0|region 0x0000000000000000 to 0x001fffffffffffff|geometry --format=s390 --va=53 --edat=1
 0|granule 4K|geometry --format=arm64
-2|s390 has no such geometry|geometry --format=s390 --va=48
-2|s390 has no such geometry|geometry --format=s390 --va=65
-2|s390 has no such geometry|geometry --format=s390 --va-actual=42
-2|s390 has no such geometry|geometry --format=s390 --pa=48
-2|s390 has no such geometry|geometry --format=s390 --edat=3
-2|s390 has no such geometry|geometry --format=s390 --granule=16K
-2|Linux has no such geometry|geometry --edat=1
-2|Linux has no such geometry|geometry --va=65
-2|Linux has no such geometry|geometry --va-actual=65
-2|Linux has no such geometry|geometry --pa=65
-2|Linux has no such geometry|geometry --granule=8G
+2|no address space of 48 bits|geometry --format=s390 --va=48
+2|no address space of 65 bits|geometry --format=s390 --va=65
+2|--va-actual and --pa are for arm64|geometry --format=s390 --va-actual=42
+2|--va-actual and --pa are for arm64|geometry --format=s390 --pa=48
+2|edat=3: 0 is pages alone|geometry --format=s390 --edat=3
+2|s390 has no pages of 16K|geometry --format=s390 --granule=16K
+2|--edat is for s390|geometry --edat=1
+2|4K pages and 65 VA bits; use one of 39, 48, 52|geometry --va=65
+2|va-actual=65: a kernel of 48 bits|geometry --va-actual=65
+2|pa=65: Linux is built for 48 or 52 bits|geometry --pa=65
+2|a size is beyond 32 bits|geometry --granule=8G
 2|there is no format 'x86'; use arm64 or s390|geometry --format=x86
-2|not a number: 'x'|geometry x
+2|'x' is not a number|geometry x
 0|large: a leaf|decode --format=s390 --level=pmd 0x100003503
 0|at level 3 (pte): page|decode --format=s390 --level=pte 0x10000033d
 0|at level 3 (pte): none|decode --format=s390 --level=pte 0x400

@@ -56,7 +56,7 @@ if ! grep -qa __asan_init "$pgtsim" && ! grep -qa __tsan_init "$pgtsim"; then
 fi
 printf '%s\n' machine 'echo here' >small.pgt
 expect 0 here run --max-memory=0 --max-time=0 --max-schedules 0 small.pgt
-expect 2 "--max-memory wants a number, not '1X'" run --max-memory=1X small.pgt
+expect 2 "--max-memory: '1X' is not a number" run --max-memory=1X small.pgt
 expect 2 "did you mean '--max-time'" run --max-tim=1 small.pgt
 
 # Standard output that is closed is no place for a trace, nor for anything else.

@@ -14,6 +14,12 @@ static int complain(const struct pgtsim_printer *err, const char *message, const
 	return 2;
 }
 
+static int not_a_number(const struct pgtsim_printer *err, const char *word)
+{
+	pgtsim_printf(err, "pgtsim decode: '%s' %s\n", word, scenario_number_fault(word));
+	return 2;
+}
+
 static int decode_words(const struct cli_words *words, const char *level_name,
 			const struct pgtsim_geometry *geo, const struct pgtsim_printer *out,
 			const struct pgtsim_printer *err)
@@ -24,7 +30,7 @@ static int decode_words(const struct cli_words *words, const char *level_name,
 	if (words->count > 1)
 		return complain(err, "one argument too many:", words->word[1]);
 	if (!scenario_number(words->word[0], &desc))
-		return complain(err, "not a number:", words->word[0]);
+		return not_a_number(err, words->word[0]);
 	if (level_name && pgtsim_level_of_name(geo, level_name, &level))
 		return complain(err, "this geometry has no level", level_name);
 	pgtsim_dump_desc(geo, level, pgtsim_desc_from_raw(geo, level, desc), out);

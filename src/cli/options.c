@@ -152,13 +152,14 @@ static int fail_profile(const struct parse *p, const char *word)
 static int take_number(const struct parse *p, const struct cli_option *o, const char *value,
 		       uint64_t *number)
 {
-	char what[64];
+	const char *fault = scenario_number_fault(value);
+	char what[64], more[80];
 
 	if (scenario_number(value, number) && (*number || o->kind == CLI_NUMBER))
 		return 0;
-	snprintf(what, sizeof(what), "--%s wants a %s, not", o->name,
-		 o->kind == CLI_SIZE ? "size" : "number");
-	return fail(p, what, value, "");
+	snprintf(more, sizeof(more), " %s", fault ? fault : "is too small; the least is 1");
+	snprintf(what, sizeof(what), "--%s:", o->name);
+	return fail(p, what, value, more);
 }
 
 static bool is_limit(const struct cli_option *o)

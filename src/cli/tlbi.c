@@ -266,7 +266,8 @@ int decode_tlbi(const struct cli_words *words, const struct pgtsim_geometry *geo
 		return 2;
 	}
 	if (needs_operand && !scenario_number(words->word[1], &e.operand)) {
-		pgtsim_printf(err, "pgtsim decode: not a number: '%s'\n", words->word[1]);
+		pgtsim_printf(err, "pgtsim decode: '%s' %s\n", words->word[1],
+			      scenario_number_fault(words->word[1]));
 		return 2;
 	}
 	explain(&e);

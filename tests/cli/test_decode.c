@@ -102,16 +102,21 @@ static void numbers(void **state)
 	prints("decode 1M", "0x0000000000100000 at");
 	prints("geometry --granule=0x4000 --va=47", "granule 16K");
 	fails("decode 18446744073709551616",
-	      "pgtsim decode: not a number: '18446744073709551616'\n");
-	fails("decode 0x10000000000000000", "pgtsim decode: not a number: '0x10000000000000000'\n");
-	fails("decode 16384P", "pgtsim decode: not a number: '16384P'\n");
-	fails("decode 0x", "pgtsim decode: not a number: '0x'\n");
-	fails("decode K", "pgtsim decode: not a number: 'K'\n");
-	fails("decode 1KK", "pgtsim decode: not a number: '1KK'\n");
-	fails("decode 1k", "pgtsim decode: not a number: '1k'\n");
-	fails("decode -1", "pgtsim decode: not a number: '-1'\n");
-	fails("geometry +1", "pgtsim geometry: not a number: '+1'\n");
-	fails("geometry 12a", "pgtsim geometry: not a number: '12a'\n");
+	      "pgtsim decode: '18446744073709551616' does not fit in 64 bits\n");
+	fails("decode 0x10000000000000000",
+	      "pgtsim decode: '0x10000000000000000' does not fit in 64 bits\n");
+	fails("decode 16384P", "pgtsim decode: '16384P' does not fit in 64 bits\n");
+	fails("decode 0x", "pgtsim decode: '0x' is a number without digits\n");
+	fails("decode K",
+	      "pgtsim decode: 'K' is not a number (decimal or 0x hex, perhaps with K, M, G, T or P)\n");
+	fails("decode 1KK",
+	      "pgtsim decode: '1KK' is not a number (decimal or 0x hex, perhaps with K, M, G, T or P)\n");
+	fails("decode 1k", "pgtsim decode: '1k' has a lower-case suffix; write K, M, G, T or P\n");
+	fails("decode -1", "pgtsim decode: '-1' is negative; numbers start at 0\n");
+	fails("geometry +1",
+	      "pgtsim geometry: '+1' is not a number (decimal or 0x hex, perhaps with K, M, G, T or P)\n");
+	fails("geometry 12a",
+	      "pgtsim geometry: '12a' is not a number (decimal or 0x hex, perhaps with K, M, G, T or P)\n");
 }
 
 static void a_geometry(void **state)
@@ -134,14 +139,16 @@ static void wrong_arguments(void **state)
 	fails("decode 1 --nothing",
 	      "pgtsim decode: there is no option '--nothing'; see pgtsim decode --help\n");
 	fails("decode 1 --granule", "pgtsim decode: a value is missing after '--granule'\n");
-	fails("decode 1 --granule=", "pgtsim decode: --granule wants a size, not ''\n");
-	fails("decode 1 --pa=0", "pgtsim decode: --pa wants a size, not '0'\n");
+	fails("decode 1 --granule=", "pgtsim decode: --granule: '' is a number without digits\n");
+	fails("decode 1 --pa=0", "pgtsim decode: --pa: '0' is too small; the least is 1\n");
 	fails("decode 1 --va=49",
-	      "pgtsim decode: Linux has no such geometry; see pgtsim decode --help\n");
-	fails("decode 1 --va=4294967344",
-	      "pgtsim decode: Linux has no such geometry; see pgtsim decode --help\n");
-	fails("decode 1 --granule=4294971392",
-	      "pgtsim decode: Linux has no such geometry; see pgtsim decode --help\n");
+	      "pgtsim decode: Linux has no configuration with 4K pages and 49 VA bits; use one of 39, 48, 52\n");
+	fails("decode 1 --va=4294967344", "pgtsim decode: a size is beyond 32 bits\n");
+	fails("decode 1 --granule=4294971392", "pgtsim decode: a size is beyond 32 bits\n");
+	fails("decode 1 --edat=1", "pgtsim decode: --edat is for s390\n");
+	fails("decode 1 --format=s390 --pa=48",
+	      "pgtsim decode: --va-actual and --pa are for arm64\n");
+	fails("decode 1 --format=s390 --edat=300", "pgtsim decode: --edat takes 0, 1 or 2\n");
 	fails("decode 1 --level=p4d", "pgtsim decode: this geometry has no level 'p4d'\n");
 	fails("geometry --level=pte",
 	      "pgtsim geometry: there is no option '--level=pte'; see pgtsim geometry --help\n");
@@ -202,7 +209,8 @@ static void wrong_invalidates(void **state)
 	      "vaae1is, rvaale1is, vmalle1is ...\n");
 	fails("decode tlbi vaale1is", "pgtsim decode: vaale1is takes an operand\n");
 	fails("decode tlbi vmalle1is 0", "pgtsim decode: vmalle1is takes no operand\n");
-	fails("decode tlbi vaale1is x", "pgtsim decode: not a number: 'x'\n");
+	fails("decode tlbi vaale1is x",
+	      "pgtsim decode: 'x' is not a number (decimal or 0x hex, perhaps with K, M, G, T or P)\n");
 }
 
 static void help(void **state)

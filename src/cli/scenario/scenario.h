@@ -293,6 +293,9 @@ bool scenario_flag(const struct scenario_command *command, enum scenario_key key
 /* Reads a number as scenarios have them: decimal or 0x hex, with K, M, G, T or P if wanted. */
 bool scenario_number(const char *word, uint64_t *number);
 
+/* What is wrong with a word that is no number: "does not fit in 64 bits". NULL for one that is. */
+const char *scenario_number_fault(const char *word);
+
 /*
  * The actors of an explore command: their indices in scenario->commands, in order, at most
  * SCENARIO_ACTORS_MAX. Returns how many.

@@ -93,6 +93,13 @@ bool scenario_number(const char *word, uint64_t *number)
 	return read_number(word, number) == NUMBER_FINE;
 }
 
+const char *scenario_number_fault(const char *word)
+{
+	uint64_t number;
+
+	return number_faults[read_number(word, &number)];
+}
+
 static int need_number(struct parser *p, const struct slot *slot, const char *word,
 		       uint64_t *number)
 {
