@@ -71,6 +71,14 @@ unsigned pgtsim_op_fields(enum pgtsim_op op)
 	return exists(op) ? rows[op].fields : 0;
 }
 
+const char *pgtsim_flag_name(unsigned i)
+{
+	static const char *const names[] = { "sync", "flush", "free",  "ctor",
+					     "dtor", "seen",  "known", "replaced" };
+
+	return i < sizeof(names) / sizeof(names[0]) ? names[i] : NULL;
+}
+
 bool pgtsim_op_is_barrier(enum pgtsim_op op)
 {
 	return (op >= PGTSIM_OP_DSB_ISHST && op <= PGTSIM_OP_ISB) ||

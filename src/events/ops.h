@@ -22,6 +22,9 @@ enum {
 /* The PGTSIM_HAS_… bits of an operation; 0 for a barrier, and for what is no operation. */
 unsigned pgtsim_op_fields(enum pgtsim_op op);
 
+/* The name in a trace of flag bit i, of PGTSIM_EACH_…; NULL if there is none. */
+const char *pgtsim_flag_name(unsigned i);
+
 bool pgtsim_op_is_barrier(enum pgtsim_op op);
 bool pgtsim_op_is_invalidate(enum pgtsim_op op);
 

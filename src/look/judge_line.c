@@ -11,6 +11,7 @@
 #include <pgtsim/format.h>
 #include <pgtsim/trace.h>
 
+#include "events/ops.h"
 #include "words.h"
 
 /* The fields of a line, as bits. */
@@ -178,8 +179,6 @@ static int take_number(struct line *line, uint64_t *number)
 
 static int take_flags(struct line *line)
 {
-	static const char *const names[] = { "sync", "flush", "free",  "ctor",
-					     "dtor", "seen",  "known", "replaced" };
 	struct text text;
 	unsigned i;
 	int ret;
@@ -190,10 +189,9 @@ static int take_flags(struct line *line)
 		ret = take_string(line, &text);
 		if (ret)
 			return ret;
-		for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-			if (is_text(&text, names[i]))
-				break;
-		if (i == sizeof(names) / sizeof(names[0]))
+		for (i = 0; pgtsim_flag_name(i) && !is_text(&text, pgtsim_flag_name(i)); i++)
+			;
+		if (!pgtsim_flag_name(i))
 			return pgtsim_judge_fail(line->judge, "there is no flag '%.*s'",
 						 shown(&text), text.at);
 		line->event.flags |= 1u << i;

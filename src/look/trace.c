@@ -30,14 +30,12 @@ static void print_level(const struct pgtsim_trace *trace, int level)
 
 static void print_flags(const struct pgtsim_printer *out, unsigned flags)
 {
-	static const char *const names[] = { "sync", "flush", "free",  "ctor",
-					     "dtor", "seen",  "known", "replaced" };
 	const char *before = ",\"flags\":[";
 
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (unsigned i = 0; pgtsim_flag_name(i); i++) {
 		if (!(flags & 1u << i))
 			continue;
-		pgtsim_printf(out, "%s\"%s\"", before, names[i]);
+		pgtsim_printf(out, "%s\"%s\"", before, pgtsim_flag_name(i));
 		before = ",";
 	}
 	if (flags)
