@@ -280,18 +280,41 @@ def check_lacks(tree, files, folder, failed):
                  f"{tree}: {built.stdout}")
 
 
+def differs(files, folder, changes, gone=()):
+    """The exit status and the lines of `kernel diff` for a tree with other texts, and files that it lacks."""
+    other = Path(folder) / "differs"
+    shutil.rmtree(other, ignore_errors=True)
+    unpack({**files, **changes}, other)
+    for name in gone:
+        (Path(folder) / "genuine" / name).write_text("/* gone */\n")
+    listed = subprocess.run([COMMAND, "kernel", "diff", f"{folder}/genuine", other],
+                            stdout=subprocess.PIPE, encoding="utf-8", check=False)
+    for name in gone:
+        (Path(folder) / "genuine" / name).unlink()
+    return listed.returncode, listed.stdout.splitlines()[:-1]
+
+
+def check_diff_elsewhere(tree, files, folder, failed):
+    """A member of a struct, a comment and a file that is gone are told of as what they are."""
+    struct = re.sub(r"(\nstruct page_change_data \{\n)", r"\1\tint more;\n", files[extract.PAGEATTR_C])
+    rows = [({extract.PAGEATTR_C: struct}, (), (1, [f"does not run  what is in no function in {extract.PAGEATTR_C}"])),
+            ({extract.MMU_C: files[extract.MMU_C] + "\n/* more */\n"}, (), (0, [])),
+            ({}, ["arch/arm64/mm/gone.c"], (1, ["is not read   arch/arm64/mm/gone.c"]))]
+    for changes, gone, wanted in rows:
+        got = differs(files, folder, changes, gone)
+        failed.check(got == wanted, f"{tree}: kernel diff: {got}, not {wanted}")
+
+
 def check_diff(tree, files, folder, failed):
     """Of what a patch changes it is said what runs and what does not."""
     text = files[extract.MMU_C]
     for function in ("unmap_hotplug_range", "arch_remove_memory"):
         first, end = extract.find_function_span(text, function)
         text = text[:first] + text[first:end].replace("\n}\n", "\n\tbarrier();\n}\n") + text[end:]
-    unpack({**files, extract.MMU_C: text}, Path(folder) / "differs")
-    listed = subprocess.run([COMMAND, "kernel", "diff", f"{folder}/genuine", f"{folder}/differs"],
-                            stdout=subprocess.PIPE, encoding="utf-8", check=False)
-    failed.check(listed.returncode == 1 and listed.stdout.splitlines()[:-1] == [
-        f"runs          unmap_hotplug_range in {extract.MMU_C}",
-        f"does not run  arch_remove_memory in {extract.MMU_C}"], f"{tree}: {listed.stdout}")
+    got = differs(files, folder, {extract.MMU_C: text})
+    failed.check(got == (1, [f"runs          unmap_hotplug_range in {extract.MMU_C}",
+                             f"does not run  arch_remove_memory in {extract.MMU_C}"]), f"{tree}: {got}")
+    check_diff_elsewhere(tree, files, folder, failed)
 
 
 def check_clang(tree, files, folder, text, failed):

@@ -630,7 +630,7 @@ class App {
 	/* True at the last moment of a lesson that another one follows. */
 	lessonAfter(moment) {
 		const next = SCENARIOS[SCENARIOS.findIndex((each) => each.name === this.name) + 1];
-		return this.text === null && this.isLesson(this.name) && moment === this.main.last && !this.main.racing && next && this.isLesson(next.name);
+		return this.text === null && this.isLesson(this.name) && moment === this.main.last && !this.main.isRacing() && next && this.isLesson(next.name);
 	}
 	nextLesson() { this.choose(SCENARIOS[SCENARIOS.findIndex((each) => each.name === this.name) + 1].name); }
 	/* Where a long part only writes more entries, its moments but the first ones are one, until someone opens them. */
@@ -719,13 +719,12 @@ class App {
 			}
 		}
 		this.loading = null;
-		$("loading").hidden = true;
-		$("sides").removeAttribute("aria-busy");
 		this.loaded(moment, row);
 	}
 	/* Everything is there: shows it. */
 	loaded(moment, row) {
 		$("loading").hidden = true;
+		$("sides").removeAttribute("aria-busy");
 		this.drawLines();
 		this.drawMarks();
 		$("scrub").max = $("moment").max = this.main.last;

@@ -11,7 +11,8 @@ Object.assign(Side.prototype, {
 		if (!search || view.event || !search.rows.length) return null;
 		return { search, row: null, step: 0 };
 	},
-	get racing() { return Boolean(this.race) && this.race.row !== this.race.search.rows.length - 1; },
+	/* True before the last row. */
+	isRacing() { return Boolean(this.race) && this.race.row !== this.race.search.rows.length - 1; },
 	rowText() {
 		if (!this.race || this.race.row === null) return "";
 		const row = this.race.search.rows[this.race.row];
@@ -42,7 +43,7 @@ Object.assign(Side.prototype, {
 		if (!view) return;
 		this.race = { search, row, step };
 		this.before = null;
-		this.now = { ...this.views.get(this.moment), ...view, printed: "", text: this.stepText(rows[row], step === last, view) };
+		this.now = { ...this.view(this.moment), ...view, printed: "", text: this.stepText(rows[row], step === last, view) };
 		this.draw();
 	},
 	/* What a row's steps did together, or one of them. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * engine: who maps, unmaps, frees tables, populates and frees the vmemmap, and changes live mappings of
- * a page table. It is the library, unless the caller brings an engine of its own: a new algorithm, or the functions of a
- * kernel source compiled for the host (`pgtsim kernel build`). All else stays the library's: memory
- * and its owners, injected failures, hotplug, counters, cost, checker, explore, trace.
+ * a page table. It is the library, unless the caller brings an engine of its own: a new algorithm, or
+ * the functions of a kernel source compiled for the host (`pgtsim kernel build`). All else stays the
+ * library's: memory and its owners, injected failures, hotplug, counters, cost, checker, explore, trace.
  *
  * An engine is asked once for each operation, after the library has checked the operation's ranges.
  * It may use all of pgtable.h and teardown.h: the walk, runs, the gather, pgtsim_table_detach(); or

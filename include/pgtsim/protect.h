@@ -71,8 +71,8 @@ PGTSIM_API int pgtsim_join(struct pgtsim_pgtable *pgt, uint64_t va);
  * one invalidate of all levels at its first address. Pages are made visible one by one up to 6.12, and
  * from 6.18 on once for each table of them.
  * Returns 0; -EINVAL (not page-aligned, empty, outside the region, PA beyond pa_bits); -EEXIST (an
- * entry is in use), before anything is written, where the kernel stops with a BUG; -ENOMEM (no table):
- * what was mapped before stays, whatever the profile.
+ * entry is in use), before anything is written, where the kernel stops with a BUG; -EFAULT (an entry
+ * points to no table), -ENOMEM (no table): what was mapped before stays, whatever the profile.
  * Models vmap_range_noflush(), pmd_free_pte_page(), pud_free_pmd_page().
  */
 PGTSIM_API int pgtsim_vmap(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t pa, uint64_t size,
@@ -81,7 +81,8 @@ PGTSIM_API int pgtsim_vmap(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t pa,
 /*
  * Clears every leaf of [va, va + size), then flushes the range once; the memory is the caller's,
  * tables stay. From 6.18 on pages with the contiguous hint go by whole groups, although no more than
- * the range is flushed, as in the kernel, which warns. Returns 0 or -EINVAL (outside the region, empty). Models vunmap_range().
+ * the range is flushed, as in the kernel, which warns. Returns 0 or -EINVAL (not page-aligned, outside
+ * the region, empty). Models vunmap_range().
  */
 PGTSIM_API int pgtsim_vunmap(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size);
 

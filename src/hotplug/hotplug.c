@@ -236,7 +236,9 @@ static int check_new(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t si
 		[PGTSIM_ADD_OUTSIDE_ERANGE] = -ERANGE,
 	};
 	unsigned rule = pgtsim_hotplug_policy(hotplug)->add_outside;
-	int ret = pgtsim_hotplug_check_reach(hotplug, start, size, outside[rule]);
+	bool known = rule < sizeof(outside) / sizeof(outside[0]);
+	int ret = pgtsim_hotplug_check_reach(hotplug, start, size,
+					     known ? outside[rule] : -EINVAL);
 
 	if (ret)
 		return ret;

@@ -114,9 +114,8 @@ static bool is_passed(const struct pgtsim_geometry *geo, const struct pgtsim_mar
 }
 
 /*
- * Prints the markers up to va. A marker inside an empty
- * range splits it. Departure: the kernel prints it at the next entry it looks at, which with
- * its own mappings around is the same.
+ * Prints the markers up to va. A marker inside an empty range splits it. Departure: the kernel prints
+ * it at the next entry it looks at, which with its own mappings around is the same.
  */
 static void pass_markers(struct pgtsim_dumping *dump, uint64_t va)
 {

@@ -18,7 +18,7 @@ struct vmap {
 	bool huge;
 };
 
-/* From 6.16 on, the release that splits live leaves too, core mm puts barriers off and uses groups. */
+/* From 6.18 on, whose profile also splits live leaves, core mm puts barriers off and uses groups. */
 static bool is_lazy(const struct pgtsim_pgtable *pgt)
 {
 	return pgt->policy->live_split == PGTSIM_LIVE_SPLIT_BBM3;
@@ -321,7 +321,7 @@ int pgtsim_vunmap(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size)
 	int ret = pgt ? pgtsim_pgtable_check_arm64(pgt, "vunmap unmaps") : -EINVAL;
 
 	if (!ret)
-		ret = pgtsim_pgtable_check(pgt, va, size);
+		ret = pgtsim_pgtable_check_pages(pgt, va, size);
 	if (ret)
 		return ret;
 	engine = pgtsim_engine_of(pgt);

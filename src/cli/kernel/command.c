@@ -22,6 +22,9 @@ struct kernel_arguments {
 
 /* ---- build ---- */
 
+/* The exit status of diff.py if some of what differs does not run. */
+enum { DIFF_NOT_ALL = 10 };
+
 static bool has_script(const char *folder, const char *name, char *script, size_t size)
 {
 	struct stat status;
@@ -82,9 +85,9 @@ static int run_script(const char *what, char **argv)
 		;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
 		fprintf(stderr, "pgtsim kernel %s: there is no Python: install python3\n", what);
-	if (WIFEXITED(status) && WEXITSTATUS(status) <= RUN_FAILED)
-		return WEXITSTATUS(status);
-	return RUN_BAD_SCENARIO;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == DIFF_NOT_ALL)
+		return RUN_FAILED;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? RUN_OK : RUN_BAD_SCENARIO;
 }
 
 /* Returns RUN_OK if Linux has such a configuration and this can build it. */

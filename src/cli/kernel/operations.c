@@ -324,7 +324,7 @@ static int vmap(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, uint64_t
 	if (!e->plug->kernel->vmap)
 		return lacks(e, "vmap_range_noflush");
 	call = begin(e, va, NULL);
-	call.region = PGTSIM_REGION_OTHER;
+	call.region = PGTSIM_REGION_VMALLOC;
 	pgtsim_tlb_begin(pgt->tlb, PGTSIM_OP_BEGIN_MAP, va, va + (size - 1));
 	e->call = &call;
 	return finish(e, &call, e->plug->kernel->vmap(va, pa, size, huge), va, va + (size - 1));

@@ -79,8 +79,8 @@ void steps_index_free(struct steps_index *index);
 
 /*
  * Like steps_visit(), but much faster if there are millions of moments: events are single entries
- * only near [first, last], and runs elsewhere. The run ends with the command of `last`. The checker's event numbers differ then, so take
- * violations from the index.
+ * only near [first, last], and runs elsewhere. The run ends with the command of `last`. The checker's
+ * event numbers differ then, so take violations from the index.
  */
 void steps_seek(const struct steps_index *index, uint64_t first, uint64_t last, steps_see *see,
 		void *ctx);

@@ -25,6 +25,13 @@ NEAR = ["mm", "arch/arm64", "include/linux", "include/asm-generic", "drivers/bas
 OWN = set(re.findall(r"\w+", "".join((build.HERE / name).read_text() for name in ("shim.h", "live.h", "vmap.h"))))
 
 
+# The exit status if some of it does not run; 1 is Python's own when it fails.
+NOT_ALL = 10
+
+# A line that says nothing to a compiler: blank, of a comment, or only braces.
+NOTHING = re.compile(r"\s*(?:$|/\*|\*|//|[{}]\W*$)")
+
+
 def spans(text):
     """The functions and macros of a file: (first line, line behind the last, name), from 0."""
     found = []
@@ -49,7 +56,7 @@ def changed_names(before, after):
             for number in numbers:
                 names.update((name, None) for name in
                              ([name for first, end, name in known if first <= number < end]
-                              or ([""] if re.match(r"\w|#", lines[number]) else [])))
+                              or ([] if NOTHING.match(lines[number]) else [""])))
     return list(names)
 
 
@@ -77,22 +84,31 @@ def runs(before, after, path, name):
     return name in reached and (name in defined or not old and name not in OWN)
 
 
+def sources(tree):
+    """The names of the sources near those that an engine takes."""
+    found = set()
+    for near in NEAR:
+        top = Path(tree) / near
+        found |= {str(path.relative_to(tree)) for path in ([top] if top.is_file() else top.rglob("*.[chS]"))
+                  if path.is_file()}
+    return found
+
+
 def others(base, tree):
     """Other files that differ, as far as that can be told."""
     names = set()
     if Path(base).is_dir() and Path(tree).is_dir():
-        for near in NEAR:
-            top = Path(tree) / near
-            for path in [top] if top.is_file() else sorted(top.rglob("*.[chS]")):
-                name = path.relative_to(tree)
-                old = Path(base) / name
-                if path.is_file() and not (old.is_file() and filecmp.cmp(path, old, shallow=False)):
-                    names.add(str(name))
+        for name in sources(base) | sources(tree):
+            old, new = Path(base) / name, Path(tree) / name
+            if not (old.is_file() and new.is_file() and filecmp.cmp(old, new, shallow=False)):
+                names.add(name)
     folder, _, first = base.rpartition("@")
     other, _, second = tree.rpartition("@")
     if folder and folder == other and not Path(tree).exists():
         listed = subprocess.run(["git", "-C", folder, "diff", "--name-only", first, second, "--", *NEAR],
-                                stdout=subprocess.PIPE, check=False)
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        if listed.returncode:
+            raise build.Refused(f"git cannot compare {first} and {second}: {listed.stderr.decode().strip()}")
         names.update(listed.stdout.decode().split())
     return sorted(name for name in names if name not in extract.ALL_FILES)
 
@@ -119,7 +135,7 @@ def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     try:
-        return int(report(*sys.argv[1:]) > 0)
+        return NOT_ALL if report(*sys.argv[1:]) else 0
     except (extract.Damaged, build.Refused) as e:
         print(f"pgtsim kernel diff: {e}", file=sys.stderr)
         return 2
