@@ -95,6 +95,19 @@ trace "$map" '{"op":"dsb-ishst"}' '{"op":"isb"}' "$clear" '{"op":"dsb-ishst"}' \
 judge 0 t
 has out 't: 10 lines judged, 0 violations'
 
+# Memory that is freed too early: before its entry is cleared, or before the invalidate; an altmap's, too.
+for free in pages-free altmap-free; do
+	freed="{\"op\":\"$free\",\"pa\":\"0x40000000\",\"count\":1}"
+	trace "$map" '{"op":"dsb-ishst"}' '{"op":"isb"}' "$freed" "$clear" '{"op":"dsb-ishst"}' \
+		'{"op":"tlbi-leaf","va":"0xffff000000000000"}' '{"op":"dsb-ish"}' '{"op":"isb"}' "$end"
+	judge 1 t
+	has out 't:6: freed-while-mapped 0xffff000000000000 pte '
+	trace "$map" '{"op":"dsb-ishst"}' '{"op":"isb"}' "$clear" "$freed" '{"op":"dsb-ishst"}' \
+		'{"op":"tlbi-leaf","va":"0xffff000000000000"}' '{"op":"dsb-ish"}' '{"op":"isb"}' "$end"
+	judge 1 t
+	has out 't:6: freed-while-cached 0xffff000000000000 pte '
+done
+
 # Leaves map consecutive memory unless `step` says otherwise.
 trace '{"op":"map","level":"pte","va":"0xffff000000000000","count":3,"old":"0x0","new":"0x60000040000703"}' \
 	'{"op":"poke","level":"pte","va":"0xffff000000002000","old":"0x60000040002703","new":"0x0"}'

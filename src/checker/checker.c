@@ -58,8 +58,14 @@ static void sync_each(struct checker *c, const struct pgtsim_event *event)
 	pgtsim_rules_barrier(c, PGTSIM_OP_ISB, event->cpu);
 }
 
+static void forget_freed(struct checker *c, uint64_t pa, uint64_t last);
+static void were_mapped(struct checker *c, const struct pgtsim_event *event, uint64_t pa);
+
 static void new_entries(struct checker *c, const struct pgtsim_event *event)
 {
+	if (event->op == PGTSIM_OP_MAP)
+		forget_freed(c, event->pa,
+			     event->pa + (event->count * checker_entry_size(c, event->level) - 1));
 	if (pgtsim_bbm_new(c, event))
 		pgtsim_visible_new(c, event);
 	if (event->flags & PGTSIM_EACH_SYNC)
@@ -74,12 +80,65 @@ static void new_table(struct checker *c, const struct pgtsim_event *event)
 
 static void old_entries(struct checker *c, const struct pgtsim_event *event)
 {
+	if (event->op == PGTSIM_OP_CLEAR)
+		were_mapped(c, event, event->pa);
 	if (event->flags & PGTSIM_EACH_FLUSH)
 		pgtsim_rules_flush_each(c, event);
 	else
 		pgtsim_rules_store(c, event);
 	if (event->flags & PGTSIM_EACH_SYNC)
 		sync_each(c, event);
+}
+
+/* ---- memory that is freed before the leaf that maps it goes ---- */
+
+static uint64_t last_byte(const struct checker *c, const struct pgtsim_event *event)
+{
+	return event->pa + ((event->count << c->geo->page_shift) - 1);
+}
+
+/* Memory is in use, or nobody asks any more. */
+static void forget_freed(struct checker *c, uint64_t pa, uint64_t last)
+{
+	if (c->freed.root)
+		pgtsim_live_remove(c, &c->freed, pa, last);
+}
+
+static void pages_used(struct checker *c, const struct pgtsim_event *event)
+{
+	forget_freed(c, event->pa, last_byte(c, event));
+}
+
+/* True if this was told of when the memory was freed, or there is no room to tell more. */
+static bool is_told(const struct checker *c, uint64_t va)
+{
+	size_t count;
+	const struct pgtsim_violation *v = pgtsim_violations(c->tlb, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (v[i].name == PGTSIM_V_FREED_WHILE_MAPPED && v[i].va == va)
+			return true;
+	return count < c->tlb->counts.violations;
+}
+
+/* Leaves go, `pa` the first one's address: reports those whose memory was freed before. */
+static void were_mapped(struct checker *c, const struct pgtsim_event *event, uint64_t pa)
+{
+	uint64_t size = checker_entry_size(c, event->level), last = pa + (event->count * size - 1);
+
+	if (!c->freed.root || pgtsim_desc_is_table(event->level, event->old_desc))
+		return;
+	for (uint64_t i = 0; i < event->count; i++) {
+		uint64_t at = pa + i * size, va = event->va + i * size;
+		const struct live *freed = pgtsim_live_in(&c->freed, at, last);
+
+		if (!freed)
+			return;
+		if (pgtsim_live_in(&c->freed, at, at + (size - 1)) && !is_told(c, va))
+			pgtsim_tlb_violation(c->tlb, PGTSIM_V_FREED_WHILE_MAPPED, va, event->level,
+					     "PFN 0x%llx",
+					     (unsigned long long)(at >> c->geo->page_shift));
+	}
 }
 
 static void tables_zeroed(struct checker *c, const struct pgtsim_event *event)
@@ -105,6 +164,10 @@ static void pages_freed(struct checker *c, const struct pgtsim_event *event)
 	pgtsim_visible_freed(c, event->pa, last);
 	if (c->runs)
 		pgtsim_report_freed(c, event->pa, last);
+	if (table)
+		return;
+	forget_freed(c, event->pa, last);
+	pgtsim_live_add(c, &c->freed, event->pa, last, event->pa);
 }
 
 /* IDTE, in arm64's words: it waits for the stores, invalidates all, and waits for all CPUs. */
@@ -124,6 +187,8 @@ static void changed_by_hand(struct checker *c, const struct pgtsim_event *event)
 {
 	struct pgtsim_event part = *event;
 
+	if (pgtsim_rules_cacheable(c, event->level, event->old_desc))
+		were_mapped(c, event, pgtsim_address(c->geo, event->level, event->old_desc));
 	if (!(event->flags & PGTSIM_EACH_REPLACED)) {
 		pgtsim_bbm_by_hand(c, event);
 		return;
@@ -139,6 +204,7 @@ static void changed_by_hand(struct checker *c, const struct pgtsim_event *event)
 static void operation_begins(struct checker *c, const struct pgtsim_event *event)
 {
 	c->by = (uint8_t)event->op;
+	forget_freed(c, 0, UINT64_MAX);
 }
 
 /* All but barriers, and what is of no interest here. */
@@ -150,7 +216,10 @@ static void (*const judges[PGTSIM_OP_COUNT])(struct checker *, const struct pgts
 	[PGTSIM_OP_POKE] = changed_by_hand,
 	[PGTSIM_OP_STORE] = table_stored,
 	[PGTSIM_OP_TABLE_ALLOC] = tables_zeroed,
+	[PGTSIM_OP_PAGES_ALLOC] = pages_used,
+	[PGTSIM_OP_ALTMAP_ALLOC] = pages_used,
 	[PGTSIM_OP_PAGES_FREE] = pages_freed,
+	[PGTSIM_OP_ALTMAP_FREE] = pages_freed,
 	[PGTSIM_OP_TABLE_FREE] = pages_freed,
 	[PGTSIM_OP_TLBI_LEAF] = pgtsim_rules_invalidate,
 	[PGTSIM_OP_TLBI_WALK] = pgtsim_rules_invalidate,
@@ -259,6 +328,7 @@ static void checker_attributes(struct pgtsim_checker *self, const struct pgtsim_
 static void checker_end(struct pgtsim_checker *self, uint64_t va, uint64_t last, unsigned cpu)
 {
 	pgtsim_report_end(checker_of(self), va, last, cpu);
+	forget_freed(checker_of(self), 0, UINT64_MAX);
 }
 
 static void checker_free(struct pgtsim_checker *self)

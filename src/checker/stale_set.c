@@ -100,6 +100,7 @@ void pgtsim_stale_free(struct checker *c)
 		pgtsim_live_remove(c, &c->hinted[slot], start, UINT64_MAX);
 		pgtsim_live_remove(c, &c->illegal[slot], start, UINT64_MAX);
 	}
+	pgtsim_live_remove(c, &c->freed, 0, UINT64_MAX);
 	free_spare(c);
 	for (unsigned i = 0; i < c->issuer_count; i++) {
 		free(c->issuers[i].unseen);

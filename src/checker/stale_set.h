@@ -163,6 +163,7 @@ struct checker {
 	struct pgtsim_range_map
 		hinted[PGTSIM_MAX_LEVELS]; /* live leaves with the contiguous hint */
 	struct pgtsim_range_map illegal[PGTSIM_MAX_LEVELS]; /* live entries of no legal form */
+	struct pgtsim_range_map freed; /* memory, by PA, that the operation under way has freed */
 	struct stale *open;                                 /* those that a barrier may change */
 	struct stale *newest; /* a store that goes on where it ends makes it longer */
 	struct stale *only;   /* the one run there is: no map is asked; NULL if not known */

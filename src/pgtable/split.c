@@ -240,8 +240,11 @@ int pgtsim_join(struct pgtsim_pgtable *pgt, uint64_t va)
 		run.table = pgtsim_child_of(pgt, &run);
 	}
 	pgtsim_set_run(&pgt->geo, &run, run.table, run.level, va, va);
-	pgtsim_table_unlink(pgt, &run, child);
+	/* The table may lie in the very memory that it maps: it is freed when no CPU has it mapped. */
+	pgtsim_table_detach(pgt, &run, child);
+	pgtsim_tlb_flush_table(pgt->tlb, va);
 	pgtsim_tlb_flush_range(pgt->tlb, &pgt->geo, pgt->policy, va, va + size);
+	pgtsim_table_free(pgt, child, va);
 	pgtsim_live_write(pgt, &run, block, &pending);
 	pgtsim_live_complete(pgt, &pending);
 	pgtsim_events_end(pgt->tlb, va, va + (size - 1));

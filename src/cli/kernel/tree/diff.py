@@ -116,16 +116,19 @@ def others(base, tree):
 def report(base, tree):
     """Prints what differs. Returns how much of it does not run."""
     before, after = ((files, running(files)) for files in (build.read_tree(base), build.read_tree(tree)))
-    missed = 0
+    missed = told = 0
     for path in extract.ALL_FILES[1:]:
         texts = before[0].get(path, ""), after[0].get(path, "")
         for name in changed_names(*texts) if texts[0] != texts[1] else []:
             taken = runs(before, after, path, name)
             missed += not taken
+            told += 1
             print(f"{'runs' if taken else 'does not run':13} {name or 'what is in no function'} in {path}")
     for name in others(base, tree):
         missed += 1
         print(f"{'is not read':13} {name}")
+    if not missed + told:
+        print("nothing differs but comments")
     if missed:
         print(f"{missed} of what differs is not judged by scenarios on {tree}")
     return missed
