@@ -35,7 +35,13 @@ static void *failing_realloc(void *old, size_t size)
 	return allocation_fails() ? NULL : realloc(old, size);
 }
 
+static void *failing_aligned_alloc(size_t align, size_t size)
+{
+	return allocation_fails() ? NULL : aligned_alloc(align, size);
+}
+
 #define malloc failing_malloc
+#define aligned_alloc failing_aligned_alloc
 #define calloc failing_calloc
 #define realloc failing_realloc
 /* Several of the files have static functions of the same name: give each its own. */
@@ -68,6 +74,7 @@ static void *failing_realloc(void *old, size_t size)
 #include "explore/simplify.c"
 #include "explore/explore.c"
 #undef malloc
+#undef aligned_alloc
 #undef calloc
 #undef realloc
 
