@@ -128,16 +128,17 @@ static void were_mapped(struct checker *c, const struct pgtsim_event *event, uin
 
 	if (!c->freed.root || pgtsim_desc_is_table(event->level, event->old_desc))
 		return;
-	for (uint64_t i = 0; i < event->count; i++) {
-		uint64_t at = pa + i * size, va = event->va + i * size;
-		const struct live *freed = pgtsim_live_in(&c->freed, at, last);
+	for (const struct live *freed = pgtsim_live_in(&c->freed, pa, last); freed;
+	     freed = freed->next) {
+		uint64_t from = freed->by_va.start > pa ? freed->by_va.start - pa : 0;
+		uint64_t to = freed->by_va.last < last ? freed->by_va.last - pa : last - pa;
 
-		if (!freed)
-			return;
-		if (pgtsim_live_in(&c->freed, at, at + (size - 1)) && !is_told(c, va))
-			pgtsim_tlb_violation(c->tlb, PGTSIM_V_FREED_WHILE_MAPPED, va, event->level,
-					     "PFN 0x%llx",
-					     (unsigned long long)(at >> c->geo->page_shift));
+		for (uint64_t at = from & ~(size - 1); at <= to; at += size)
+			if (!is_told(c, event->va + at))
+				pgtsim_tlb_violation(
+					c->tlb, PGTSIM_V_FREED_WHILE_MAPPED, event->va + at,
+					event->level, "PFN 0x%llx",
+					(unsigned long long)((pa + at) >> c->geo->page_shift));
 	}
 }
 
