@@ -58,55 +58,16 @@ static void sync_each(struct checker *c, const struct pgtsim_event *event)
 	pgtsim_rules_barrier(c, PGTSIM_OP_ISB, event->cpu);
 }
 
-static void forget_freed(struct checker *c, uint64_t pa, uint64_t last);
-static void were_mapped(struct checker *c, const struct pgtsim_event *event, uint64_t pa);
-
-static void new_entries(struct checker *c, const struct pgtsim_event *event)
-{
-	if (event->op == PGTSIM_OP_MAP)
-		forget_freed(c, event->pa,
-			     event->pa + (event->count * checker_entry_size(c, event->level) - 1));
-	if (pgtsim_bbm_new(c, event))
-		pgtsim_visible_new(c, event);
-	if (event->flags & PGTSIM_EACH_SYNC)
-		sync_each(c, event);
-}
-
-static void new_table(struct checker *c, const struct pgtsim_event *event)
-{
-	pgtsim_visible_link(c, event);
-	new_entries(c, event);
-}
-
-static void old_entries(struct checker *c, const struct pgtsim_event *event)
-{
-	if (event->op == PGTSIM_OP_CLEAR)
-		were_mapped(c, event, event->pa);
-	if (event->flags & PGTSIM_EACH_FLUSH)
-		pgtsim_rules_flush_each(c, event);
-	else
-		pgtsim_rules_store(c, event);
-	if (event->flags & PGTSIM_EACH_SYNC)
-		sync_each(c, event);
-}
-
 /* ---- memory that is freed before the leaf that maps it goes ---- */
 
-static uint64_t last_byte(const struct checker *c, const struct pgtsim_event *event)
-{
-	return event->pa + ((event->count << c->geo->page_shift) - 1);
-}
-
-/* Memory is in use, or nobody asks any more. */
+/*
+ * Memory is mapped anew, or the operation is over. That it is allocated again is no reason: the old
+ * leaf still maps what is now somebody else's.
+ */
 static void forget_freed(struct checker *c, uint64_t pa, uint64_t last)
 {
 	if (c->freed.root)
 		pgtsim_live_remove(c, &c->freed, pa, last);
-}
-
-static void pages_used(struct checker *c, const struct pgtsim_event *event)
-{
-	forget_freed(c, event->pa, last_byte(c, event));
 }
 
 /* True if this was told of when the memory was freed, or there is no room to tell more. */
@@ -140,6 +101,35 @@ static void were_mapped(struct checker *c, const struct pgtsim_event *event, uin
 					event->level, "PFN 0x%llx",
 					(unsigned long long)((pa + at) >> c->geo->page_shift));
 	}
+}
+
+static void new_entries(struct checker *c, const struct pgtsim_event *event)
+{
+	if (event->op == PGTSIM_OP_MAP)
+		forget_freed(c, event->pa,
+			     event->pa + (event->count * checker_entry_size(c, event->level) - 1));
+	if (pgtsim_bbm_new(c, event))
+		pgtsim_visible_new(c, event);
+	if (event->flags & PGTSIM_EACH_SYNC)
+		sync_each(c, event);
+}
+
+static void new_table(struct checker *c, const struct pgtsim_event *event)
+{
+	pgtsim_visible_link(c, event);
+	new_entries(c, event);
+}
+
+static void old_entries(struct checker *c, const struct pgtsim_event *event)
+{
+	if (event->op == PGTSIM_OP_CLEAR)
+		were_mapped(c, event, event->pa);
+	if (event->flags & PGTSIM_EACH_FLUSH)
+		pgtsim_rules_flush_each(c, event);
+	else
+		pgtsim_rules_store(c, event);
+	if (event->flags & PGTSIM_EACH_SYNC)
+		sync_each(c, event);
 }
 
 static void tables_zeroed(struct checker *c, const struct pgtsim_event *event)
@@ -217,8 +207,6 @@ static void (*const judges[PGTSIM_OP_COUNT])(struct checker *, const struct pgts
 	[PGTSIM_OP_POKE] = changed_by_hand,
 	[PGTSIM_OP_STORE] = table_stored,
 	[PGTSIM_OP_TABLE_ALLOC] = tables_zeroed,
-	[PGTSIM_OP_PAGES_ALLOC] = pages_used,
-	[PGTSIM_OP_ALTMAP_ALLOC] = pages_used,
 	[PGTSIM_OP_PAGES_FREE] = pages_freed,
 	[PGTSIM_OP_ALTMAP_FREE] = pages_freed,
 	[PGTSIM_OP_TABLE_FREE] = pages_freed,

@@ -413,49 +413,59 @@ static void memory_freed_while_cached(void **state)
 	}
 }
 
+static const struct {
+	enum pgtsim_op op;
+	bool blocks, by_hand, used, mapped, over;
+	unsigned found;
+} early_frees[] = {
+	{ PGTSIM_OP_PAGES_FREE, false, false, false, false, false, 2 },
+	{ PGTSIM_OP_ALTMAP_FREE, false, false, false, false, false, 2 },
+	{ PGTSIM_OP_PAGES_FREE, true, false, false, false, false, 1 },
+	{ PGTSIM_OP_PAGES_FREE, false, true, false, false, false, 1 },
+	{ PGTSIM_OP_PAGES_FREE, false, false, true, false, false, 2 },
+	{ PGTSIM_OP_PAGES_FREE, false, false, false, true, false, 0 },
+	{ PGTSIM_OP_PAGES_FREE, false, false, false, false, true, 0 },
+};
+
 /*
  * Memory that is freed before the leaf that maps it goes: of pages, of blocks, of an altmap, whoever
- * clears. Not if it was mapped anew or allocated since, nor if the operation that freed it is over: a
- * page of the page allocator stays in the linear map.
+ * clears, and although it is allocated again. Not if it was mapped anew since, nor if the operation
+ * that freed it is over: a page of the page allocator stays in the linear map.
  */
 static void memory_freed_while_mapped(void **state)
 {
-	static const struct {
-		enum pgtsim_op op;
-		bool blocks, by_hand, used, over;
-		unsigned found;
-	} rows[] = {
-		{ PGTSIM_OP_PAGES_FREE, false, false, false, false, 2 },
-		{ PGTSIM_OP_ALTMAP_FREE, false, false, false, false, 2 },
-		{ PGTSIM_OP_PAGES_FREE, true, false, false, false, 1 },
-		{ PGTSIM_OP_PAGES_FREE, false, true, false, false, 1 },
-		{ PGTSIM_OP_PAGES_FREE, false, false, true, false, 0 },
-		{ PGTSIM_OP_PAGES_FREE, false, false, false, true, 0 },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct pgtsim_event event = { .op = rows[i].op, .level = PGTSIM_PTE, .count = 2 };
-		uint64_t va = VA + (rows[i].blocks ? 0 : 5 * PAGE);
+	for (size_t i = 0; i < sizeof(early_frees) / sizeof(early_frees[0]); i++) {
+		struct pgtsim_event event = { .op = early_frees[i].op,
+					      .level = PGTSIM_PTE,
+					      .count = 2 };
+		uint64_t va = VA + (early_frees[i].blocks ? 0 : 5 * PAGE);
 		struct fixture f;
 
 		start_4k(&f, "latest");
-		put(&f, VA, 2 * MIB, rows[i].blocks, false);
+		put(&f, VA, 2 * MIB, early_frees[i].blocks, false);
 		event.pa = PA + 5 * PAGE;
 		pgtsim_tlb_event(&f.tlb, &event);
 		assert_int_equal(f.tlb.counts.violations, 0);
 		event.op = PGTSIM_OP_PAGES_ALLOC;
-		if (rows[i].used)
+		if (early_frees[i].used)
 			pgtsim_tlb_event(&f.tlb, &event);
-		if (rows[i].over)
+		event.op = PGTSIM_OP_MAP;
+		event.va = VA + 4 * MIB;
+		event.size = PAGE;
+		event.new_desc = pgtsim_desc_leaf(&f.pgt.geo, PGTSIM_PTE, event.pa, 0);
+		if (early_frees[i].mapped)
+			pgtsim_tlb_event(&f.tlb, &event);
+		if (early_frees[i].over)
 			pgtsim_tlb_end(&f.tlb, VA, VA + (2 * MIB - 1));
-		if (rows[i].by_hand)
+		if (early_frees[i].by_hand)
 			assert_int_equal(pgtsim_poke(&f.pgt, PGTSIM_PTE, va, 0), 0);
 		else
 			clear(&f, VA, 2 * MIB, 0);
-		assert_int_equal(f.tlb.counts.violations, rows[i].found);
-		assert_int_equal(times_found(&f.tlb, PGTSIM_V_FREED_WHILE_MAPPED), rows[i].found);
-		if (rows[i].found)
+		assert_int_equal(f.tlb.counts.violations, early_frees[i].found);
+		assert_int_equal(times_found(&f.tlb, PGTSIM_V_FREED_WHILE_MAPPED),
+				 early_frees[i].found);
+		if (early_frees[i].found)
 			assert_int_equal(f.tlb.violations[0].va, va);
 		fixture_drop(&f);
 	}
