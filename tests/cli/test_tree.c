@@ -370,7 +370,7 @@ static const struct {
 	  "DMB ISHST: stores after it are seen after those before it. It waits for nothing.",
 	  1 },
 	{ "machine\nbarrier dsb-nsh\n",
-	  "DSB NSH: waits as DSB ISH does, but for this CPU alone.",
+	  "DSB NSH: waits like DSB ISH, but only for this CPU.",
 	  1 },
 	{ "machine va=39\ntlbi range-walk linear+0 2M\n",
 	  "TLBI RVAAE1IS: every CPU drops what it has cached of the range from VA "

@@ -213,7 +213,7 @@ static void say_other_barrier(const struct telling *t)
 	static const char *const sentences[PGTSIM_OP_COUNT] = {
 		[PGTSIM_OP_DSB_ISHLD] = "DSB ISHLD: waits for the loads of this CPU, for no store and no "
 					"invalidate.",
-		[PGTSIM_OP_DSB_NSH] = "DSB NSH: waits as DSB ISH does, but for this CPU alone.",
+		[PGTSIM_OP_DSB_NSH] = "DSB NSH: waits like DSB ISH, but only for this CPU.",
 		[PGTSIM_OP_DSB_OSH] = "DSB OSH: waits as DSB ISH does, and for the outer domain, too.",
 		[PGTSIM_OP_DSB_SY] = "DSB SY: waits as DSB ISH does, and for all of the system.",
 		[PGTSIM_OP_DMB_ISHST] = "DMB ISHST: stores after it are seen after those before it. It "
