@@ -33,6 +33,7 @@
 
 static const char *const all_profiles[] = { "linux-5.7", "linux-5.10", "linux-5.14",
 					    "linux-6.1", "linux-6.12", "linux-7.3" };
+static const char *const s390_profiles[] = { "s390-5.9", "s390-6.1", "s390-6.12", "s390-7.3" };
 
 struct fixture {
 	struct pgtsim_policy policy;
@@ -71,6 +72,12 @@ static inline struct pgtsim_geometry toy_geometry(unsigned levels)
 	return geo;
 }
 
+/* The end of the region: one byte more than its last, 0 on arm64. */
+static inline uint64_t va_end(const struct pgtsim_geometry *geo)
+{
+	return pgtsim_va_last(geo) + 1;
+}
+
 struct geometry_case {
 	char name[24];
 	struct pgtsim_geometry geo;
@@ -88,31 +95,6 @@ static inline void add_regime(struct geometry_case *out, size_t *n,
 		return;
 	snprintf(c->name, sizeof(c->name), "%s@%u pa%u", regime->name, va_actual, pa);
 	++*n;
-}
-
-/* Linux's regimes that a profile can run, on CPUs with and without 52 bits, and the toys. */
-static inline size_t all_geometries(struct geometry_case out[MAX_GEOMETRIES],
-				    const struct pgtsim_policy *policy)
-{
-	size_t regimes, n = 0;
-	const struct pgtsim_regime *regime = pgtsim_regimes(&regimes);
-
-	for (const struct pgtsim_regime *end = regime + regimes; regime < end; regime++) {
-		if (regime->va_bits == 52 && regime->page_shift != 16 && !policy->lpa2)
-			continue;
-		add_regime(out, &n, regime, regime->va_bits, 48);
-		add_regime(out, &n, regime, regime->va_bits, 52);
-		if (regime->va_bits_without_52 != regime->va_bits)
-			add_regime(out, &n, regime, regime->va_bits_without_52, 52);
-	}
-	for (unsigned levels = 1; levels <= PGTSIM_MAX_LEVELS; levels++, n++) {
-		out[n].geo = toy_geometry(levels);
-		snprintf(out[n].name, sizeof(out[n].name), "toy of %u levels", levels);
-	}
-	assert_true(n >= 17 && n <= MAX_GEOMETRIES);
-	for (size_t i = 0; i < n; i++)
-		out[i].geo.oa_keeps_49_48 = policy->oa_keeps_49_48;
-	return n;
 }
 
 static inline struct pgtsim_geometry s390_geometry(unsigned va, unsigned edat)
@@ -164,6 +146,39 @@ static inline size_t s390_geometries(struct geometry_case out[MAX_GEOMETRIES])
 	return n;
 }
 
+/* Whether a policy is of an s390 kernel. */
+static inline bool is_s390(const struct pgtsim_policy *policy)
+{
+	return !strncmp(policy->profile, "s390-", 5);
+}
+
+/* What a profile can run: Linux's regimes, on CPUs with and without 52 bits, and the toys; or s390's. */
+static inline size_t all_geometries(struct geometry_case out[MAX_GEOMETRIES],
+				    const struct pgtsim_policy *policy)
+{
+	size_t regimes, n = 0;
+	const struct pgtsim_regime *regime = pgtsim_regimes(&regimes);
+
+	if (is_s390(policy))
+		return s390_geometries(out);
+	for (const struct pgtsim_regime *end = regime + regimes; regime < end; regime++) {
+		if (regime->va_bits == 52 && regime->page_shift != 16 && !policy->lpa2)
+			continue;
+		add_regime(out, &n, regime, regime->va_bits, 48);
+		add_regime(out, &n, regime, regime->va_bits, 52);
+		if (regime->va_bits_without_52 != regime->va_bits)
+			add_regime(out, &n, regime, regime->va_bits_without_52, 52);
+	}
+	for (unsigned levels = 1; levels <= PGTSIM_MAX_LEVELS; levels++, n++) {
+		out[n].geo = toy_geometry(levels);
+		snprintf(out[n].name, sizeof(out[n].name), "toy of %u levels", levels);
+	}
+	assert_true(n >= 17 && n <= MAX_GEOMETRIES);
+	for (size_t i = 0; i < n; i++)
+		out[i].geo.oa_keeps_49_48 = policy->oa_keeps_49_48;
+	return n;
+}
+
 /* The bytes of the largest table, which is larger than a page only on s390. */
 static inline size_t largest_table(const struct pgtsim_geometry *geo)
 {
@@ -183,6 +198,12 @@ static inline struct pgtsim_policy profile(const char *name)
 
 	assert_int_equal(pgtsim_policy_init(&policy, name), 0);
 	return policy;
+}
+
+/* The latest profile of a geometry's architecture. */
+static inline struct pgtsim_policy latest_for(const struct pgtsim_geometry *geo)
+{
+	return profile(geo->format == PGTSIM_FORMAT_S390 ? "s390-7.3" : "latest");
 }
 
 /* An empty page table in 1G of RAM; fixture_fini() takes it down. */
@@ -293,7 +314,7 @@ struct snapshot_line {
 struct snapshot {
 	struct snapshot_line *line;
 	size_t count, room;
-	size_t tables; /* the root included */
+	size_t tables, table_pages; /* the root included */
 	uint64_t free_pages;
 };
 
@@ -331,6 +352,7 @@ static inline void snapshot_table(struct snapshot *s, const struct fixture *f,
 	assert_non_null(table);
 	assert_int_equal(table->level, level);
 	s->tables++;
+	s->table_pages += (size_t)1 << pgtsim_table_order(geo, level);
 	for (unsigned i = 0; i < pgtsim_entries(geo, level); i++) {
 		uint64_t desc = pgtsim_entry(&f->pgt, table, i);
 		uint64_t at = va + i * pgtsim_entry_size(geo, level);
@@ -389,14 +411,23 @@ static inline bool unchanged(const struct fixture *f, const struct snapshot *bef
 	return same;
 }
 
-/* Number of table pages that are linked, the root included, found by reading the tables. */
-static inline size_t tables_linked(const struct fixture *f)
+/* Number of tables that are linked, the root included, found by reading them, and of their pages. */
+static inline size_t tables_and_pages(const struct fixture *f, size_t *pages)
 {
 	struct snapshot now = snapshot_take(f);
 	size_t tables = now.tables;
 
+	*pages = now.table_pages;
 	snapshot_free(&now);
 	return tables;
+}
+
+/* The first of the two alone. */
+static inline size_t tables_linked(const struct fixture *f)
+{
+	size_t pages;
+
+	return tables_and_pages(f, &pages);
 }
 
 /* The entry of this level that translates va, 0 if a table above it is missing. */

@@ -45,7 +45,7 @@ static inline struct pgtsim_map wide_map(const struct fixture *f, bool blocks)
 	struct pgtsim_map map = linear_map(f, pgtsim_va_start(geo), 2 * block, 2 * page);
 
 	if (geo->levels > 1) {
-		map.va += (-map.va >> 1) - block - page;
+		map.va += (pgtsim_va_last(geo) - map.va) / 2 + 1 - block - page;
 		map.pa = 2 * block - page;
 		map.size = 2 * block + 2 * page;
 	}

@@ -263,7 +263,7 @@ static void s390_watched_equals_unwatched(void **state)
 	for (size_t i = 0; i < COUNT(profiles); i++) {
 		struct geometry_case geometries[MAX_GEOMETRIES];
 		struct pgtsim_policy policy = profile(profiles[i]);
-		size_t n = s390_geometries(geometries);
+		size_t n = all_geometries(geometries, &policy);
 
 		for (size_t k = 0; k < 3 * n; k++, seed++)
 			if (in_share(seed))
