@@ -274,6 +274,46 @@ static const struct field s390_page_fields[] = {
 	FIELD(9, 1, "P", "read-write", "read-only"),
 };
 
+/* Bits that are set and have no line of their own yet. */
+static void print_s390_rest(enum pgtsim_kind kind, int level, bool valid, uint64_t rest,
+			    const struct pgtsim_printer *out)
+{
+	for (unsigned bit = 0; bit < 64; bit++) {
+		const char *meaning = "reserved or ignored";
+
+		if (!(rest & PGTSIM_BIT(bit)))
+			continue;
+		if (bit == 11 && level == PGTSIM_PTE && valid)
+			meaning = "must be 0: a walk faults";
+		else if (kind == PGTSIM_NONE || kind == PGTSIM_INVALID)
+			meaning = "free for software: a walk does not look at it";
+		else if (bit == 4)
+			meaning = "common to address spaces";
+		else if (kind == PGTSIM_TABLE && level < PGTSIM_PMD && (bit == 6 || bit == 7))
+			meaning = "of the next table's offset: its first entries are missing";
+		print_bits(out, pgtsim_bits_word(bit, 1).text, "-", 1, meaning);
+	}
+}
+
+/* The bits of an entry that have a line of their own. */
+static uint64_t s390_named(const struct pgtsim_geometry *geo, enum pgtsim_kind kind, int level)
+{
+	uint64_t named = level == PGTSIM_PTE ? PGTSIM_S390_PTE_INVALID :
+					       PGTSIM_S390_INVALID | PGTSIM_S390_TYPE;
+
+	switch (kind) {
+	case PGTSIM_TABLE:
+		named |= ~UINT64_C(0xfff) | 0x300;
+		return level < PGTSIM_PMD ? named | PGTSIM_S390_LENGTH : named;
+	case PGTSIM_BLOCK:
+		return named | ~(pgtsim_entry_size(geo, level) - 1) | PGTSIM_S390_LARGE | 0x7303;
+	case PGTSIM_PAGE:
+		return named | ~UINT64_C(0xfff) | 0x3ff;
+	default:
+		return named;
+	}
+}
+
 /* The bits that say what a region or segment entry is. */
 static void print_s390_type(const struct pgtsim_geometry *geo, int level, uint64_t raw,
 			    const struct pgtsim_printer *out)
@@ -325,6 +365,7 @@ static void dump_s390(const struct pgtsim_geometry *geo, int level, uint64_t des
 		else
 			print_fields(geo, raw, s390_large_fields, COUNT(s390_large_fields), out);
 	}
+	print_s390_rest(kind, level, !invalid, raw & ~s390_named(geo, kind, level), out);
 }
 
 void pgtsim_dump_desc(const struct pgtsim_geometry *geo, int level, uint64_t desc,

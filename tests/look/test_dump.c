@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include <pgtsim/dump.h>
+#include <pgtsim/format.h>
 
 /* ---- what a printer was given ---- */
 
@@ -278,7 +279,7 @@ static void fill(struct fixture *f)
 	uint64_t page = pgtsim_page_size(geo), pmd = pgtsim_entry_size(geo, PGTSIM_PMD);
 
 	map_pages(f, first_va(f), 5 * page, 2 * page);
-	map_pages(f, -page, 9 * page, page);
+	map_pages(f, va_end(geo) - page, 9 * page, page);
 	if (geo->levels > 1)
 		map_blocks(f, first_va(f) + 2 * pmd, 2 * pmd, pmd + pmd / 2);
 }
@@ -298,7 +299,8 @@ static void lines_match(struct fixture *f, bool leaves)
 		if (!leaves || kind != PGTSIM_TABLE)
 			pgtsim_printf(&out, "%s 0x%016" PRIx64 " 0x%016" PRIx64 " %s\n",
 				      pgtsim_level_name(&f->pgt.geo, line->level), line->va,
-				      line->desc, pgtsim_kind_name(kind));
+				      pgtsim_desc_to_raw(&f->pgt.geo, line->level, line->desc),
+				      pgtsim_kind_name(kind));
 	}
 	assert_true(all.count > 0);
 	assert_string_equal(text.at, expected.at);
@@ -307,14 +309,23 @@ static void lines_match(struct fixture *f, bool leaves)
 	snapshot_free(&all);
 }
 
+/* The geometries of arm64 and those of s390. */
+static size_t both_geometries(struct geometry_case out[2 * MAX_GEOMETRIES])
+{
+	const struct pgtsim_policy latest = profile("latest"), s390 = profile("s390-7.3");
+	size_t n = all_geometries(out, &latest);
+
+	return n + all_geometries(&out[n], &s390);
+}
+
 static void every_geometry_dumps_every_entry(void **state)
 {
-	const struct pgtsim_policy policy = profile("latest");
-	struct geometry_case geometries[MAX_GEOMETRIES];
-	size_t n = all_geometries(geometries, &policy);
+	struct geometry_case geometries[2 * MAX_GEOMETRIES];
+	size_t n = both_geometries(geometries);
 
 	(void)state;
 	for (size_t i = 0; i < n; i++) {
+		const struct pgtsim_policy policy = latest_for(&geometries[i].geo);
 		struct fixture f;
 
 		fixture_init(&f, &policy, &geometries[i].geo);
@@ -461,12 +472,13 @@ static void ptdump_knows_no_sh_with_lpa2(void **state)
 /* The ranges of a ptdump cover the whole region without a gap, whatever the geometry. */
 static void ptdump_covers_everything(void **state)
 {
-	const struct pgtsim_policy policy = profile("latest");
-	struct geometry_case geometries[MAX_GEOMETRIES];
-	size_t n = all_geometries(geometries, &policy);
+	struct geometry_case geometries[2 * MAX_GEOMETRIES];
+	size_t n = both_geometries(geometries);
 
 	(void)state;
 	for (size_t i = 0; i < n; i++) {
+		bool s390 = geometries[i].geo.format == PGTSIM_FORMAT_S390;
+		const struct pgtsim_policy policy = latest_for(&geometries[i].geo);
 		struct pgtsim_layout layout;
 		struct fixture f;
 		struct text text;
@@ -474,7 +486,8 @@ static void ptdump_covers_everything(void **state)
 		unsigned markers = 0;
 
 		fixture_init(&f, &policy, &geometries[i].geo);
-		pgtsim_layout_init(&layout, &f.pgt.geo, PGTSIM_LAYOUT_6_12, RAM_START, 64);
+		pgtsim_layout_init(&layout, &f.pgt.geo,
+				   s390 ? PGTSIM_LAYOUT_S390 : PGTSIM_LAYOUT_6_12, RAM_START, 64);
 		fill(&f);
 		/* A toy is too small for a kernel's layout. */
 		text = dump_text(&f, geometries[i].geo.va_bits < 36 ? NULL : &layout,
@@ -491,8 +504,8 @@ static void ptdump_covers_everything(void **state)
 			assert_true(to - 1 >= from);
 			next = to;
 		}
-		assert_int_equal(next, 0);
-		assert_int_equal(markers, geometries[i].geo.va_bits < 36 ? 0 : 4);
+		assert_int_equal(next, va_end(&f.pgt.geo));
+		assert_int_equal(markers, geometries[i].geo.va_bits < 36 ? 0 : s390 ? 5 : 4);
 		free(text.at);
 		fixture_fini(&f);
 	}
@@ -740,15 +753,14 @@ static void all_bits_are_named(const struct pgtsim_geometry *geo, int level, uin
 		assert_int_equal(named & bits_of_line(line), 0);
 		named |= bits_of_line(line);
 	}
-	assert_int_equal(desc & ~named, 0);
+	assert_int_equal(pgtsim_desc_to_raw(geo, level, desc) & ~named, 0);
 	free(text.at);
 }
 
 static void every_bit_is_named_once(void **state)
 {
-	const struct pgtsim_policy policy = profile("latest");
-	struct geometry_case geometries[MAX_GEOMETRIES];
-	size_t n = all_geometries(geometries, &policy);
+	struct geometry_case geometries[2 * MAX_GEOMETRIES];
+	size_t n = both_geometries(geometries);
 	uint32_t seed = 1;
 
 	(void)state;
@@ -868,7 +880,8 @@ static void walks_alike(const struct fixture *f, const struct other_memory *memo
 	for (unsigned i = 0; i < t.steps; i++) {
 		const struct pgtsim_step *step = &t.step[i];
 
-		assert_int_equal(read_other(memory, table, step->index), step->desc);
+		assert_int_equal(read_other(memory, table, step->index),
+				 pgtsim_desc_to_raw(&f->pgt.geo, step->level, step->desc));
 		table = pgtsim_desc_address(&f->pgt.geo, step->level, step->desc);
 	}
 }
@@ -876,9 +889,8 @@ static void walks_alike(const struct fixture *f, const struct other_memory *memo
 /* Every table of every geometry comes out once, the root first, with all that it holds. */
 static void exported_tables_walk_alike(void **state)
 {
-	const struct pgtsim_policy policy = profile("latest");
-	struct geometry_case cases[MAX_GEOMETRIES];
-	size_t count = all_geometries(cases, &policy);
+	struct geometry_case cases[2 * MAX_GEOMETRIES];
+	size_t count = both_geometries(cases);
 
 	(void)state;
 	for (size_t i = 0; i < count; i++) {
@@ -887,7 +899,8 @@ static void exported_tables_walk_alike(void **state)
 		struct snapshot s;
 		struct fixture f;
 
-		start(&f, "latest", &cases[i].geo);
+		start(&f, cases[i].geo.format == PGTSIM_FORMAT_S390 ? "s390-7.3" : "latest",
+		      &cases[i].geo);
 		fill(&f);
 		before = f.tlb.counts;
 		pgtsim_export_tables(&f.pgt, keep_page, &memory);
@@ -897,7 +910,7 @@ static void exported_tables_walk_alike(void **state)
 		assert_int_equal(memory.page[0].pa, f.pgt.root->pa);
 		for (size_t line = 0; line < s.count; line++)
 			walks_alike(&f, &memory, s.line[line].va);
-		walks_alike(&f, &memory, UINT64_MAX);
+		walks_alike(&f, &memory, pgtsim_va_last(&f.pgt.geo));
 		walks_alike(&f, &memory, pgtsim_va_start(&f.pgt.geo));
 		snapshot_free(&s);
 		drop_pages(&memory);
