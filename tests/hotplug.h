@@ -13,12 +13,16 @@
 /* 256 MiB of boot memory. It begins at a section, and may end inside one. */
 static const struct pgtsim_ram small_ram = { RAM_START, RAM_START + 256 * MIB };
 
+/* Of s390 `va` says how many levels there are, and `kib` is 4. */
 static inline struct pgtsim_machine_config config_of(const char *profile_name, unsigned kib,
 						     unsigned va)
 {
 	struct pgtsim_machine_config config;
 
-	assert_int_equal(pgtsim_machine_config_init(&config, profile_name), 0);
+	if (!strncmp(profile_name, "s390-", 5))
+		assert_int_equal(pgtsim_machine_config_s390(&config, profile_name), 0);
+	else
+		assert_int_equal(pgtsim_machine_config_init(&config, profile_name), 0);
 	config.granule = (uint32_t)kib << 10;
 	config.va_bits = va;
 	config.ram = &small_ram;
@@ -37,7 +41,8 @@ static inline struct pgtsim_machine *machine_of(const struct pgtsim_machine_conf
 /* A machine with all defaults but the boot memory. */
 static inline struct pgtsim_machine *simple_machine(const char *profile_name, unsigned kib)
 {
-	const struct pgtsim_machine_config config = config_of(profile_name, kib, 48);
+	unsigned va = strncmp(profile_name, "s390-", 5) ? 48 : 42;
+	const struct pgtsim_machine_config config = config_of(profile_name, kib, va);
 
 	return machine_of(&config);
 }

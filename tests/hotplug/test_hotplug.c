@@ -38,6 +38,34 @@ static struct pgtsim_machine *machine_of(const char *profile, uint32_t granule, 
 	return machine;
 }
 
+/* An s390 machine; its memory waits for the invalidate, so that the checker finds nothing. */
+static struct pgtsim_machine *s390_machine(const char *profile, unsigned va_bits, unsigned edat,
+					   unsigned struct_page)
+{
+	struct pgtsim_machine_config config;
+	struct pgtsim_machine *machine;
+
+	assert_int_equal(pgtsim_machine_config_s390(&config, profile), 0);
+	config.ram = &ram;
+	config.ram_count = 1;
+	config.va_bits = va_bits;
+	config.edat = (uint8_t)edat;
+	config.struct_page = struct_page;
+	config.policy.free_order = PGTSIM_FREE_AFTER_INVALIDATE;
+	assert_int_equal(pgtsim_machine_new(&machine, &config), 0);
+	return machine;
+}
+
+enum { S390_KINDS = 24 };
+
+/* One of s390's kinds: releases, levels, what leaves there are, and sizes of struct page. */
+static struct pgtsim_machine *s390_kind(unsigned n)
+{
+	static const char *const profiles[] = { "s390-5.9", "s390-7.3" };
+
+	return s390_machine(profiles[n % 2], n / 2 % 2 ? 53 : 42, n / 4 % 3, n / 12 ? 56 : 64);
+}
+
 /* Text of a page table, for comparing. The caller frees it. */
 struct text {
 	char *bytes;
@@ -101,12 +129,14 @@ static void tables_come_back(void **state)
 	static const uint32_t granules[] = { 4096, 16384, 65536 };
 
 	(void)state;
-	for (size_t i = 0; i < 3; i++) {
-		struct pgtsim_machine *machine = machine_of("latest", granules[i], 48, i == 1);
+	for (unsigned i = 0; i < 3 + S390_KINDS; i++) {
+		struct pgtsim_machine *machine =
+			i < 3 ? machine_of("latest", granules[i], 48, i == 1) : s390_kind(i - 3);
 		char *before = NULL;
 
 		/* A group as large as a memory block's multiple can't go offline block by block. */
-		machine->policy.split_check = PGTSIM_SPLIT_CHECK_REQUEST;
+		if (i < 3)
+			machine->policy.split_check = PGTSIM_SPLIT_CHECK_REQUEST;
 		for (int round = 0; round < 2; round++) {
 			char *after;
 
@@ -128,21 +158,19 @@ static void tables_come_back(void **state)
 	}
 }
 
-/* Online and offline change no page table and cost nothing. */
-static void online_changes_no_table(void **state)
+static void check_online(struct pgtsim_machine *machine)
 {
-	struct pgtsim_machine *machine = machine_of("latest", 4096, 48, false);
+	uint64_t block = machine->hotplug.config.block_size;
 	struct pgtsim_counts counts;
 	char *before, *after;
 
-	(void)state;
-	assert_int_equal(pgtsim_add_memory(&machine->hotplug, base, 128 * M), 0);
+	assert_int_equal(pgtsim_add_memory(&machine->hotplug, base, block), 0);
 	before = dump_of(machine);
 	counts = machine->tlb.counts;
-	assert_int_equal(pgtsim_online_memory(&machine->hotplug, base, 128 * M, PGTSIM_ZONE_NORMAL),
+	assert_int_equal(pgtsim_online_memory(&machine->hotplug, base, block, PGTSIM_ZONE_NORMAL),
 			 0);
 	assert_true(pgtsim_section_state(&machine->hotplug, base).online);
-	assert_int_equal(pgtsim_offline_memory(&machine->hotplug, base, 128 * M), 0);
+	assert_int_equal(pgtsim_offline_memory(&machine->hotplug, base, block), 0);
 	after = dump_of(machine);
 	assert_string_equal(before, after);
 	assert_memory_equal(&counts, &machine->tlb.counts, sizeof(counts));
@@ -151,19 +179,33 @@ static void online_changes_no_table(void **state)
 	pgtsim_machine_free(&machine);
 }
 
-/* If any allocation of an add fails, nothing has changed and no frame is lost. */
+/* Online and offline change no page table and cost nothing. */
+static void online_changes_no_table(void **state)
+{
+	(void)state;
+	check_online(machine_of("latest", 4096, 48, false));
+	for (unsigned i = 0; i < S390_KINDS; i++)
+		check_online(s390_kind(i));
+}
+
+/*
+ * If any allocation of an add fails, nothing has changed and no frame is lost. Not so on s390 with pages
+ * alone, where a failure may be lost: s390/vmem.
+ */
 static void add_that_fails_leaves_nothing(void **state)
 {
 	static const char *const profiles[] = { "linux-5.7", "linux-6.1", "latest" };
 	static const uint32_t granules[] = { 4096, 16384, 65536 };
 
 	(void)state;
-	for (size_t i = 0; i < 9; i++) {
+	for (unsigned i = 0; i < 9 + S390_KINDS; i++) {
+		bool s390 = i >= 9;
 		struct pgtsim_machine *machine =
-			machine_of(profiles[i / 3], granules[i % 3], 48, false);
+			s390 ? s390_kind(i - 9) :
+			       machine_of(profiles[i / 3], granules[i % 3], 48, false);
 		char *before = dump_of(machine);
 		uint64_t free_pages = pgtsim_memory_free_count(machine->memory);
-		int ret = -ENOMEM;
+		int ret = s390 && !machine->geo.block[pgtsim_slot(PGTSIM_PMD)] ? 0 : -ENOMEM;
 
 		for (uint64_t nth = 1; ret; nth++) {
 			char *after;
@@ -237,33 +279,55 @@ static void add_failure_of_a_block(void **state)
 	}
 }
 
+static void check_errors(struct pgtsim_machine *machine, uint64_t outside)
+{
+	struct pgtsim_hotplug *hotplug = &machine->hotplug;
+	uint64_t block = hotplug->config.block_size;
+
+	assert_int_equal(pgtsim_add_memory(hotplug, base, 0), -EINVAL);
+	assert_int_equal(pgtsim_add_memory(hotplug, base + M, block), -EINVAL);
+	assert_int_equal(pgtsim_add_memory(hotplug, base, block - M), -EINVAL);
+	assert_int_equal(pgtsim_add_memory(hotplug, -block, 2 * block), -EINVAL);
+	assert_int_equal(pgtsim_add_memory(hotplug, -block, block), -E2BIG);
+	assert_int_equal(pgtsim_add_memory(hotplug, outside, block), -E2BIG);
+	assert_int_equal(pgtsim_add_memory(hotplug, 0x40000000, block), -EEXIST);
+	assert_int_equal(pgtsim_remove_memory(hotplug, base, block), -EINVAL);
+	assert_int_equal(pgtsim_remove_memory(hotplug, 0x40000000, block), -EBUSY);
+	assert_int_equal(pgtsim_offline_memory(hotplug, 0x40000000, block), -EPERM);
+	assert_int_equal(pgtsim_online_memory(hotplug, base, block, PGTSIM_ZONE_NORMAL), -EINVAL);
+	assert_int_equal(pgtsim_add_memory(hotplug, base, block), 0);
+	assert_int_equal(pgtsim_add_memory(hotplug, base, block), -EEXIST);
+	assert_int_equal(pgtsim_add_memory(hotplug, base - block, 2 * block), -EEXIST);
+	assert_int_equal(pgtsim_offline_memory(hotplug, base, block), -EINVAL);
+	assert_int_equal(pgtsim_online_memory(hotplug, base, block, PGTSIM_ZONE_NORMAL), 0);
+	assert_int_equal(pgtsim_online_memory(hotplug, base, block, PGTSIM_ZONE_NORMAL), -EINVAL);
+	assert_int_equal(pgtsim_remove_memory(hotplug, base, block), -EBUSY);
+	assert_int_equal(pgtsim_remove_memory(hotplug, base, 2 * block), -EINVAL);
+	pgtsim_machine_free(&machine);
+}
+
 /* Errors as the kernel returns them. */
 static void errors(void **state)
 {
 	struct pgtsim_machine *machine = machine_of("latest", 4096, 48, false);
-	struct pgtsim_hotplug *hotplug = &machine->hotplug;
 
 	(void)state;
-	assert_int_equal(pgtsim_add_memory(hotplug, base, 0), -EINVAL);
-	assert_int_equal(pgtsim_add_memory(hotplug, base + M, 128 * M), -EINVAL);
-	assert_int_equal(pgtsim_add_memory(hotplug, base, 127 * M), -EINVAL);
-	assert_int_equal(pgtsim_add_memory(hotplug, -(128 * M), 256 * M), -EINVAL);
-	assert_int_equal(pgtsim_add_memory(hotplug, -(128 * M), 128 * M), -E2BIG);
-	assert_int_equal(pgtsim_add_memory(hotplug, (UINT64_C(1) << 47) + G, 128 * M), -E2BIG);
-	assert_int_equal(pgtsim_add_memory(hotplug, 0, 128 * M), -E2BIG);
-	assert_int_equal(pgtsim_add_memory(hotplug, 0x40000000, 128 * M), -EEXIST);
-	assert_int_equal(pgtsim_remove_memory(hotplug, base, 128 * M), -EINVAL);
-	assert_int_equal(pgtsim_remove_memory(hotplug, 0x40000000, 128 * M), -EBUSY);
-	assert_int_equal(pgtsim_offline_memory(hotplug, 0x40000000, 128 * M), -EPERM);
-	assert_int_equal(pgtsim_online_memory(hotplug, base, 128 * M, PGTSIM_ZONE_NORMAL), -EINVAL);
-	assert_int_equal(pgtsim_add_memory(hotplug, base, 128 * M), 0);
-	assert_int_equal(pgtsim_add_memory(hotplug, base, 128 * M), -EEXIST);
-	assert_int_equal(pgtsim_add_memory(hotplug, base - 128 * M, 256 * M), -EEXIST);
-	assert_int_equal(pgtsim_offline_memory(hotplug, base, 128 * M), -EINVAL);
-	assert_int_equal(pgtsim_online_memory(hotplug, base, 128 * M, PGTSIM_ZONE_NORMAL), 0);
-	assert_int_equal(pgtsim_online_memory(hotplug, base, 128 * M, PGTSIM_ZONE_NORMAL), -EINVAL);
-	assert_int_equal(pgtsim_remove_memory(hotplug, base, 128 * M), -EBUSY);
-	assert_int_equal(pgtsim_remove_memory(hotplug, base, 256 * M), -EINVAL);
+	assert_int_equal(pgtsim_add_memory(&machine->hotplug, 0, 128 * M), -E2BIG);
+	check_errors(machine, (UINT64_C(1) << 47) + G);
+	check_errors(s390_machine("s390-7.3", 42, 1, 64), UINT64_C(1) << 42);
+	check_errors(s390_machine("s390-7.3", 53, 2, 56), UINT64_C(1) << 46);
+}
+
+static void check_last_block(struct pgtsim_machine *machine, uint64_t end)
+{
+	uint64_t block = machine->hotplug.config.block_size, last = end - block;
+	struct pgtsim_translation at;
+
+	assert_int_equal(pgtsim_add_memory(&machine->hotplug, last, block), 0);
+	assert_int_equal(pgtsim_translate(&machine->pgt, machine->layout.page_end - 1, &at), 0);
+	assert_int_equal(at.pa, end - 1);
+	assert_int_equal(pgtsim_remove_memory(&machine->hotplug, last, block), 0);
+	assert_int_equal(pgtsim_check(&machine->pgt), 0);
 	pgtsim_machine_free(&machine);
 }
 
@@ -271,16 +335,13 @@ static void errors(void **state)
 static void last_block_of_the_linear_map(void **state)
 {
 	struct pgtsim_machine *machine = machine_of("latest", 4096, 48, false);
-	uint64_t last = machine->layout.memstart + (UINT64_C(1) << 47) - 128 * M;
-	struct pgtsim_translation at;
 
 	(void)state;
-	assert_int_equal(pgtsim_add_memory(&machine->hotplug, last, 128 * M), 0);
-	assert_int_equal(pgtsim_translate(&machine->pgt, machine->layout.page_end - 1, &at), 0);
-	assert_int_equal(at.pa, last + 128 * M - 1);
-	assert_int_equal(pgtsim_remove_memory(&machine->hotplug, last, 128 * M), 0);
-	assert_int_equal(pgtsim_check(&machine->pgt), 0);
-	pgtsim_machine_free(&machine);
+	check_last_block(machine, machine->layout.memstart + (UINT64_C(1) << 47));
+	for (unsigned i = 0; i < S390_KINDS; i++) {
+		machine = s390_kind(i);
+		check_last_block(machine, machine->layout.page_end);
+	}
 }
 
 /* Going offline with an end inside a leaf or a group is refused from 7.1 on, and cut before. */
@@ -395,6 +456,7 @@ struct watcher {
 	struct pgtsim_notifier notifier;
 	enum pgtsim_memory_action veto; /* with -EBUSY; ONLINE: none */
 	char *log;                      /* shared by all, a letter an action */
+	uint64_t pages;                 /* of a block */
 };
 
 static int watch(struct pgtsim_notifier *self, const struct pgtsim_memory_notify *notify)
@@ -406,13 +468,18 @@ static int watch(struct pgtsim_notifier *self, const struct pgtsim_memory_notify
 	};
 	size_t length = strlen(watcher->log);
 
-	assert_int_equal(notify->pages, 32768);
+	assert_int_equal(notify->pages, watcher->pages);
 	watcher->log[length] = letters[notify->action];
 	watcher->log[length + 1] = '\0';
 	return notify->action == watcher->veto && watcher->veto != PGTSIM_ONLINE ? -EBUSY : 0;
 }
 
 enum { WATCHERS = 3 };
+
+static uint64_t two_blocks(const struct pgtsim_machine *machine)
+{
+	return 2 * machine->hotplug.config.block_size;
+}
 
 /* Each notifier vetoes in turn: nothing changes, and all are called to cancel. */
 static void veto_in_turn(struct pgtsim_machine *machine, const struct pgtsim_machine *twin,
@@ -424,10 +491,10 @@ static void veto_in_turn(struct pgtsim_machine *machine, const struct pgtsim_mac
 		watchers[i].veto = veto;
 		watchers[i].log[0] = '\0';
 		if (veto == PGTSIM_GOING_ONLINE)
-			ret = pgtsim_online_memory(&machine->hotplug, base, 256 * M,
+			ret = pgtsim_online_memory(&machine->hotplug, base, two_blocks(machine),
 						   PGTSIM_ZONE_MOVABLE);
 		else
-			ret = pgtsim_offline_memory(&machine->hotplug, base, 256 * M);
+			ret = pgtsim_offline_memory(&machine->hotplug, base, two_blocks(machine));
 		assert_int_equal(ret, -EBUSY);
 		assert_string_equal(watchers[i].log, told + WATCHERS - 1 - i);
 		assert_null(pgtsim_machine_difference(machine, twin));
@@ -437,24 +504,24 @@ static void veto_in_turn(struct pgtsim_machine *machine, const struct pgtsim_mac
 
 static void bring_online(struct pgtsim_machine *machine)
 {
-	assert_int_equal(
-		pgtsim_online_memory(&machine->hotplug, base, 256 * M, PGTSIM_ZONE_MOVABLE), 0);
+	assert_int_equal(pgtsim_online_memory(&machine->hotplug, base, two_blocks(machine),
+					      PGTSIM_ZONE_MOVABLE),
+			 0);
 	assert_int_equal(pgtsim_use_memory(&machine->hotplug, base, 8 * M, true), 0);
 }
 
-/* A veto of any notifier leaves all blocks as they are; without a veto each is called in order. */
-static void notifiers_veto(void **state)
+static void check_veto(struct pgtsim_machine *machine, struct pgtsim_machine *twin)
 {
-	struct pgtsim_machine *machine = machine_of("latest", 4096, 48, false);
-	struct pgtsim_machine *twin = machine_of("latest", 4096, 48, false);
 	struct watcher watchers[WATCHERS];
 	char log[64] = "";
 
-	(void)state;
-	assert_int_equal(pgtsim_add_memory(&machine->hotplug, base, 256 * M), 0);
-	assert_int_equal(pgtsim_add_memory(&twin->hotplug, base, 256 * M), 0);
+	assert_int_equal(pgtsim_add_memory(&machine->hotplug, base, two_blocks(machine)), 0);
+	assert_int_equal(pgtsim_add_memory(&twin->hotplug, base, two_blocks(machine)), 0);
 	for (size_t i = 0; i < WATCHERS; i++) {
-		watchers[i] = (struct watcher){ { .notify = watch }, PGTSIM_ONLINE, log };
+		watchers[i] = (struct watcher){ { .notify = watch },
+						PGTSIM_ONLINE,
+						log,
+						two_blocks(machine) >> 13 };
 		pgtsim_notifier_add(&machine->hotplug, &watchers[i].notifier);
 	}
 	veto_in_turn(machine, twin, watchers, PGTSIM_GOING_ONLINE, "gggccc");
@@ -465,11 +532,50 @@ static void notifiers_veto(void **state)
 	veto_in_turn(machine, twin, watchers, PGTSIM_GOING_OFFLINE, "hhhddd");
 	log[0] = '\0';
 	pgtsim_notifier_remove(&machine->hotplug, &watchers[1].notifier);
-	assert_int_equal(pgtsim_offline_memory(&machine->hotplug, base, 256 * M), 0);
+	assert_int_equal(pgtsim_offline_memory(&machine->hotplug, base, two_blocks(machine)), 0);
 	assert_string_equal(log, "hhhhFFFF");
 	assert_int_equal(machine->tlb.counts.pages_migrated, 2048);
 	pgtsim_machine_free(&machine);
 	pgtsim_machine_free(&twin);
+}
+
+/* A veto of any notifier leaves all blocks as they are; without a veto each is called in order. */
+static void notifiers_veto(void **state)
+{
+	(void)state;
+	check_veto(machine_of("latest", 4096, 48, false), machine_of("latest", 4096, 48, false));
+	for (unsigned i = 0; i < S390_KINDS; i++)
+		check_veto(s390_kind(i), s390_kind(i));
+}
+
+static void check_pages_in_use(struct pgtsim_machine *machine)
+{
+	struct pgtsim_hotplug *hotplug = &machine->hotplug;
+	uint64_t free_pages, block = hotplug->config.block_size;
+
+	assert_int_equal(pgtsim_use_memory(hotplug, base, 4096, true), -EINVAL);
+	assert_int_equal(pgtsim_add_memory(hotplug, base, block), 0);
+	assert_int_equal(pgtsim_use_memory(hotplug, base, 4096, true), -EINVAL);
+	assert_int_equal(pgtsim_online_memory(hotplug, base, block, PGTSIM_ZONE_NORMAL), 0);
+	assert_int_equal(pgtsim_use_memory(hotplug, base, 0, true), -EINVAL);
+	assert_int_equal(pgtsim_use_memory(hotplug, base + 1, 4096, true), -EINVAL);
+	assert_int_equal(pgtsim_use_memory(hotplug, base, 16 * M, true), 0);
+	assert_int_equal(pgtsim_use_memory(hotplug, base + 8 * M, 4096, true), -EEXIST);
+	assert_int_equal(pgtsim_unuse_memory(hotplug, base + 4 * M, 4 * M), 0);
+	assert_int_equal(pgtsim_unuse_memory(hotplug, base + 4 * M, 8 * M), -EINVAL);
+	assert_int_equal(pgtsim_use_memory(hotplug, base + 64 * M, 4096, false), 0);
+	assert_int_equal(pgtsim_offline_memory(hotplug, base, block), -EBUSY);
+	assert_int_equal(pgtsim_unuse_memory(hotplug, base + 64 * M, 4096), 0);
+	free_pages = pgtsim_memory_free_count(machine->memory);
+	pgtsim_memory_fail(machine->memory, 1, false);
+	assert_int_equal(pgtsim_offline_memory(hotplug, base, block), -EBUSY);
+	assert_int_equal(pgtsim_memory_free_count(machine->memory), free_pages);
+	assert_int_equal(pgtsim_offline_memory(hotplug, base, block), 0);
+	assert_int_equal(pgtsim_memory_free_count(machine->memory), free_pages - 3072);
+	assert_int_equal(pgtsim_unuse_memory(hotplug, base, 4096), -EINVAL);
+	assert_int_equal(pgtsim_remove_memory(hotplug, base, block), 0);
+	assert_int_equal(pgtsim_check_machine(machine), 0);
+	pgtsim_machine_free(&machine);
 }
 
 /*
@@ -478,62 +584,47 @@ static void notifiers_veto(void **state)
  */
 static void pages_in_use(void **state)
 {
-	struct pgtsim_machine *machine = machine_of("latest", 4096, 48, false);
-	struct pgtsim_hotplug *hotplug = &machine->hotplug;
-	uint64_t free_pages;
-
 	(void)state;
-	assert_int_equal(pgtsim_use_memory(hotplug, base, 4096, true), -EINVAL);
-	assert_int_equal(pgtsim_add_memory(hotplug, base, 128 * M), 0);
-	assert_int_equal(pgtsim_use_memory(hotplug, base, 4096, true), -EINVAL);
-	assert_int_equal(pgtsim_online_memory(hotplug, base, 128 * M, PGTSIM_ZONE_NORMAL), 0);
-	assert_int_equal(pgtsim_use_memory(hotplug, base, 0, true), -EINVAL);
-	assert_int_equal(pgtsim_use_memory(hotplug, base + 1, 4096, true), -EINVAL);
-	assert_int_equal(pgtsim_use_memory(hotplug, base, 16 * M, true), 0);
-	assert_int_equal(pgtsim_use_memory(hotplug, base + 8 * M, 4096, true), -EEXIST);
-	assert_int_equal(pgtsim_unuse_memory(hotplug, base + 4 * M, 4 * M), 0);
-	assert_int_equal(pgtsim_unuse_memory(hotplug, base + 4 * M, 8 * M), -EINVAL);
-	assert_int_equal(pgtsim_use_memory(hotplug, base + 64 * M, 4096, false), 0);
-	assert_int_equal(pgtsim_offline_memory(hotplug, base, 128 * M), -EBUSY);
-	assert_int_equal(pgtsim_unuse_memory(hotplug, base + 64 * M, 4096), 0);
-	free_pages = pgtsim_memory_free_count(machine->memory);
-	pgtsim_memory_fail(machine->memory, 1, false);
-	assert_int_equal(pgtsim_offline_memory(hotplug, base, 128 * M), -EBUSY);
-	assert_int_equal(pgtsim_memory_free_count(machine->memory), free_pages);
-	assert_int_equal(pgtsim_offline_memory(hotplug, base, 128 * M), 0);
-	assert_int_equal(pgtsim_memory_free_count(machine->memory), free_pages - 3072);
-	assert_int_equal(pgtsim_unuse_memory(hotplug, base, 4096), -EINVAL);
-	assert_int_equal(pgtsim_remove_memory(hotplug, base, 128 * M), 0);
-	assert_int_equal(pgtsim_check_machine(machine), 0);
-	pgtsim_machine_free(&machine);
+	check_pages_in_use(machine_of("latest", 4096, 48, false));
+	for (unsigned i = 0; i < S390_KINDS; i++)
+		check_pages_in_use(s390_kind(i));
 }
 
-/* Frames that an altmap has handed out are its own; all others are what the memory says. */
-static void frame_owners(void **state)
+/* `pages` of memmap fill their leaves, behind as many that are reserved. */
+static void check_owners(struct pgtsim_machine *machine, uint64_t pages)
 {
-	struct pgtsim_machine *machine = machine_of("latest", 4096, 48, false);
-	struct pgtsim_altmap altmap = { .base = base >> 12, .reserve = 512, .free = 1024 };
+	struct pgtsim_altmap altmap = { .base = base >> 12, .reserve = pages, .free = 2 * pages };
 	const struct pgtsim_add add = {
 		.start = base,
-		.size = 128 * M,
+		.size = machine->hotplug.config.block_size,
 		.device = true,
 		.altmap = &altmap,
 	};
 	const struct pgtsim_hotplug *hotplug = &machine->hotplug;
 	const uint64_t pfn = base >> 12;
 
-	(void)state;
-	assert_int_equal(pgtsim_frame_owner(hotplug, pfn + 512), PGTSIM_OWNER_NOT_RAM);
+	assert_int_equal(pgtsim_frame_owner(hotplug, pfn + pages), PGTSIM_OWNER_NOT_RAM);
 	assert_int_equal(pgtsim_add_range(&machine->hotplug, &add), 0);
-	assert_int_equal(pgtsim_frame_owner(hotplug, pfn + 511), PGTSIM_OWNER_NOT_RAM);
-	assert_int_equal(pgtsim_frame_owner(hotplug, pfn + 512), PGTSIM_OWNER_ALTMAP);
-	assert_int_equal(pgtsim_frame_owner(hotplug, pfn + 1023), PGTSIM_OWNER_ALTMAP);
-	assert_int_equal(pgtsim_frame_owner(hotplug, pfn + 1024), PGTSIM_OWNER_NOT_RAM);
+	assert_int_equal(pgtsim_frame_owner(hotplug, pfn + pages - 1), PGTSIM_OWNER_NOT_RAM);
+	assert_int_equal(pgtsim_frame_owner(hotplug, pfn + pages), PGTSIM_OWNER_ALTMAP);
+	assert_int_equal(pgtsim_frame_owner(hotplug, pfn + 2 * pages - 1), PGTSIM_OWNER_ALTMAP);
+	assert_int_equal(pgtsim_frame_owner(hotplug, pfn + 2 * pages), PGTSIM_OWNER_NOT_RAM);
 	assert_int_equal(pgtsim_frame_owner(hotplug, machine->pgt.root->pa >> 12),
 			 PGTSIM_OWNER_TABLE);
-	assert_int_equal(pgtsim_remove_memory(&machine->hotplug, base, 128 * M), 0);
-	assert_int_equal(pgtsim_frame_owner(hotplug, pfn + 512), PGTSIM_OWNER_NOT_RAM);
+	assert_int_equal(pgtsim_remove_memory(&machine->hotplug, base, add.size), 0);
+	assert_int_equal(pgtsim_frame_owner(hotplug, pfn + pages), PGTSIM_OWNER_NOT_RAM);
 	pgtsim_machine_free(&machine);
+}
+
+/* Frames that an altmap has handed out are its own; all others are what the memory says. */
+static void frame_owners(void **state)
+{
+	(void)state;
+	check_owners(machine_of("latest", 4096, 48, false), 512);
+	for (unsigned edat = 0; edat <= 2; edat++) {
+		check_owners(s390_machine("s390-6.12", 42, edat, 64), 1024);
+		check_owners(s390_machine("s390-7.3", 53, edat, 64), 1024);
+	}
 }
 
 /* A frame's struct page may be looked at while it is online, but not that of a memmap page. */

@@ -347,13 +347,18 @@ struct geometry_row {
 	enum pgtsim_memmap_on_memory mode;
 	uint64_t memmap_pages;
 	uint32_t seed;
+	unsigned edat, struct_page; /* s390 */
 };
 
 static const struct geometry_row rows[] = {
-	{ "latest", 4, 48, 0, PGTSIM_MEMMAP_ON, 512, 0x1234567 },
-	{ "linux-6.12", 4, 52, 256 * MIB, PGTSIM_MEMMAP_FORCE, 1024, 0x2345678 },
-	{ "linux-5.7", 16, 47, 0, PGTSIM_MEMMAP_OFF, 0, 0x3456789 },
-	{ "linux-6.1", 64, 52, 0, PGTSIM_MEMMAP_OFF, 0, 0x456789a },
+	{ "latest", 4, 48, 0, PGTSIM_MEMMAP_ON, 512, 0x1234567, 0, 0 },
+	{ "linux-6.12", 4, 52, 256 * MIB, PGTSIM_MEMMAP_FORCE, 1024, 0x2345678, 0, 0 },
+	{ "linux-5.7", 16, 47, 0, PGTSIM_MEMMAP_OFF, 0, 0x3456789, 0, 0 },
+	{ "linux-6.1", 64, 52, 0, PGTSIM_MEMMAP_OFF, 0, 0x456789a, 0, 0 },
+	{ "s390-5.9", 4, 42, 0, PGTSIM_MEMMAP_OFF, 0, 0x56789ab, 1, 64 },
+	{ "s390-6.12", 4, 42, 0, PGTSIM_MEMMAP_ON, 1024, 0x6789abc, 1, 64 },
+	{ "s390-7.3", 4, 53, 0, PGTSIM_MEMMAP_FORCE, 1024, 0x789abcd, 2, 64 },
+	{ "s390-7.3", 4, 42, 0, PGTSIM_MEMMAP_OFF, 0, 0x89abcde, 1, 56 },
 };
 
 /* After each of 10,000 random operations, zones, nodes and sections equal the recount. */
@@ -366,8 +371,14 @@ static void random_operations(void **state)
 		struct world w;
 
 		config.ram = &ram;
-		config.blocks = true;
-		config.cont = config.policy.flush != PGTSIM_FLUSH_PER_LEAF;
+		if (is_s390(&config.policy)) {
+			config.edat = (uint8_t)rows[i].edat;
+			config.struct_page = rows[i].struct_page;
+			config.policy.free_order = PGTSIM_FREE_AFTER_INVALIDATE;
+		} else {
+			config.blocks = true;
+			config.cont = config.policy.flush != PGTSIM_FLUSH_PER_LEAF;
+		}
 		config.block_size = rows[i].block;
 		config.memmap_on_memory = rows[i].mode;
 		config.policy.split_check = PGTSIM_SPLIT_CHECK_BLOCK; /* or they stay online */
@@ -383,17 +394,28 @@ static void random_operations(void **state)
 
 /* ---- single cases ---- */
 
+/* Blocks of 128 MiB, and of 256 MiB. */
+static const char *const two[] = { "latest", "s390-7.3" };
+
+static uint64_t block_of(const struct pgtsim_machine *machine)
+{
+	return machine->hotplug.config.block_size;
+}
+
 static void online(struct pgtsim_machine *machine, uint64_t slot)
 {
-	assert_int_equal(pgtsim_online_memory(&machine->hotplug, base + slot * 128 * MIB, 128 * MIB,
+	uint64_t size = block_of(machine);
+
+	assert_int_equal(pgtsim_online_memory(&machine->hotplug, base + slot * size, size,
 					      PGTSIM_ZONE_MOVABLE),
 			 0);
 }
 
 static void offline(struct pgtsim_machine *machine, uint64_t slot)
 {
-	assert_int_equal(
-		pgtsim_offline_memory(&machine->hotplug, base + slot * 128 * MIB, 128 * MIB), 0);
+	uint64_t size = block_of(machine);
+
+	assert_int_equal(pgtsim_offline_memory(&machine->hotplug, base + slot * size, size), 0);
 }
 
 /* The movable zone of node 2 spans some blocks from block `first` on, `present` of them there. */
@@ -403,21 +425,20 @@ static void assert_spans(const struct pgtsim_machine *machine, uint64_t first, u
 	struct pgtsim_zone_state zone =
 		pgtsim_zone_state(&machine->hotplug, 2, PGTSIM_ZONE_MOVABLE);
 	struct pgtsim_zone_state node = pgtsim_node_state(&machine->hotplug, 2);
+	uint64_t pages = block_of(machine) >> 12;
 
-	assert_int_equal(zone.start_pfn, spanned ? (base >> 12) + first * 32768 : 0);
-	assert_int_equal(zone.spanned, spanned * 32768);
-	assert_int_equal(zone.present, present * 32768);
-	assert_int_equal(zone.managed, present * 32768);
+	assert_int_equal(zone.start_pfn, spanned ? (base >> 12) + first * pages : 0);
+	assert_int_equal(zone.spanned, spanned * pages);
+	assert_int_equal(zone.present, present * pages);
+	assert_int_equal(zone.managed, present * pages);
 	assert_true(states_equal(&zone, &node));
 }
 
-/* A zone still spans a hole in its middle; at its end it shrinks past all absent memory. */
-static void holes(void **state)
+static void check_holes(const char *name)
 {
-	static const struct pgtsim_add add = { .start = base, .size = 8 * 128 * MIB, .node = 2 };
-	struct pgtsim_machine *machine = simple_machine("latest", 4);
+	struct pgtsim_machine *machine = simple_machine(name, 4);
+	const struct pgtsim_add add = { .start = base, .size = 8 * block_of(machine), .node = 2 };
 
-	(void)state;
 	assert_int_equal(pgtsim_add_range(&machine->hotplug, &add), 0);
 	assert_spans(machine, 0, 0, 0);
 	online(machine, 5);
@@ -440,17 +461,24 @@ static void holes(void **state)
 	pgtsim_machine_free(&machine);
 }
 
-/* Memory of another node or zone between two blocks does not end the search for an end. */
-static void others_in_between(void **state)
+/* A zone still spans a hole in its middle; at its end it shrinks past all absent memory. */
+static void holes(void **state)
 {
-	struct pgtsim_machine *machine = simple_machine("latest", 4);
-	struct pgtsim_hotplug *hotplug = &machine->hotplug;
-
 	(void)state;
+	for (size_t i = 0; i < COUNT(two); i++)
+		check_holes(two[i]);
+}
+
+static void check_others(const char *name)
+{
+	struct pgtsim_machine *machine = simple_machine(name, 4);
+	struct pgtsim_hotplug *hotplug = &machine->hotplug;
+	uint64_t size = block_of(machine), pages = size >> 12;
+
 	for (unsigned i = 0; i < 6; i++) {
 		const struct pgtsim_add add = {
-			.start = base + i * 128 * MIB,
-			.size = 128 * MIB,
+			.start = base + i * size,
+			.size = size,
 			.node = i == 1 || i == 4 ? 3 : 2,
 		};
 
@@ -462,30 +490,38 @@ static void others_in_between(void **state)
 		else
 			online(machine, i);
 	}
-	assert_int_equal(pgtsim_node_state(hotplug, 3).spanned, 4 * 32768);
-	assert_int_equal(pgtsim_zone_state(hotplug, 2, PGTSIM_ZONE_MOVABLE).spanned, 6 * 32768);
+	assert_int_equal(pgtsim_node_state(hotplug, 3).spanned, 4 * pages);
+	assert_int_equal(pgtsim_zone_state(hotplug, 2, PGTSIM_ZONE_MOVABLE).spanned, 6 * pages);
 	offline(machine, 0);
-	assert_int_equal(pgtsim_zone_state(hotplug, 2, PGTSIM_ZONE_MOVABLE).spanned, 32768);
-	assert_int_equal(pgtsim_zone_state(hotplug, 2, PGTSIM_ZONE_NORMAL).spanned, 2 * 32768);
-	assert_int_equal(pgtsim_node_state(hotplug, 2).spanned, 4 * 32768);
+	assert_int_equal(pgtsim_zone_state(hotplug, 2, PGTSIM_ZONE_MOVABLE).spanned, pages);
+	assert_int_equal(pgtsim_zone_state(hotplug, 2, PGTSIM_ZONE_NORMAL).spanned, 2 * pages);
+	assert_int_equal(pgtsim_node_state(hotplug, 2).spanned, 4 * pages);
 	offline(machine, 4);
-	assert_int_equal(pgtsim_node_state(hotplug, 3).spanned, 32768);
-	assert_int_equal(pgtsim_node_state(hotplug, 3).start_pfn, (base >> 12) + 32768);
+	assert_int_equal(pgtsim_node_state(hotplug, 3).spanned, pages);
+	assert_int_equal(pgtsim_node_state(hotplug, 3).start_pfn, (base >> 12) + pages);
 	pgtsim_machine_free(&machine);
+}
+
+/* Memory of another node or zone between two blocks does not end the search for an end. */
+static void others_in_between(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(two); i++)
+		check_others(two[i]);
 }
 
 /* Boot memory in two ranges: hot-added blocks between and around them come and go. */
 static void around_boot_memory(void **state)
 {
-	static const struct pgtsim_ram two[] = { { 4 * GIB, 4 * GIB + 64 * MIB },
+	static const struct pgtsim_ram ranges[] = { { 4 * GIB, 4 * GIB + 64 * MIB },
 						 { 5 * GIB, 5 * GIB + 192 * MIB } };
 	struct pgtsim_machine_config config = config_of("linux-6.12", 4, 48);
 	struct pgtsim_machine *machine, *twin;
 	struct pgtsim_hotplug *hotplug;
 
 	(void)state;
-	config.ram = two;
-	config.ram_count = COUNT(two);
+	config.ram = ranges;
+	config.ram_count = COUNT(ranges);
 	machine = machine_of(&config);
 	twin = machine_of(&config);
 	hotplug = &machine->hotplug;
