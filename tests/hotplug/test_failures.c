@@ -395,6 +395,9 @@ static uint64_t run_all(struct pair *p, const struct operation *ops, size_t coun
 	uint64_t failures = 0;
 
 	for (size_t i = 0; i < count; i++) {
+		if (p->kind->config.policy.altmap_full == PGTSIM_ALTMAP_REFUSED &&
+		    strstr(ops[i].name, "altmap"))
+			continue;
 		failures += fail_each(p, &ops[i], false);
 		if (!ops[i].before[0])
 			failures += fail_each(p, &ops[i], true);
@@ -409,6 +412,8 @@ static uint64_t self_hosted_block(const struct pgtsim_machine_config *config)
 {
 	uint64_t pmd = (uint64_t)config->granule * (config->granule / 8);
 
+	if (is_s390(&config->policy))
+		return (config->struct_page == 56 ? 512 : 256) * MIB;
 	return pmd * (config->granule / 64) * (config->struct_page == 56 ? 8 : 1);
 }
 
@@ -562,6 +567,36 @@ static void each_allocation_with_other_policies(void **state)
 			pgtsim_policy_set(&kind.config.policy, knobs[i / 6][0], knobs[i / 6][1]),
 			0);
 		assert_true(fail_all_of(&kind, knobs[i / 6][1]) > 10);
+	}
+}
+
+/* A kind of s390 machine. Its memory waits for the invalidate, else the checker finds each of them. */
+static struct kind s390_kind(const char *profile_name, unsigned va, unsigned edat, unsigned struct_page)
+{
+	struct kind kind = { .config = config_of(profile_name, 4, va), .base = 8 * GIB };
+
+	kind.config.ram = &ram;
+	kind.config.edat = (uint8_t)edat;
+	kind.config.struct_page = struct_page;
+	kind.config.policy.free_order = PGTSIM_FREE_AFTER_INVALIDATE;
+	return kind;
+}
+
+/*
+ * Each allocation on s390, whose functions undo by removing all of the range. With pages alone the kernel
+ * loses failures, and an add may succeed with a hole: s390/vmem has that.
+ */
+static void each_allocation_on_s390(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < COUNT(s390_profiles) * 8; i++) {
+		for (int mode = PGTSIM_MEMMAP_OFF; mode <= PGTSIM_MEMMAP_FORCE; mode++) {
+			struct kind kind = s390_kind(s390_profiles[i / 8], i & 4 ? 53 : 42,
+						     1 + i % 2, i & 2 ? 56 : 64);
+
+			kind.config.memmap_on_memory = (enum pgtsim_memmap_on_memory)mode;
+			assert_true(fail_all_of(&kind, "s390") > 10 || mode);
+		}
 	}
 }
 
@@ -719,6 +754,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(each_allocation_with_blocks),
 		cmocka_unit_test(each_allocation_with_pages),
 		cmocka_unit_test(each_allocation_with_other_policies),
+		cmocka_unit_test(each_allocation_on_s390),
 		cmocka_unit_test(failure_leaves_no_mark),
 		cmocka_unit_test(refused),
 	};
