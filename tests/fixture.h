@@ -73,7 +73,7 @@ static inline struct pgtsim_geometry toy_geometry(unsigned levels)
 }
 
 /* The end of the region: one byte more than its last, 0 on arm64. */
-static inline uint64_t va_end(const struct pgtsim_geometry *geo)
+static inline uint64_t region_end(const struct pgtsim_geometry *geo)
 {
 	return pgtsim_va_last(geo) + 1;
 }

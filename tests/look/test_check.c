@@ -66,7 +66,7 @@ static void clean_tables_pass(void **state)
 			fixture_init(&f, &policy, &cases[i].geo);
 			assert_int_equal(pgtsim_check(&f.pgt), 0);
 			assert_int_equal(map_linear(&f, va, 0, 3 * page, true), 0);
-			assert_int_equal(map_linear(&f, va_end(&cases[i].geo) - page, 0, page,
+			assert_int_equal(map_linear(&f, region_end(&cases[i].geo) - page, 0, page,
 						    false),
 					 0);
 			assert_int_equal(pgtsim_check(&f.pgt), 0);

@@ -279,7 +279,7 @@ static void fill(struct fixture *f)
 	uint64_t page = pgtsim_page_size(geo), pmd = pgtsim_entry_size(geo, PGTSIM_PMD);
 
 	map_pages(f, first_va(f), 5 * page, 2 * page);
-	map_pages(f, va_end(geo) - page, 9 * page, page);
+	map_pages(f, region_end(geo) - page, 9 * page, page);
 	if (geo->levels > 1)
 		map_blocks(f, first_va(f) + 2 * pmd, 2 * pmd, pmd + pmd / 2);
 }
@@ -504,7 +504,7 @@ static void ptdump_covers_everything(void **state)
 			assert_true(to - 1 >= from);
 			next = to;
 		}
-		assert_int_equal(next, va_end(&f.pgt.geo));
+		assert_int_equal(next, region_end(&f.pgt.geo));
 		assert_int_equal(markers, geometries[i].geo.va_bits < 36 ? 0 : s390 ? 5 : 4);
 		free(text.at);
 		fixture_fini(&f);

@@ -15,7 +15,7 @@ struct range {
 static size_t ranges_of(const struct pgtsim_geometry *geo, struct range out[8])
 {
 	uint64_t page = pgtsim_page_size(geo), block = block_size(geo), low = block * 4;
-	uint64_t start = pgtsim_va_start(geo), end = va_end(geo);
+	uint64_t start = pgtsim_va_start(geo), end = region_end(geo);
 	uint64_t middle = start + (end - start) / 2;
 	size_t n = 0;
 
@@ -100,7 +100,7 @@ static void check_range(const struct fixture *f, const struct range *r, bool blo
 	}
 	if (r->va > pgtsim_va_start(&f->pgt.geo))
 		assert_false(is_mapped(f, r->va - 1));
-	if (r->va + r->size != va_end(&f->pgt.geo))
+	if (r->va + r->size != region_end(&f->pgt.geo))
 		assert_false(is_mapped(f, r->va + r->size));
 }
 
@@ -612,7 +612,7 @@ static void check_enomem(const struct pgtsim_policy *policy, const struct pgtsim
 		fixture_init(&f, policy, geo);
 		map = wide_map(&f, i & 1);
 		if (i & 2 && geo->levels > 1) /* something is there already */
-			assert_int_equal(map_linear(&f, va_end(geo) - pgtsim_page_size(geo), 0, 1,
+			assert_int_equal(map_linear(&f, region_end(geo) - pgtsim_page_size(geo), 0, 1,
 						    false),
 					 0);
 		before = snapshot_take(&f);

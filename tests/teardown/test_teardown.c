@@ -48,7 +48,7 @@ static void check_end_of_space(const char *name)
 
 	for (size_t i = 0; i < n; i++) {
 		const struct pgtsim_geometry *geo = &cases[i].geo;
-		uint64_t size = 4 * pgtsim_page_size(geo), end = va_end(geo), from = end - size;
+		uint64_t size = 4 * pgtsim_page_size(geo), end = region_end(geo), from = end - size;
 		struct fixture f;
 
 		fixture_init(&f, &policy, geo);
