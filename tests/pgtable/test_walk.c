@@ -332,12 +332,27 @@ static void walk_of_a_broken_entry(void **state)
 	each_of_three_levels(check_broken_entry);
 }
 
+/* All of the last table that translates va. */
+static struct pgtsim_run all_of_table(const struct fixture *f, uint64_t va)
+{
+	const struct pgtsim_geometry *geo = &f->pgt.geo;
+	uint64_t pa = pgtsim_desc_address(geo, PGTSIM_PMD, entry_at(f, PGTSIM_PMD, va));
+	uint64_t start = pgtsim_entry_base(geo, PGTSIM_PMD, va);
+
+	return (struct pgtsim_run){
+		.table = pgtsim_memory_table(f->memory, pa),
+		.level = PGTSIM_PTE,
+		.count = pgtsim_entries(geo, PGTSIM_PTE),
+		.va = start,
+		.last = start + pgtsim_entry_size(geo, PGTSIM_PMD) - 1,
+	};
+}
+
 static void check_runs(const struct pgtsim_policy *policy, const struct pgtsim_geometry *geo)
 {
 	const uint64_t va = pgtsim_va_start(geo), page = pgtsim_page_size(geo), at = va + 8 * page;
 	const unsigned ptes = pgtsim_entries(geo, PGTSIM_PTE);
 	struct pgtsim_run run, part;
-	struct pgtsim_translation t;
 	struct fixture f;
 
 	if (geo->levels == 1 || ptes < 16)
@@ -345,17 +360,7 @@ static void check_runs(const struct pgtsim_policy *policy, const struct pgtsim_g
 	fixture_init(&f, policy, geo);
 	assert_int_equal(map_linear(&f, at, GIB, 4 * page, false), 0);
 	assert_int_equal(map_linear(&f, at + 4 * page, 2 * GIB, page, false), 0);
-	assert_int_equal(pgtsim_translate(&f.pgt, at, &t), 0);
-	run = (struct pgtsim_run){
-		.table = pgtsim_memory_table(f.memory,
-					     pgtsim_desc_address(geo, PGTSIM_PMD,
-								 t.step[t.steps - 2].desc)),
-		.level = PGTSIM_PTE,
-		.index = 0,
-		.count = ptes,
-		.va = va,
-		.last = va + ptes * page - 1,
-	};
+	run = all_of_table(&f, at);
 	assert_int_equal(pgtsim_run_live(&f.pgt, &run), 5);
 	assert_int_equal(pgtsim_run_zeros(&f.pgt, run.table, 0, ptes), 8);
 	assert_int_equal(pgtsim_run_zeros(&f.pgt, run.table, 3, 2), 2);
@@ -363,7 +368,8 @@ static void check_runs(const struct pgtsim_policy *policy, const struct pgtsim_g
 	assert_int_equal(pgtsim_run_uniform(&f.pgt, run.table, 8, ptes - 8, page), 4);
 	assert_int_equal(pgtsim_run_uniform(&f.pgt, run.table, 8, 3, page), 3);
 	assert_int_equal(pgtsim_table_first(&f.pgt, run.table), 8);
-	assert_int_equal(pgtsim_entry(&f.pgt, run.table, 12), t.desc + GIB);
+	assert_int_equal(pgtsim_entry(&f.pgt, run.table, 12),
+			 entry_at(&f, PGTSIM_PTE, at) + GIB);
 	part = pgtsim_run_part(&f.pgt, &run, at + page, at + 5 * page);
 	assert_int_equal(part.index, 9);
 	assert_int_equal(part.count, 5);
