@@ -21,7 +21,7 @@
  * with the numbers, without a period. Nothing is written if nobody wants it.
  */
 PGTSIM_PRINTF(3, 4)
-int pgtsim_fail(struct pgtsim_tlb *tlb, int code, const char *format, ...);
+int pgtsim_fail(struct pgtsim_tlb *tlb, int code, const char *format, ...) __attribute__((cold));
 
 PGTSIM_PRINTF(3, 0)
 int pgtsim_fail_list(struct pgtsim_tlb *tlb, int code, const char *format, va_list args);
@@ -191,6 +191,9 @@ static inline void pgtsim_count_step(struct pgtsim_counts *counts,
 }
 
 /* Adds n times what a sequence adds. Each step is written out, so that all of it is constant. */
+static inline void pgtsim_count_sequence(struct pgtsim_counts *counts,
+					 const struct pgtsim_sequence *sequence, uint64_t n)
+	__attribute__((always_inline));
 static inline void pgtsim_count_sequence(struct pgtsim_counts *counts,
 					 const struct pgtsim_sequence *sequence, uint64_t n)
 {

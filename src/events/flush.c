@@ -81,20 +81,21 @@ uint8_t pgtsim_ttl(const struct pgtsim_geometry *geo, int level)
 static inline void emit_op(struct pgtsim_tlb *tlb, enum pgtsim_op op, uint64_t va, uint64_t n,
 			   uint64_t size)
 {
-	const struct pgtsim_event event = {
-		.op = op,
-		.level = PGTSIM_PTE,
-		.va = va,
-		.count = n,
-		.size = size,
-	};
-
 	if (!n)
 		return;
-	if (pgtsim_tlb_watched(tlb))
+	if (pgtsim_tlb_watched(tlb)) {
+		const struct pgtsim_event event = {
+			.op = op,
+			.level = PGTSIM_PTE,
+			.va = va,
+			.count = n,
+			.size = size,
+		};
+
 		pgtsim_events_tell(tlb, &event);
-	else
+	} else {
 		pgtsim_count_op(&tlb->counts, op, n);
+	}
 }
 
 /* Emits one step of a sequence; `event` is used again for each, with its fields as they were. */

@@ -11,12 +11,10 @@ int pgtsim_unmap_linear(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size, 
 			uint64_t ceiling)
 {
 	const struct pgtsim_unmap unmap = { .start = va, .end = va + size };
-
-	int ret = pgt ? pgtsim_pgtable_check(pgt, va, size) : -EINVAL;
+	int ret = pgtsim_unmap_range(pgt, &unmap);
 
 	if (ret)
 		return ret;
-	pgtsim_unmap_range(pgt, &unmap);
 	return pgtsim_free_tables(pgt, va, va + size, floor, ceiling);
 }
 

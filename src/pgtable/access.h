@@ -20,6 +20,7 @@
 
 #include <atomic_ops.h>
 
+#include "arch/range.h"
 #include "events/events.h"
 #include "memory/lookup.h"
 
@@ -65,11 +66,25 @@ static inline bool pgtsim_pgtable_busy(const struct pgtsim_pgtable *pgt)
 /* -EBUSY with the reason: who is under way. In allocator.c. */
 int pgtsim_pgtable_fail_busy(const struct pgtsim_pgtable *pgt);
 
+/* -EINVAL with the reason: nothing of [va, va + size), or not all of it, can be translated. In pgtable.c. */
+int pgtsim_pgtable_fail_outside(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size);
+
+static inline int pgtsim_pgtable_check_inside(const struct pgtsim_pgtable *pgt, uint64_t va,
+					      uint64_t size)
+{
+	return pgtsim_va_fits(&pgt->geo, va, size) ? 0 : pgtsim_pgtable_fail_outside(pgt, va, size);
+}
+
 /*
  * The check at the border of each operation on [va, va + size), bytes. Returns 0, -EINVAL with the
  * reason (nothing, or not all of it, can be translated), or -EBUSY from a function of the caller's.
  */
-int pgtsim_pgtable_check(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size);
+static inline int pgtsim_pgtable_check(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size)
+{
+	if (pgtsim_pgtable_busy(pgt))
+		return pgtsim_pgtable_fail_busy(pgt);
+	return pgtsim_pgtable_check_inside(pgt, va, size);
+}
 
 /* Like it, for ranges of whole pages alone. */
 int pgtsim_pgtable_check_pages(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size);

@@ -212,19 +212,26 @@ static uint64_t reserve_elsewhere(struct pgtsim_pgtable *pgt, uint64_t count,
 
 /* ---- reserving and giving back ---- */
 
-/* Gives a table back. A `free` of the caller's own gets it with its host memory, as it once came. */
-void pgtsim_table_return(struct pgtsim_pgtable *pgt, struct pgtsim_table *table)
+/* A `free` of the caller's own gets a table with its host memory, as it once came. */
+static void return_elsewhere(struct pgtsim_pgtable *pgt, struct pgtsim_table *table)
 {
-	bool own = pgt->ops.free != pgtsim_memory_free_op, freeing;
-	uint8_t busy = own ? pgtsim_busy_begin(pgt, PGTSIM_BUSY_ALLOCATOR) : 0;
+	uint8_t busy = pgtsim_busy_begin(pgt, PGTSIM_BUSY_ALLOCATOR);
 
-	freeing = pgtsim_freeing_begin(pgt->tlb);
-	if (own && pgt->ops.find == pgtsim_memory_find_op)
+	if (pgt->ops.find == pgtsim_memory_find_op)
 		pgtsim_table_materialize(table);
 	pgt->ops.free(pgt->ops.ctx, table);
+	pgtsim_busy_end(pgt, busy);
+}
+
+void pgtsim_table_return(struct pgtsim_pgtable *pgt, struct pgtsim_table *table)
+{
+	bool freeing = pgtsim_freeing_begin(pgt->tlb);
+
+	if (pgt->ops.free == pgtsim_memory_free_op)
+		pgtsim_memory_free_table(pgt->ops.ctx, table);
+	else
+		return_elsewhere(pgt, table);
 	pgtsim_freeing_end(pgt->tlb, freeing);
-	if (own)
-		pgtsim_busy_end(pgt, busy);
 }
 
 uint64_t pgtsim_tables_reserve(struct pgtsim_pgtable *pgt, uint64_t count,

@@ -11,10 +11,8 @@
 
 /* ---- ranges ---- */
 
-static int check_inside(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size)
+int pgtsim_pgtable_fail_outside(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size)
 {
-	if (pgtsim_va_fits(&pgt->geo, va, size))
-		return 0;
 	if (!size)
 		return pgtsim_fail(pgt->tlb, -EINVAL, "the range is empty");
 	return pgtsim_fail(pgt->tlb, -EINVAL,
@@ -25,13 +23,6 @@ static int check_inside(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t 
 				   "0x%016" PRIx64 " on",
 			   va, pgtsim_amount(size).text, pgt->geo.va_bits,
 			   pgtsim_va_start(&pgt->geo));
-}
-
-int pgtsim_pgtable_check(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size)
-{
-	if (pgtsim_pgtable_busy(pgt))
-		return pgtsim_pgtable_fail_busy(pgt);
-	return check_inside(pgt, va, size);
 }
 
 int pgtsim_pgtable_check_pages(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size)
@@ -309,14 +300,20 @@ void pgtsim_entry_unlink(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 	entry_event(pgt, PGTSIM_OP_UNLINK, run, desc, 0, 0);
 }
 
+static inline void detach(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
+			  struct pgtsim_table *child, bool sync)
+{
+	pgtsim_entry_unlink(pgt, run, child, pgtsim_access_read(pgt, run->table, run->index));
+	if (sync)
+		pgtsim_tlb_sync(pgt->tlb);
+}
+
 void pgtsim_table_detach(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 			 struct pgtsim_table *child)
 {
 	if (!pgt || !run || !child)
 		return;
-	pgtsim_entry_unlink(pgt, run, child, pgtsim_access_read(pgt, run->table, run->index));
-	if (pgtsim_sync_after_clear(pgt, run->table, run->level))
-		pgtsim_tlb_sync(pgt->tlb);
+	detach(pgt, run, child, pgtsim_sync_after_clear(pgt, run->table, run->level));
 }
 
 void pgtsim_table_give_back(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, uint64_t va,
@@ -353,7 +350,7 @@ void pgtsim_table_unlink(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 						  (sync ? PGTSIM_ROUTINE_SYNCED : 0),
 					  run->level);
 
-	pgtsim_table_detach(pgt, run, child);
+	detach(pgt, run, child, sync);
 	if (early)
 		pgtsim_table_free(pgt, child, run->va);
 	pgtsim_emit(pgt->tlb, &PGTSIM_FLUSH_TABLE, run->va, 0);
@@ -502,7 +499,7 @@ int pgtsim_poke_on(struct pgtsim_pgtable *pgt, int level, uint64_t va, uint64_t 
 {
 	struct pgtsim_run run = { .va = va };
 	uint64_t above = 0;
-	int ret = pgt ? check_inside(pgt, va, 1) : -EINVAL;
+	int ret = pgt ? pgtsim_pgtable_check_inside(pgt, va, 1) : -EINVAL;
 
 	if (ret)
 		return ret;

@@ -38,24 +38,29 @@ static unsigned count_no_tables(const struct pgtsim_pgtable *pgt, const struct p
 }
 
 /*
- * Sets the run's count: entries that are no table entries, or 0 if the first one is a table entry.
- * *child is then the cached child, or NULL if it must be looked up.
+ * Sets the run's count: entries up to `last` that are no table entries, or 0 if the first one is a table
+ * entry. Its child is returned if it is cached, else NULL.
  */
-static inline void next_run(const struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
-			    unsigned *known, struct pgtsim_table **child)
+static inline struct pgtsim_table *next_run(const struct pgtsim_pgtable *pgt,
+					    struct pgtsim_run *run, uint64_t last, unsigned *known)
 {
-	*child = NULL;
-	if (run->level == PGTSIM_PTE)
-		return;
-	*child = pgtsim_child_at(pgt, run->table, run->level, run->index);
-	if (*child) {
+	struct pgtsim_table *child = NULL;
+
+	if (run->level < PGTSIM_PTE)
+		child = pgtsim_child_at(pgt, run->table, run->level, run->index);
+	if (child) {
 		run->count = 0;
 		pgtsim_count_work(pgt, 1);
-	} else if (!pgtsim_is_private(pgt) || run->table->live) {
-		run->count = count_no_tables(pgt, run, known);
-	} else {
-		*known = run->index + run->count;
+		return child;
 	}
+	pgtsim_run_until(&pgt->geo, run, last);
+	if (run->level >= PGTSIM_PTE)
+		return NULL;
+	if (!pgtsim_is_private(pgt) || run->table->live)
+		run->count = count_no_tables(pgt, run, known);
+	else
+		*known = run->index + run->count;
+	return NULL;
 }
 
 struct pgtsim_table *pgtsim_child_of(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run)
@@ -71,8 +76,16 @@ struct pgtsim_table *pgtsim_child_of(const struct pgtsim_pgtable *pgt, const str
 	return NULL;
 }
 
-static int walk_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, int level,
-		      uint64_t va, uint64_t last, const struct pgtsim_visitor *visitor, void *arg);
+/* What stays the same while a walk goes down. */
+struct walk {
+	struct pgtsim_pgtable *pgt;
+	const struct pgtsim_visitor *visitor;
+	void *arg;
+	int last_level; /* of the entries that it visits */
+};
+
+static int walk_table(const struct walk *walk, struct pgtsim_table *table, int level, uint64_t va,
+		      uint64_t last);
 
 static int fault(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run)
 {
@@ -93,24 +106,42 @@ static int loop(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run, 
 			   va, run->va);
 }
 
-static int visit_child(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
-		       struct pgtsim_table *child, const struct pgtsim_visitor *visitor, void *arg)
+/*
+ * Visits a table entry. *child is its table if that is cached, else it is looked up. Afterwards it is
+ * NULL if what is below is left out.
+ */
+static int visit_entry(const struct walk *walk, struct pgtsim_run *run, struct pgtsim_table **child)
+{
+	const struct pgtsim_visitor *visitor = walk->visitor;
+	int result = 0;
+
+	if (!*child)
+		*child = pgtsim_child_of(walk->pgt, run);
+	if (!*child)
+		return visitor->strict ? fault(walk->pgt, run) : 0;
+	if (visitor->table)
+		result = visitor->table(walk->pgt, run, *child, walk->arg);
+	if (!result)
+		return 0;
+	*child = NULL;
+	return result == PGTSIM_WALK_SKIP ? 0 : result;
+}
+
+static int visit_child(const struct walk *walk, struct pgtsim_run *run, struct pgtsim_table *child)
 {
 	int result = 0;
 
-	if (!child)
-		child = pgtsim_child_of(pgt, run);
-	if (!child)
-		return visitor->strict ? fault(pgt, run) : 0;
-	if (visitor->table)
-		result = visitor->table(pgt, run, child, arg);
-	if (result)
-		return result == PGTSIM_WALK_SKIP ? 0 : result;
-	if (!visitor->no_pages || run->level + 1 < PGTSIM_PTE)
-		result = walk_table(pgt, child, run->level + 1, run->va, run->last, visitor, arg);
-	if (!result && visitor->table_done)
-		result = visitor->table_done(pgt, run, child, arg);
+	if (run->level < walk->last_level)
+		result = walk_table(walk, child, run->level + 1, run->va, run->last);
+	if (!result && walk->visitor->table_done)
+		result = walk->visitor->table_done(walk->pgt, run, child, walk->arg);
 	return result;
+}
+
+/* Whether nothing remains to be done for an entry of this level after what is below it. */
+static bool goes_down_only(const struct walk *walk, int level)
+{
+	return !walk->visitor->table_done && level < walk->last_level;
 }
 
 /* How often a visitor wanted the entry of one address looked at again without moving on. */
@@ -135,9 +166,10 @@ static bool may_look_again(uint64_t va, uint64_t moved_to, uint64_t last, struct
 	return idle->times <= IDLE_MAX;
 }
 
-static int walk_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, int level,
-		      uint64_t va, uint64_t last, const struct pgtsim_visitor *visitor, void *arg)
+static int walk_table(const struct walk *walk, struct pgtsim_table *table, int level, uint64_t va,
+		      uint64_t last)
 {
+	struct pgtsim_pgtable *pgt = walk->pgt;
 	struct idle idle = { 0 };
 	unsigned known = 0;
 
@@ -146,16 +178,25 @@ static int walk_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, in
 		struct pgtsim_run run;
 		int result = 0;
 
-		pgtsim_set_run(&pgt->geo, &run, table, level, va, last);
-		next_run(pgt, &run, &known, &child);
+		pgtsim_run_at(&pgt->geo, &run, table, level, va);
+		child = next_run(pgt, &run, last, &known);
 		if (run.count) {
 			pgtsim_end_run(&pgt->geo, &run, last);
-			if (visitor->entries)
-				result = visitor->entries(pgt, &run, arg);
+			if (walk->visitor->entries)
+				result = walk->visitor->entries(pgt, &run, walk->arg);
 		} else {
 			run.count = 1;
 			pgtsim_end_run(&pgt->geo, &run, last);
-			result = visit_child(pgt, &run, child, visitor, arg);
+			result = visit_entry(walk, &run, &child);
+			if (child && run.last == last && goes_down_only(walk, level)) {
+				table = child;
+				level++;
+				known = 0;
+				idle = (struct idle){ 0 };
+				continue;
+			}
+			if (child)
+				result = visit_child(walk, &run, child);
 		}
 		if (result == PGTSIM_WALK_AGAIN) {
 			if (!may_look_again(va, run.va, last, &idle))
@@ -169,13 +210,32 @@ static int walk_table(struct pgtsim_pgtable *pgt, struct pgtsim_table *table, in
 	}
 }
 
-int pgtsim_walk(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last,
-		const struct pgtsim_visitor *visitor, void *arg)
+int pgtsim_walk_inside(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last,
+		       const struct pgtsim_visitor *visitor, void *arg)
 {
+	const struct walk walk = {
+		.pgt = pgt,
+		.visitor = visitor,
+		.arg = arg,
+		.last_level = visitor->no_pages ? PGTSIM_PTE - 1 : PGTSIM_PTE,
+	};
 	uint8_t busy;
 	int ret;
 
-	if (!pgt || !visitor || !pgt->root)
+	if (!pgt->root)
+		return -EINVAL;
+	if (pgt->root->level > walk.last_level)
+		return 0;
+	busy = pgtsim_busy_begin(pgt, PGTSIM_BUSY_VISITOR);
+	ret = walk_table(&walk, pgt->root, pgt->root->level, va, last);
+	pgtsim_busy_end(pgt, busy);
+	return ret;
+}
+
+int pgtsim_walk(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last,
+		const struct pgtsim_visitor *visitor, void *arg)
+{
+	if (!pgt || !visitor)
 		return -EINVAL;
 	if (last < va)
 		return pgtsim_fail(pgt->tlb, -EINVAL,
@@ -184,10 +244,5 @@ int pgtsim_walk(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last,
 				   last, va);
 	if (!pgtsim_va_inside(&pgt->geo, va) || !pgtsim_va_inside(&pgt->geo, last))
 		return pgtsim_pgtable_check(pgt, va, last - va + 1);
-	if (visitor->no_pages && pgt->root->level == PGTSIM_PTE)
-		return 0;
-	busy = pgtsim_busy_begin(pgt, PGTSIM_BUSY_VISITOR);
-	ret = walk_table(pgt, pgt->root, pgt->root->level, va, last, visitor, arg);
-	pgtsim_busy_end(pgt, busy);
-	return ret;
+	return pgtsim_walk_inside(pgt, va, last, visitor, arg);
 }

@@ -50,18 +50,32 @@ static inline struct pgtsim_table *pgtsim_child_at(const struct pgtsim_pgtable *
 }
 
 /*
- * Sets the run of a table that translates [va, last]. Field by field, here and below: a struct that
- * is built elsewhere and copied would make the host wait for its own stores.
+ * Begins a run of a table at the entry that translates va. Field by field, here and below: a struct
+ * that is built elsewhere and copied would make the host wait for its own stores.
  */
-static inline void pgtsim_set_run(const struct pgtsim_geometry *geo, struct pgtsim_run *run,
-				  struct pgtsim_table *table, int level, uint64_t va, uint64_t last)
+static inline void pgtsim_run_at(const struct pgtsim_geometry *geo, struct pgtsim_run *run,
+				 struct pgtsim_table *table, int level, uint64_t va)
 {
 	run->table = table;
 	run->level = level;
 	run->index = pgtsim_index(geo, level, va);
-	run->count = pgtsim_index(geo, level, last) - run->index + 1;
 	run->va = va;
+}
+
+/* Ends a run with the entry that translates `last`. */
+static inline void pgtsim_run_until(const struct pgtsim_geometry *geo, struct pgtsim_run *run,
+				    uint64_t last)
+{
+	run->count = pgtsim_index(geo, run->level, last) - run->index + 1;
 	run->last = last;
+}
+
+/* Sets the run of a table that translates [va, last]. */
+static inline void pgtsim_set_run(const struct pgtsim_geometry *geo, struct pgtsim_run *run,
+				  struct pgtsim_table *table, int level, uint64_t va, uint64_t last)
+{
+	pgtsim_run_at(geo, run, table, level, va);
+	pgtsim_run_until(geo, run, last);
 }
 
 /* Sets run->last from the run's count: the last address its entries translate, at most `last`. */
@@ -69,10 +83,14 @@ static inline void pgtsim_end_run(const struct pgtsim_geometry *geo, struct pgts
 				  uint64_t last)
 {
 	uint64_t size = pgtsim_entry_size(geo, run->level);
-	uint64_t end = pgtsim_entry_base(geo, run->level, run->va) + run->count * size - 1;
+	uint64_t end = (run->va | (size - 1)) + ((uint64_t)run->count - 1) * size;
 
 	run->last = end < last ? end : last;
 }
+
+/* pgtsim_walk() of a range that pgtsim_pgtable_check() has looked at. */
+int pgtsim_walk_inside(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last,
+		       const struct pgtsim_visitor *visitor, void *arg);
 
 /* The table that the run's first entry points to. If there is none: NULL, and a violation. */
 struct pgtsim_table *pgtsim_child_of(const struct pgtsim_pgtable *pgt,

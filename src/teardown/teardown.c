@@ -422,7 +422,7 @@ int pgtsim_unmap_range(struct pgtsim_pgtable *pgt, const struct pgtsim_unmap *un
 	if (pass.altmap && !pass.free_mapped)
 		pgtsim_tlb_violation(pgt->tlb, PGTSIM_V_ALTMAP_WITHOUT_FREE, pass.start, PGTSIM_PTE,
 				     "no memory is freed here");
-	pgtsim_walk(pgt, pass.start, pass.end - 1, &visitor, &pass);
+	pgtsim_walk_inside(pgt, pass.start, pass.end - 1, &visitor, &pass);
 	if (pass.free_mapped ? flush == PGTSIM_FLUSH_AT_END : flush != PGTSIM_FLUSH_PER_LEAF)
 		pgtsim_tlb_flush_range(pgt->tlb, &pgt->geo, pgt->policy, pass.start, pass.end);
 	pgtsim_events_end(pgt->tlb, pass.start, pass.end - 1);
@@ -577,7 +577,7 @@ int pgtsim_free_tables(struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end,
 		       (pgt->policy->free_tables == PGTSIM_FREE_SKIP_WHEN_REGIONS_OVERLAP &&
 			!shares_root(pgt, start, end - 1, floor, ceiling));
 	pgtsim_events_begin(pgt->tlb, PGTSIM_OP_BEGIN_PASS_2, start, end - 1);
-	pgtsim_walk(pgt, start, end - 1, &visitor, &bounds);
+	pgtsim_walk_inside(pgt, start, end - 1, &visitor, &bounds);
 	pgtsim_events_end(pgt->tlb, start, end - 1);
 	return 0;
 }
