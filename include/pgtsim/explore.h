@@ -282,6 +282,13 @@ PGTSIM_API int pgtsim_actor_remove(struct pgtsim_actor *actor, struct pgtsim_mac
 				   void *arg);
 
 /*
+ * Takes physical memory offline, then removes it, each under the hotplug lock. Returns what
+ * pgtsim_offline_memory() or pgtsim_remove_memory() returns. Models offline_and_remove_memory().
+ */
+PGTSIM_API int pgtsim_actor_unplug(struct pgtsim_actor *actor, struct pgtsim_machine *machine,
+				   void *arg);
+
+/*
  * Unmaps virtual addresses of the linear map, both passes, under the hotplug lock. Returns what
  * pgtsim_unmap_linear() returns.
  */
@@ -319,6 +326,19 @@ PGTSIM_API int pgtsim_actor_ptdump(struct pgtsim_actor *actor, struct pgtsim_mac
 
 /* Like pgtsim_actor_ptdump(), but takes no lock. */
 PGTSIM_API int pgtsim_actor_ptdump_unlocked(struct pgtsim_actor *actor,
+					    struct pgtsim_machine *machine, void *arg);
+
+/*
+ * Looks up the page of the physical address `start` as pfn_to_online_page() does: the flags of its
+ * section, the pointer to the section's usage map, the map, each a step, under no lock. Reports
+ * PGTSIM_V_USAGE_MAP_USE_AFTER_FREE if another actor has freed the map by then. What a caller does with
+ * the page is not looked at: the memmap goes without a grace period. Returns 0.
+ */
+PGTSIM_API int pgtsim_actor_online_page(struct pgtsim_actor *actor, struct pgtsim_machine *machine,
+					void *arg);
+
+/* Like pgtsim_actor_online_page(), but in an RCU read section. */
+PGTSIM_API int pgtsim_actor_online_page_rcu(struct pgtsim_actor *actor,
 					    struct pgtsim_machine *machine, void *arg);
 
 /*

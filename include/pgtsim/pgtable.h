@@ -74,6 +74,15 @@ enum pgtsim_access {
 	PGTSIM_ACCESS_HOOKED,  /* by one thread; the hook, if any, is called before each access */
 };
 
+/* What of a section changes: of struct mem_section and its struct mem_section_usage. */
+enum pgtsim_section_part {
+	PGTSIM_SECTION_FLAGS,        /* the flag that says online is set or cleared */
+	PGTSIM_SECTION_POINTER,      /* the pointer to the usage map is cleared */
+	PGTSIM_SECTION_GRACE_PERIOD, /* not a change: RCU readers that are under way end first */
+	PGTSIM_SECTION_MAP,          /* the usage map is freed */
+	PGTSIM_SECTION_PARTS,
+};
+
 /*
  * Called before an entry is read or written. Here explore lets another actor run. A hook of the
  * caller's may look at the page table, and is not called for that; operations called from there
@@ -82,6 +91,12 @@ enum pgtsim_access {
  */
 struct pgtsim_access_hook {
 	void (*before)(struct pgtsim_access_hook *self, const uint64_t *entry, bool write);
+	/*
+	 * [NULL] Called before memory hotplug changes what pfn_to_online_page() reads of the section
+	 * that holds this physical address.
+	 */
+	void (*section)(struct pgtsim_access_hook *self, uint64_t pa,
+			enum pgtsim_section_part part);
 	/*
 	 * Set by the library before each call: true for reads of its own that the modelled code does
 	 * not make, when it looks ahead at several entries at once.

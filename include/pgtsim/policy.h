@@ -169,6 +169,12 @@ enum pgtsim_vmemmap_publish {
 	PGTSIM_VMEMMAP_PUBLISH_DSB,  /* DSB ISHST, as for tables of the linear map */
 };
 
+/* When the usage map of a section that is removed is freed. */
+enum pgtsim_usage_map {
+	PGTSIM_USAGE_MAP_AT_ONCE,      /* pfn_to_online_page() may be reading it */
+	PGTSIM_USAGE_MAP_GRACE_PERIOD, /* its pointer is cleared, then RCU readers end first (6.8 on) */
+};
+
 /* What adding memory outside the linear map returns. */
 enum pgtsim_add_outside {
 	PGTSIM_ADD_OUTSIDE_EINVAL, /* -EINVAL (to 5.11) */
@@ -276,7 +282,8 @@ struct pgtsim_policy {
 	uint8_t live_split;      /* enum pgtsim_live_split */
 	uint8_t s390_bits;       /* enum pgtsim_s390_bits */
 	bool leaf_at_zero;       /* large leaves may map address 0 (s390 from 6.1 on) */
-	uint8_t reserved[19];    /* 0; for knobs to come */
+	uint8_t usage_map;       /* enum pgtsim_usage_map */
+	uint8_t reserved[18];    /* 0; for knobs to come */
 };
 
 /* A knob that has a name: `key=value` in scenarios. */
@@ -326,6 +333,7 @@ enum pgtsim_weakness_name {
 	PGTSIM_W_UNPUBLISHED_TABLE,
 	PGTSIM_W_MEMMAP_OFFLINE,
 	PGTSIM_W_BLOCK_OFFLINE,
+	PGTSIM_W_USAGE_MAP,
 	PGTSIM_W_COUNT,
 };
 

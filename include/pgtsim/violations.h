@@ -171,7 +171,10 @@ struct pgtsim_tlb;
 	  "look at that line of the tree, and at what was done before") \
 	X(LEAF_AS_TABLE, "leaf-as-table", \
 	  "a leaf is taken for an entry that points to a table", \
-	  "go below a leaf only when its split has succeeded")
+	  "go below a leaf only when its split has succeeded") \
+	X(USAGE_MAP_USE_AFTER_FREE, "usage-map-use-after-free", \
+	  "the usage map of a section is read after it was freed", \
+	  "free it after a grace period, and read it in an RCU read section or under the hotplug lock")
 // clang-format on
 
 enum pgtsim_violation_name {

@@ -92,6 +92,7 @@ static int act_poke(struct pgtsim_actor *actor, struct pgtsim_machine *machine, 
 LOCKED(act_vmap)
 LOCKED(act_protect)
 LOCKED(act_poke)
+LOCKED(pgtsim_actor_online_page)
 
 /* Whether a leaf is what the change makes of it. */
 static bool is_protected(const struct pgtsim_machine *machine, uint64_t va, unsigned what)
@@ -139,6 +140,17 @@ static int physical(struct stage *stage, const struct scenario_command *command,
 	(void)stage;
 	player->range.start = command->args[2].range.base;
 	player->range.size = command->args[2].range.size;
+	return 0;
+}
+
+static int page(struct stage *stage, const struct scenario_command *command, struct player *player)
+{
+	unsigned shift = stage->run->machine->geo.page_shift;
+	uint64_t pfn = command->args[2].number;
+
+	if (pfn > UINT64_MAX >> shift)
+		return run_refuse(stage->run, -EINVAL, "there are not so many page frames");
+	player->range.start = pfn << shift;
 	return 0;
 }
 
@@ -228,19 +240,19 @@ static const struct {
 		    struct player *player);
 	struct pgtsim_actor_spec spec;
 	int (*locked)(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg);
+	int (*rcu)(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg);
 } kinds[] = {
-	[SCENARIO_ACTOR_ADD] = { physical, { .run = pgtsim_actor_add }, NULL },
-	[SCENARIO_ACTOR_REMOVE] = { physical, { .run = pgtsim_actor_remove }, NULL },
-	[SCENARIO_ACTOR_UNMAP] = { unmap, { .run = pgtsim_actor_unmap }, NULL },
-	[SCENARIO_ACTOR_VMEMMAP_FREE] = { start_and_end, { .run = pgtsim_actor_vmemmap_free }, NULL },
+	[SCENARIO_ACTOR_ADD] = { physical, { .run = pgtsim_actor_add } },
+	[SCENARIO_ACTOR_REMOVE] = { physical, { .run = pgtsim_actor_remove } },
+	[SCENARIO_ACTOR_UNMAP] = { unmap, { .run = pgtsim_actor_unmap } },
+	[SCENARIO_ACTOR_VMEMMAP_FREE] = { start_and_end, { .run = pgtsim_actor_vmemmap_free } },
 	[SCENARIO_ACTOR_VMALLOC] = { pages,
 				     { .run = pgtsim_actor_vmalloc,
-				       .check = pgtsim_actor_vmalloc_check },
-				     NULL },
+				       .check = pgtsim_actor_vmalloc_check } },
 	[SCENARIO_ACTOR_PTDUMP] = { va_and_size,
 				    { .run = pgtsim_actor_ptdump_unlocked },
 				    pgtsim_actor_ptdump },
-	[SCENARIO_ACTOR_ACCESS] = { addresses, { .run = pgtsim_actor_access }, NULL },
+	[SCENARIO_ACTOR_ACCESS] = { addresses, { .run = pgtsim_actor_access } },
 	[SCENARIO_ACTOR_VMAP] = { vmap,
 				  { .run = act_vmap, .check = pgtsim_actor_vmalloc_check },
 				  act_vmap_locked },
@@ -248,6 +260,11 @@ static const struct {
 				     { .run = act_protect, .check = check_protect },
 				     act_protect_locked },
 	[SCENARIO_ACTOR_POKE] = { poke, { .run = act_poke }, act_poke_locked },
+	[SCENARIO_ACTOR_ONLINE_PAGE] = { page,
+					 { .run = pgtsim_actor_online_page },
+					 pgtsim_actor_online_page_locked,
+					 pgtsim_actor_online_page_rcu },
+	[SCENARIO_ACTOR_UNPLUG] = { physical, { .run = pgtsim_actor_unplug } },
 };
 
 /* What s390's kernel does otherwise than arm64's, and the library does as arm64's alone. */
@@ -278,6 +295,8 @@ static int make_actor(struct stage *stage, const struct scenario_command *comman
 	actor->arg = kind == SCENARIO_ACTOR_ACCESS ? (void *)&player->accesses : &player->range;
 	if (scenario_option(command, SCENARIO_KEY_LOCK))
 		actor->run = kinds[kind].locked;
+	if (scenario_option(command, SCENARIO_KEY_RCU))
+		actor->run = kinds[kind].rcu;
 	return kinds[kind].read(stage, command, player);
 }
 

@@ -35,6 +35,19 @@ int pgtsim_actor_remove(struct pgtsim_actor *actor, struct pgtsim_machine *machi
 	return ret;
 }
 
+int pgtsim_actor_unplug(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg)
+{
+	const struct pgtsim_actor_range *range = arg;
+	int ret;
+
+	if (!actor || !machine || !arg)
+		return -EINVAL;
+	pgtsim_actor_lock(actor, PGTSIM_LOCK_HOTPLUG);
+	ret = pgtsim_offline_memory(&machine->hotplug, range->start, range->size);
+	pgtsim_actor_unlock(actor, PGTSIM_LOCK_HOTPLUG);
+	return ret ? ret : pgtsim_actor_remove(actor, machine, arg);
+}
+
 int pgtsim_actor_unmap(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg)
 {
 	const struct pgtsim_actor_range *range = arg;
@@ -280,6 +293,60 @@ int pgtsim_actor_ptdump(struct pgtsim_actor *actor, struct pgtsim_machine *machi
 	pgtsim_actor_lock(actor, PGTSIM_LOCK_HOTPLUG);
 	ret = pgtsim_actor_ptdump_unlocked(actor, machine, arg);
 	pgtsim_actor_unlock(actor, PGTSIM_LOCK_HOTPLUG);
+	return ret;
+}
+
+/* ---- pfn_to_online_page() ---- */
+
+static void report_usage_map(struct pgtsim_actor *actor, struct pgtsim_machine *machine,
+			     const char *what, uint64_t freed_by)
+{
+	const struct pgtsim_actor_spec *actors = actor->x->config->actors;
+
+	pgtsim_tlb_violation(&machine->tlb, PGTSIM_V_USAGE_MAP_USE_AFTER_FREE,
+			     pgtsim_linear(&machine->layout, actor->section), PGTSIM_PTE,
+			     "%s %s of the section of PA 0x%llx after %s freed it",
+			     actors[actor->id].name, what, (unsigned long long)actor->section,
+			     actors[freed_by - 1].name);
+}
+
+int pgtsim_actor_online_page(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg)
+{
+	const struct pgtsim_actor_range *range = arg;
+	uint64_t changed;
+
+	if (!actor || !machine || !arg)
+		return -EINVAL;
+	actor->section = range->start;
+	actor->looks_up = true;
+	pgtsim_load_section(actor, PGTSIM_SECTION_FLAGS);
+	if (!pgtsim_section_state(&machine->hotplug, range->start).online)
+		return 0;
+	changed = pgtsim_load_section(actor, PGTSIM_SECTION_POINTER);
+	if (changed && machine->policy.usage_map == PGTSIM_USAGE_MAP_AT_ONCE)
+		report_usage_map(actor, machine, "follows the NULL pointer to the usage map",
+				 changed);
+	if (changed)
+		return 0;
+	changed = pgtsim_load_section(actor, PGTSIM_SECTION_MAP);
+	if (changed)
+		report_usage_map(actor, machine, "reads the usage map", changed);
+	return 0;
+}
+
+int pgtsim_actor_online_page_rcu(struct pgtsim_actor *actor, struct pgtsim_machine *machine,
+				 void *arg)
+{
+	const struct pgtsim_actor_range *range = arg;
+	int ret;
+
+	if (!actor || !machine || !arg)
+		return -EINVAL;
+	actor->section = range->start;
+	actor->looks_up = true;
+	pgtsim_actor_rcu_read_lock(actor);
+	ret = pgtsim_actor_online_page(actor, machine, arg);
+	pgtsim_actor_rcu_read_unlock(actor);
 	return ret;
 }
 

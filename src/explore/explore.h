@@ -94,6 +94,8 @@ struct pgtsim_actor {
 	unsigned read_variable, spins;
 	uint64_t read_version;
 	uint32_t read_at;
+	uint64_t section; /* PA of the page that it looks up: pgtsim_actor_online_page() */
+	bool looks_up;
 	struct pgtsim_reach_log log;
 	struct pgtsim_below *below; /* events held back until its next store */
 	size_t below_count, below_room;
@@ -103,8 +105,16 @@ struct pgtsim_variable {
 	uint64_t value, version; /* version: the number of writes so far */
 };
 
-/* Callers' variables, then one for each rwlock, then one for each actor's RCU reader state. */
-enum { PGTSIM_ALL_VARIABLES = PGTSIM_VARIABLES + PGTSIM_RWLOCKS + PGTSIM_ACTORS_MAX };
+/*
+ * Callers' variables, then one for each rwlock, then one for each actor's RCU reader state, then those
+ * of the section in which an actor looks up a page.
+ */
+enum {
+	PGTSIM_FIRST_RWLOCK = PGTSIM_VARIABLES,
+	PGTSIM_FIRST_READER = PGTSIM_FIRST_RWLOCK + PGTSIM_RWLOCKS, /* odd inside a read section */
+	PGTSIM_FIRST_SECTION = PGTSIM_FIRST_READER + PGTSIM_ACTORS_MAX,
+	PGTSIM_ALL_VARIABLES = PGTSIM_FIRST_SECTION + PGTSIM_ACTORS_MAX * PGTSIM_SECTION_PARTS,
+};
 
 struct pgtsim_lock_state {
 	bool held;
@@ -457,6 +467,13 @@ int pgtsim_simplify(struct pgtsim_exploring *x, enum pgtsim_violation_name name,
 
 /* Sets all variables to 0 for a new run. */
 void pgtsim_variables_start(struct pgtsim_exploring *x);
+
+/* The `section` function of struct pgtsim_access_hook: a step that changes what readers look up. */
+void pgtsim_before_section(struct pgtsim_access_hook *self, uint64_t pa,
+			   enum pgtsim_section_part part);
+
+/* Reads this of the section in which the actor looks up a page: 0, or what has changed it. */
+uint64_t pgtsim_load_section(struct pgtsim_actor *actor, enum pgtsim_section_part part);
 
 /* Frees the cells of the variables. */
 void pgtsim_variables_fini(struct pgtsim_exploring *x);

@@ -207,7 +207,7 @@ static void start_actors(struct pgtsim_exploring *x)
 		a->clock = (struct pgtsim_clock){ { 0 } };
 		a->change_count = 0;
 		a->accesses = NULL;
-		a->reads_again = false;
+		a->reads_again = a->looks_up = false;
 		a->result = 0;
 		pgtsim_coroutine_start(a->coroutine, run_actor, a);
 		a->unlinked_size = 0;
@@ -404,6 +404,7 @@ int pgtsim_run_init(struct pgtsim_exploring *x)
 	if (!pgtsim_coroutine_supported())
 		return -ENOTSUP;
 	x->hook.before = pgtsim_before_access;
+	x->hook.section = pgtsim_before_section;
 	for (unsigned i = 0; i < x->actor_count; i++) {
 		x->actor[i].x = x;
 		x->actor[i].id = i;

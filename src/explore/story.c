@@ -273,19 +273,31 @@ static void print_free(const struct pgtsim_exploration *exploration,
 		pgtsim_printf(out, "frees  the table that it did not link");
 }
 
-/* Prints the variables behind rwlocks and RCU under the numbers that callers use. */
+/* Prints the variables behind rwlocks and RCU under the numbers that callers use, and sections. */
 static void print_variable(const struct pgtsim_explore_row *row, const struct pgtsim_printer *out)
 {
+	static const char *const parts[PGTSIM_SECTION_PARTS] = {
+		[PGTSIM_SECTION_FLAGS] = "flags of the section",
+		[PGTSIM_SECTION_POINTER] = "pointer to the section's usage map",
+		[PGTSIM_SECTION_MAP] = "usage map of the section",
+	};
 	const char *what = row->op == PGTSIM_STEP_LOAD ? "reads " : "writes";
 	uint64_t number = row->va;
 	const char *kind = "variable";
 
-	if (number >= PGTSIM_VARIABLES + PGTSIM_RWLOCKS) {
+	if (number >= PGTSIM_FIRST_SECTION) {
+		number = (number - PGTSIM_FIRST_SECTION) % PGTSIM_SECTION_PARTS;
+		if (number == PGTSIM_SECTION_MAP && row->op == PGTSIM_STEP_SET)
+			what = "frees ";
+		pgtsim_printf(out, "%s the %s", what, parts[number]);
+		return;
+	}
+	if (number >= PGTSIM_FIRST_READER) {
 		kind = "reader";
-		number -= PGTSIM_VARIABLES + PGTSIM_RWLOCKS;
-	} else if (number >= PGTSIM_VARIABLES) {
+		number -= PGTSIM_FIRST_READER;
+	} else if (number >= PGTSIM_FIRST_RWLOCK) {
 		kind = "rwlock";
-		number -= PGTSIM_VARIABLES;
+		number -= PGTSIM_FIRST_RWLOCK;
 	}
 	pgtsim_printf(out, "%s %s %" PRIu64 " = %" PRIu64, what, kind, number, row->value);
 }

@@ -5,29 +5,21 @@
  * actor has written it. So a loop that polls a variable takes a few steps instead of endlessly many,
  * and if nobody ever writes it, the run is a deadlock.
  */
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "explore.h"
 
-enum {
-	FIRST_RWLOCK = PGTSIM_VARIABLES,
-	FIRST_READER = FIRST_RWLOCK +
-		       PGTSIM_RWLOCKS, /* one for each actor: odd inside an RCU read section */
-	ALL = FIRST_READER + PGTSIM_ACTORS_MAX,
-	PATIENCE = 1000, /* reads after which a polling actor is abandoned while draining */
-};
+enum { PATIENCE = 1000 }; /* reads after which a polling actor is abandoned while draining */
 
 /* The value of a rwlock is the number of readers that hold it, or this if a writer does. */
 #define WRITER UINT64_MAX
 
 void pgtsim_variables_start(struct pgtsim_exploring *x)
 {
-	static_assert((int)ALL <= (int)PGTSIM_ALL_VARIABLES, "all variables have room");
 	free(x->variables.cells);
 	x->variables = (struct pgtsim_shadow){ .level = PGTSIM_PTE };
-	for (unsigned i = 0; i < ALL; i++)
+	for (unsigned i = 0; i < PGTSIM_ALL_VARIABLES; i++)
 		x->variable[i] = (struct pgtsim_variable){ .value = 0 };
 	for (unsigned i = 0; i < x->actor_count; i++)
 		x->actor[i].spins = 0;
@@ -146,9 +138,9 @@ int pgtsim_actor_read_lock(struct pgtsim_actor *actor, unsigned lock)
 		return -EINVAL;
 	do {
 		do
-			readers = load_variable(actor, FIRST_RWLOCK + lock);
+			readers = load_variable(actor, PGTSIM_FIRST_RWLOCK + lock);
 		while (readers == WRITER);
-	} while (!compare_swap(actor, FIRST_RWLOCK + lock, readers, readers + 1));
+	} while (!compare_swap(actor, PGTSIM_FIRST_RWLOCK + lock, readers, readers + 1));
 	return 0;
 }
 
@@ -161,10 +153,10 @@ int pgtsim_actor_read_unlock(struct pgtsim_actor *actor, unsigned lock)
 	if (lock >= PGTSIM_RWLOCKS)
 		return -EINVAL;
 	do {
-		readers = load_variable(actor, FIRST_RWLOCK + lock);
+		readers = load_variable(actor, PGTSIM_FIRST_RWLOCK + lock);
 		if (!readers || readers == WRITER)
 			return -EPERM;
-	} while (!compare_swap(actor, FIRST_RWLOCK + lock, readers, readers - 1));
+	} while (!compare_swap(actor, PGTSIM_FIRST_RWLOCK + lock, readers, readers - 1));
 	return 0;
 }
 
@@ -175,9 +167,9 @@ int pgtsim_actor_write_lock(struct pgtsim_actor *actor, unsigned lock)
 	if (lock >= PGTSIM_RWLOCKS)
 		return -EINVAL;
 	do {
-		while (load_variable(actor, FIRST_RWLOCK + lock))
+		while (load_variable(actor, PGTSIM_FIRST_RWLOCK + lock))
 			;
-	} while (!compare_swap(actor, FIRST_RWLOCK + lock, 0, WRITER));
+	} while (!compare_swap(actor, PGTSIM_FIRST_RWLOCK + lock, 0, WRITER));
 	return 0;
 }
 
@@ -187,15 +179,15 @@ int pgtsim_actor_write_unlock(struct pgtsim_actor *actor, unsigned lock)
 		return -EINVAL;
 	if (lock >= PGTSIM_RWLOCKS)
 		return -EINVAL;
-	return compare_swap(actor, FIRST_RWLOCK + lock, WRITER, 0) ? 0 : -EPERM;
+	return compare_swap(actor, PGTSIM_FIRST_RWLOCK + lock, WRITER, 0) ? 0 : -EPERM;
 }
 
 void pgtsim_actor_rcu_read_lock(struct pgtsim_actor *actor)
 {
 	if (!actor)
 		return;
-	store_variable(actor, FIRST_READER + actor->id,
-		       actor->x->variable[FIRST_READER + actor->id].value + 1);
+	store_variable(actor, PGTSIM_FIRST_READER + actor->id,
+		       actor->x->variable[PGTSIM_FIRST_READER + actor->id].value + 1);
 }
 
 void pgtsim_actor_rcu_read_unlock(struct pgtsim_actor *actor)
@@ -211,10 +203,47 @@ void pgtsim_actor_synchronize_rcu(struct pgtsim_actor *actor)
 	if (!actor)
 		return;
 	for (unsigned i = 0; i < actor->x->actor_count; i++) {
-		unsigned reader = FIRST_READER + i;
+		unsigned reader = PGTSIM_FIRST_READER + i;
 		uint64_t at = i == actor->id ? 0 : load_variable(actor, reader);
 
 		while (at & 1 && load_variable(actor, reader) == at)
 			;
 	}
+}
+
+/* ---- sections ---- */
+
+/*
+ * The variable for this of the section that holds pa; readers of one section share those of the first
+ * of them. PGTSIM_ALL_VARIABLES if no actor looks up a page there.
+ */
+static unsigned section_variable(const struct pgtsim_exploring *x, uint64_t pa,
+				 enum pgtsim_section_part part)
+{
+	uint64_t size = x->machine->hotplug.config.section_size;
+
+	for (unsigned i = 0; i < x->actor_count; i++)
+		if (x->actor[i].looks_up && !((x->actor[i].section ^ pa) & ~(size - 1)))
+			return PGTSIM_FIRST_SECTION + i * PGTSIM_SECTION_PARTS + part;
+	return PGTSIM_ALL_VARIABLES;
+}
+
+void pgtsim_before_section(struct pgtsim_access_hook *self, uint64_t pa,
+			   enum pgtsim_section_part part)
+{
+	struct pgtsim_exploring *x = (struct pgtsim_exploring *)(void *)self;
+	struct pgtsim_actor *a = &x->actor[x->current];
+	unsigned variable = section_variable(x, pa, part);
+
+	if (variable == PGTSIM_ALL_VARIABLES || x->draining)
+		return;
+	if (part == PGTSIM_SECTION_GRACE_PERIOD)
+		pgtsim_actor_synchronize_rcu(a);
+	else
+		store_variable(a, variable, a->id + 1);
+}
+
+uint64_t pgtsim_load_section(struct pgtsim_actor *actor, enum pgtsim_section_part part)
+{
+	return load_variable(actor, section_variable(actor->x, actor->section, part));
 }

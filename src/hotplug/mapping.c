@@ -145,6 +145,19 @@ static void undo_parts(struct pgtsim_hotplug *hotplug, const struct pgtsim_comin
 	}
 }
 
+/* The end of a section's usage map, as section_deactivate() orders it. */
+static void free_usage_map(const struct pgtsim_hotplug *hotplug, uint64_t pa)
+{
+	if (pgtsim_hotplug_policy(hotplug)->usage_map == PGTSIM_USAGE_MAP_AT_ONCE) {
+		pgtsim_section_changes(hotplug, pa, PGTSIM_SECTION_MAP);
+		pgtsim_section_changes(hotplug, pa, PGTSIM_SECTION_POINTER);
+		return;
+	}
+	pgtsim_section_changes(hotplug, pa, PGTSIM_SECTION_POINTER);
+	pgtsim_section_changes(hotplug, pa, PGTSIM_SECTION_GRACE_PERIOD);
+	pgtsim_section_changes(hotplug, pa, PGTSIM_SECTION_MAP);
+}
+
 /* __remove_pages(): the memmap of an early section goes with the last of that section. */
 static void remove_parts(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t end,
 			 struct pgtsim_altmap *altmap)
@@ -153,6 +166,8 @@ static void remove_parts(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_
 		struct section *section = pgtsim_section_at(hotplug, pa);
 
 		pgtsim_sections_mark(hotplug->sections, pa, part_end, false);
+		if (!section->early && !pgtsim_section_present(section))
+			free_usage_map(hotplug, pa);
 		if (!section->early || !pgtsim_section_present(section) ||
 		    pgtsim_hotplug_policy(hotplug)->early_memmap == PGTSIM_EARLY_MEMMAP_FREED)
 			free_memmap(hotplug, pa, part_end, altmap);

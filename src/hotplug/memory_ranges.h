@@ -50,6 +50,16 @@ static inline struct memory_block *pgtsim_block_at(const struct pgtsim_hotplug *
 	return section ? section->block : NULL;
 }
 
+/* Tells the hook, if there is one, before this of a section changes. */
+static inline void pgtsim_section_changes(const struct pgtsim_hotplug *hotplug, uint64_t pa,
+					  enum pgtsim_section_part part)
+{
+	struct pgtsim_access_hook *hook = hotplug->config.pgt->hook;
+
+	if (hook && hook->section)
+		hook->section(hook, pa, part);
+}
+
 static inline bool pgtsim_is_aligned(uint64_t start, uint64_t size, uint64_t unit)
 {
 	return size && !((start | size) & (unit - 1)) && start + (size - 1) >= start;

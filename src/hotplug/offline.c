@@ -13,7 +13,7 @@ static void offline_block(struct pgtsim_hotplug *hotplug, struct memory_block *b
 	uint64_t pages = pgtsim_pages_of(hotplug, hotplug->config.block_size);
 
 	hotplug->locked = true;
-	block->online = false;
+	pgtsim_block_set_online(hotplug, block, false);
 	pgtsim_zone_shrink(hotplug, block->node, block->zone, zone,
 			   pgtsim_pages_of(hotplug, block->start), pages);
 	zone->present -= pages;

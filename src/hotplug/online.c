@@ -78,6 +78,15 @@ static void check_page_blocks(struct pgtsim_hotplug *hotplug, const struct memor
 				     (unsigned long long)pages);
 }
 
+void pgtsim_block_set_online(struct pgtsim_hotplug *hotplug, struct memory_block *block,
+			     bool online)
+{
+	pgtsim_for_each_part (hotplug, pa, part_end, block->start,
+			      block->start + hotplug->config.block_size)
+		pgtsim_section_changes(hotplug, pa, PGTSIM_SECTION_FLAGS);
+	block->online = online;
+}
+
 /* Pages that hold the memmap are present in the zone, but never given to the page allocator. */
 static void online_block(struct pgtsim_hotplug *hotplug, struct memory_block *block,
 			 enum pgtsim_zone number)
@@ -89,7 +98,7 @@ static void online_block(struct pgtsim_hotplug *hotplug, struct memory_block *bl
 	hotplug->locked = pgtsim_locks_memmap(hotplug);
 	pgtsim_kasan_event(hotplug, block, PGTSIM_OP_KASAN_ADD);
 	hotplug->locked = true;
-	block->online = true;
+	pgtsim_block_set_online(hotplug, block, true);
 	block->zone = number;
 	pgtsim_zone_grow(zone, pgtsim_pages_of(hotplug, block->start), pages);
 	zone->present += pages;

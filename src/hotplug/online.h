@@ -96,4 +96,8 @@ void pgtsim_kasan_event(struct pgtsim_hotplug *hotplug, const struct memory_bloc
 /* True if the release holds the lock around that, too. */
 bool pgtsim_locks_memmap(const struct pgtsim_hotplug *hotplug);
 
+/* Brings a block online or takes it offline: the flag of its sections, and its own. */
+void pgtsim_block_set_online(struct pgtsim_hotplug *hotplug, struct memory_block *block,
+			     bool online);
+
 #endif

@@ -615,9 +615,11 @@ static const struct {
 	{ MACHINE "poke pdm 0 0", 2, "LEVEL: unknown value 'pdm'; did you mean 'pmd'?" },
 	{ MACHINE "poke 3 0 0", 2, "it is one of: pgd, p4d, pud, pmd, pte" },
 	{ MACHINE "use 0+0 movabel", 2, "did you mean 'movable'?" },
-	{ MACHINE "tlbi leaf", 2, "write 'tlbi leaf VA', 'tlbi walk VA', 'tlbi all', 'tlbi range VA SIZE' or "
+	{ MACHINE "tlbi leaf", 2,
+	  "write 'tlbi leaf VA', 'tlbi walk VA', 'tlbi all', 'tlbi range VA SIZE' or "
 	  "'tlbi range-walk VA SIZE'" },
-	{ MACHINE "tlbi all 0", 2, "write 'tlbi leaf VA', 'tlbi walk VA', 'tlbi all', 'tlbi range VA SIZE' or "
+	{ MACHINE "tlbi all 0", 2,
+	  "write 'tlbi leaf VA', 'tlbi walk VA', 'tlbi all', 'tlbi range VA SIZE' or "
 	  "'tlbi range-walk VA SIZE'" },
 	{ MACHINE "tlbi block 0", 2, "it is one of: leaf, walk, all" },
 	{ MACHINE "barrier dsb.ish", 2, "unknown value 'dsb.ish'; did you mean 'dsb-ish'?" },
@@ -734,8 +736,13 @@ static const struct {
 	{ MACHINE "actor a vmalloc linear x", 2, "VA PAGES: 'x' is not a number" },
 	{ MACHINE "actor a unmap linear 4K lock", 2, "'unmap' always takes the hotplug lock" },
 	{ MACHINE "actor a access linear lock", 2, "'access' never takes the hotplug lock" },
+	{ MACHINE "actor a unplug 0+128M lock", 2, "'unplug' always takes the hotplug lock" },
+	{ MACHINE "actor a ptdump linear 4K rcu", 2, "'rcu' is for 'online-page'" },
+	{ MACHINE "actor a online-page 1 lock rcu", 2, "takes 'lock' or 'rcu', not both" },
+	{ MACHINE "actor a online-page", 2, "an actor that does 'online-page' needs PFN" },
 	{ MACHINE "try actor a access 0", 2, "'try' does not take 'actor'" },
-	{ MACHINE "actor a protect linear+0 4K", 2, "an actor that does 'protect' needs VA SIZE WHAT" },
+	{ MACHINE "actor a protect linear+0 4K", 2,
+	  "an actor that does 'protect' needs VA SIZE WHAT" },
 	{ MACHINE "actor a protect linear+0 4K read-only", 2, "it is one of: ro, rw, x, nx" },
 	{ MACHINE "actor a poke level linear+0 0", 2, "it is one of: pgd, p4d, pud, pmd, pte" },
 	{ MACHINE "actor a vmap linear+0 0 4K 4K", 2, "too many arguments for 'actor vmap'" },

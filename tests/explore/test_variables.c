@@ -239,6 +239,83 @@ static void refuses_what_is_not_there(void **state)
 	pgtsim_exploration_free(&out);
 }
 
+/* ---- a section's usage map ---- */
+
+enum { BLOCK = 128 << 20 };
+
+static int online_block(void *ctx, struct pgtsim_machine **machine)
+{
+	struct pgtsim_machine_config plain;
+	int ret = pgtsim_machine_config_init(&plain, "linux-6.1");
+
+	plain.blocks = true;
+	plain.policy.usage_map = *(const uint8_t *)ctx;
+	ret = ret ? ret : pgtsim_machine_new(machine, &plain);
+	ret = ret ? ret : pgtsim_add_memory(&(*machine)->hotplug, 0x80000000, BLOCK);
+	return ret ? ret :
+		     pgtsim_online_memory(&(*machine)->hotplug, 0x80000000, BLOCK,
+					  PGTSIM_ZONE_NORMAL);
+}
+
+static int look_up_locked(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg)
+{
+	int ret;
+
+	assert_int_equal(pgtsim_actor_lock(actor, PGTSIM_LOCK_HOTPLUG), 0);
+	ret = pgtsim_actor_online_page(actor, machine, arg);
+	return pgtsim_actor_unlock(actor, PGTSIM_LOCK_HOTPLUG) ? -EIO : ret;
+}
+
+/*
+ * A reader of a section's usage map may meet its end: only a grace period together with an RCU read
+ * section prevents that, or the hotplug lock. A page of another section is never in the way.
+ */
+static void usage_map_of_a_section(void **state)
+{
+	static struct pgtsim_actor_range removed = { .start = 0x80000000, .size = BLOCK },
+					 inside = { .start = 0x87fff000 },
+					 outside = { .start = 0x40000000 };
+	static const struct {
+		int (*read)(struct pgtsim_actor *, struct pgtsim_machine *, void *);
+		struct pgtsim_actor_range *page;
+		uint8_t usage_map;
+		bool fails;
+	} rows[] = {
+		{ pgtsim_actor_online_page, &inside, PGTSIM_USAGE_MAP_AT_ONCE, true },
+		{ pgtsim_actor_online_page, &inside, PGTSIM_USAGE_MAP_GRACE_PERIOD, true },
+		{ pgtsim_actor_online_page_rcu, &inside, PGTSIM_USAGE_MAP_AT_ONCE, true },
+		{ pgtsim_actor_online_page_rcu, &inside, PGTSIM_USAGE_MAP_GRACE_PERIOD, false },
+		{ look_up_locked, &inside, PGTSIM_USAGE_MAP_AT_ONCE, false },
+		{ look_up_locked, &inside, PGTSIM_USAGE_MAP_GRACE_PERIOD, false },
+		{ pgtsim_actor_online_page, &outside, PGTSIM_USAGE_MAP_AT_ONCE, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct pgtsim_actor_spec actors[] = {
+			{ .name = "reader", .run = rows[i].read, .arg = rows[i].page },
+			{ .name = "again", .run = rows[i].read, .arg = rows[i].page },
+			{ .name = "remover", .run = pgtsim_actor_unplug, .arg = &removed },
+		};
+		uint8_t usage_map = rows[i].usage_map;
+		const struct pgtsim_explore_config search = {
+			.setup = online_block,
+			.ctx = &usage_map,
+			.actors = actors,
+			.actor_count = 3,
+		};
+		struct pgtsim_exploration out;
+
+		assert_int_equal(pgtsim_explore(&search, &out), 0);
+		assert_true(out.complete);
+		assert_int_equal(out.result, 0);
+		assert_int_equal(out.failed > 0, rows[i].fails);
+		if (out.failed)
+			assert_int_equal(out.violation.name, PGTSIM_V_USAGE_MAP_USE_AFTER_FREE);
+		pgtsim_exploration_free(&out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -246,6 +323,7 @@ int main(void)
 		cmocka_unit_test(a_spin_ends_or_is_a_deadlock),
 		cmocka_unit_test(readers_are_waited_for),
 		cmocka_unit_test(refuses_what_is_not_there),
+		cmocka_unit_test(usage_map_of_a_section),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

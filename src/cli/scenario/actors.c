@@ -31,11 +31,14 @@ static const struct actor_kind {
 	{ "vmap", "VA PA SIZE", 3, 3, { syntax_address, syntax_number, syntax_number } },
 	{ "protect", "VA SIZE WHAT", 3, 3, { syntax_address, syntax_number, parse_protect } },
 	{ "poke", "LEVEL VA DESCRIPTOR", 3, 3, { parse_level, syntax_address, syntax_number } },
+	{ "online-page", "PFN", 1, 1, { syntax_number } },
+	{ "unplug", "BASE+SIZE", 1, 1, { syntax_range } },
 };
 
-static const char *const actor_names[] = { "add",    "remove", "unmap",  "vmemmap-free",
-					   "vmalloc", "ptdump", "access", "vmap",
-					   "protect", "poke",   NULL };
+static const char *const actor_names[] = { "add",     "remove", "unmap",       "vmemmap-free",
+					   "vmalloc", "ptdump", "access",      "vmap",
+					   "protect", "poke",   "online-page", "unplug",
+					   NULL };
 
 static int parse_protect(struct parser *p, const struct slot *slot, char *word,
 			 struct scenario_value *value)
@@ -116,19 +119,32 @@ static int parse_actor_value(struct parser *p, const struct slot *slot, char *wo
 	return kind->parse[at](p, &(const struct slot){ .name = kind->wants }, word, value);
 }
 
+/* What takes the hotplug lock always, never, or if the actor says `lock`. */
+static bool may_lock(unsigned kind)
+{
+	return kind >= SCENARIO_ACTOR_PTDUMP && kind != SCENARIO_ACTOR_ACCESS &&
+	       kind != SCENARIO_ACTOR_UNPLUG;
+}
+
 static int check_actor(struct parser *p)
 {
 	const struct actor_kind *kind = kind_of(p);
+	unsigned choice = p->command->args[1].choice;
 
 	if (p->command->arg_count - 2 < kind->least)
 		return syntax_fail(p, "an actor that does '%s' needs %s", kind->name, kind->wants);
-	if (syntax_given(p, "lock") && (p->command->args[1].choice < SCENARIO_ACTOR_PTDUMP ||
-					p->command->args[1].choice == SCENARIO_ACTOR_ACCESS))
-		return syntax_fail(p, "'lock' is for 'ptdump', 'vmap', 'protect' and 'poke': '%s' %s",
-				   kind->name,
-				   p->command->args[1].choice < SCENARIO_ACTOR_VMALLOC ?
-					   "always takes the hotplug lock" :
-					   "never takes the hotplug lock");
+	if (syntax_given(p, "lock") && !may_lock(choice))
+		return syntax_fail(
+			p,
+			"'lock' is for 'ptdump', 'vmap', 'protect', 'poke' and 'online-page': '%s' %s",
+			kind->name,
+			choice < SCENARIO_ACTOR_VMALLOC || choice == SCENARIO_ACTOR_UNPLUG ?
+				"always takes the hotplug lock" :
+				"never takes the hotplug lock");
+	if (syntax_given(p, "rcu") && choice != SCENARIO_ACTOR_ONLINE_PAGE)
+		return syntax_fail(p, "'rcu' is for 'online-page'");
+	if (syntax_given(p, "rcu") && syntax_given(p, "lock"))
+		return syntax_fail(p, "an actor takes 'lock' or 'rcu', not both");
 	return 0;
 }
 
@@ -196,10 +212,10 @@ const struct scenario_row actor_commands[] = {
 		       .choices = actor_names,
 		       .required = true },
 		     ACTOR_VALUE, ACTOR_VALUE, ACTOR_VALUE, ACTOR_VALUE),
-		OPTIONS(FLAG("lock", LOCK)), .alone = true, .finish = check_actor),
+		OPTIONS(FLAG("lock", LOCK), FLAG("rcu", RCU)), .alone = true,
+		.finish = check_actor),
 	COMMAND("explore", EXPLORE, explore_actors, NO_ARGS,
-		OPTIONS(NUMBER_FROM_1("bound", BOUND),
-			OPTION("schedule", SCHEDULE, parse_schedule),
+		OPTIONS(NUMBER_FROM_1("bound", BOUND), OPTION("schedule", SCHEDULE, parse_schedule),
 			NUMBER_INT("preemptions", PREEMPTIONS, 0), FLAG("random", RANDOM),
 			NUMBER("seed", SEED), NUMBER_FROM_1("runs", RUNS)),
 		.looks = true, .finish = check_explore),

@@ -129,6 +129,7 @@ enum scenario_key {
 	SCENARIO_KEY_EVERY,    /* flag of fail */
 	SCENARIO_KEY_DEFAULT,  /* flag of bounds */
 	SCENARIO_KEY_LOCK,     /* flag of actor: the lock that ptdump takes */
+	SCENARIO_KEY_RCU,      /* flag of actor: in an RCU read section */
 	SCENARIO_KEY_BOUND,    /* number from 1 */
 	SCENARIO_KEY_SCHEDULE, /* word: the schedule of one run, of those actors */
 	SCENARIO_KEY_PREEMPTIONS, /* number */
@@ -162,6 +163,8 @@ enum scenario_actor {
 	SCENARIO_ACTOR_VMAP,         /* address, number (PA), number */
 	SCENARIO_ACTOR_PROTECT,      /* address, number, choice (enum pgtsim_protect) */
 	SCENARIO_ACTOR_POKE,         /* choice (enum scenario_level), address, number */
+	SCENARIO_ACTOR_ONLINE_PAGE,  /* number (PFN) */
+	SCENARIO_ACTOR_UNPLUG,       /* range */
 };
 enum scenario_tlbi {
 	SCENARIO_TLBI_LEAF,
