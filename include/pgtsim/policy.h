@@ -169,6 +169,12 @@ enum pgtsim_vmemmap_publish {
 	PGTSIM_VMEMMAP_PUBLISH_DSB,  /* DSB ISHST, as for tables of the linear map */
 };
 
+/* Whether removing a memmap unmaps it: on arm64. */
+enum pgtsim_free_mapped {
+	PGTSIM_FREE_MAPPED_ALWAYS,
+	PGTSIM_FREE_MAPPED_NEVER, /* it stays as it is, and the next add finds it (to 5.6) */
+};
+
 /* When the usage map of a section that is removed is freed. */
 enum pgtsim_usage_map {
 	PGTSIM_USAGE_MAP_AT_ONCE,      /* pfn_to_online_page() may be reading it */
@@ -283,7 +289,8 @@ struct pgtsim_policy {
 	uint8_t s390_bits;       /* enum pgtsim_s390_bits */
 	bool leaf_at_zero;       /* large leaves may map address 0 (s390 from 6.1 on) */
 	uint8_t usage_map;       /* enum pgtsim_usage_map */
-	uint8_t reserved[18];    /* 0; for knobs to come */
+	uint8_t free_mapped;     /* enum pgtsim_free_mapped */
+	uint8_t reserved[17];    /* 0; for knobs to come */
 };
 
 /* A knob that has a name: `key=value` in scenarios. */

@@ -50,7 +50,8 @@ PGTSIM_API int pgtsim_vmemmap_populate(struct pgtsim_vmemmap *vmemmap, uint64_t 
 
 /*
  * Both passes over [start, end), memory freed to the altmap or the page allocator; floor and
- * ceiling are the region's ends. Returns 0 or -EINVAL as above.
+ * ceiling are the region's ends. With free-mapped=never nothing is unmapped or freed, only counted.
+ * Returns 0 or -EINVAL as above.
  */
 PGTSIM_API int pgtsim_vmemmap_free(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t end,
 				   struct pgtsim_altmap *altmap);

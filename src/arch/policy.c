@@ -206,6 +206,9 @@ static const struct pgtsim_knob knobs[] = {
 	  "which ends leaf-split=refuse looks at: the request's, each memory block's, or each "
 	  "block's without the pages of its memmap",
 	  KNOB(split_check) },
+	{ "free-mapped", VALUES("always", "never"),
+	  "whether removing a memmap unmaps it, or leaves it for the next add to find",
+	  KNOB(free_mapped) },
 	{ "free-order", VALUES("after-invalidate", "before-clear"),
 	  "when pass 1 frees the memory behind a leaf", KNOB(free_order) },
 	{ "table-free-order", VALUES("after-invalidate", "before-invalidate"),

@@ -192,10 +192,20 @@ static int populate_zeros(struct populating *p, const struct pgtsim_run *run, ui
 	return 0;
 }
 
+/* Counts leaves that are there already, for [va, last]: they are kept. */
+static void count_found(const struct populating *p, uint64_t va, uint64_t last)
+{
+	struct pgtsim_pgtable *pgt = p->vmemmap->pgt;
+
+	pgtsim_count(pgt->tlb, &pgt->tlb->counts.memmap_found,
+		     (last - va + 1) >> pgt->geo.page_shift);
+}
+
 static int populate_pages(struct populating *p, struct pgtsim_run *run)
 {
 	struct pgtsim_pgtable *pgt = p->vmemmap->pgt;
 	unsigned index = run->index, end = run->index + run->count;
+	uint64_t mask = pgtsim_page_size(&pgt->geo) - 1;
 	int ret = 0;
 
 	while (!ret && index < end) {
@@ -203,8 +213,11 @@ static int populate_pages(struct populating *p, struct pgtsim_run *run)
 		uint64_t va = run->va + ((uint64_t)(index - run->index) << pgt->geo.page_shift);
 
 		ret = populate_zeros(p, run, va, zeros);
-		/* What is there already is kept. */
-		index += zeros + 1;
+		index += zeros;
+		va += (uint64_t)zeros << pgt->geo.page_shift;
+		if (!ret && index < end)
+			count_found(p, va & ~mask, va | mask);
+		index++;
 	}
 	return ret;
 }
@@ -275,7 +288,8 @@ static int populate_block(struct populating *p, struct pgtsim_run *run)
 		if (alloc_block(p, &pfn))
 			return without_block(p, run);
 		map_run(p, &one, pfn, pgt->policy->vmemmap_block);
-	}
+	} else
+		count_found(p, run->va, base + size - 1 < run->last ? base + size - 1 : run->last);
 	if (tracks(p->vmemmap))
 		use_block(p, run->va > p->start ? run->va : p->start,
 			  base + size - 1 < p->end - 1 ? base + size : p->end, fresh);
@@ -298,7 +312,9 @@ static int populate_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, 
 	if (pgtsim_desc_is_table(run->level, desc))
 		return PGTSIM_WALK_AGAIN; /* another thread has linked it since */
 	if (desc) {
-		/* A block is there already: it is kept. */
+		uint64_t end = run->va | (pgtsim_entry_size(&pgt->geo, run->level) - 1);
+
+		count_found(p, run->va, end < run->last ? end : run->last);
 		run->va = pgtsim_entry_base(&pgt->geo, run->level, run->va) +
 			  pgtsim_entry_size(&pgt->geo, run->level);
 		return run->count == 1 ? 0 : PGTSIM_WALK_AGAIN;
@@ -457,6 +473,52 @@ void pgtsim_vmemmap_fini(struct pgtsim_vmemmap *vmemmap)
 	vmemmap->unused = NULL;
 }
 
+/* What of a memmap stays mapped. */
+struct keeping {
+	const struct pgtsim_altmap *altmap;
+	uint64_t pages, of_altmap;
+};
+
+static int count_kept(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
+{
+	struct keeping *keeping = arg;
+	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level), va = run->va;
+
+	for (unsigned i = 0; i < run->count; i++, va = (va | (size - 1)) + 1) {
+		uint64_t desc = pgtsim_entry(pgt, run->table, run->index + i);
+		uint64_t pfn =
+			pgtsim_desc_address(&pgt->geo, run->level, desc) >> pgt->geo.page_shift;
+		uint64_t end = (va | (size - 1)) < run->last ? va | (size - 1) : run->last;
+		uint64_t pages = (end - va + 1) >> pgt->geo.page_shift;
+		const struct pgtsim_altmap *altmap = keeping->altmap;
+
+		if (!(desc & PGTSIM_DESC_VALID))
+			continue;
+		keeping->pages += pages;
+		if (altmap && pfn - (altmap->base + altmap->reserve) < altmap->free)
+			keeping->of_altmap += pages;
+	}
+	return 0;
+}
+
+/* free-mapped=never: vmemmap_free() does nothing. Only counts. */
+static void keep_memmap(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t end,
+			const struct pgtsim_altmap *altmap)
+{
+	static const struct pgtsim_visitor visitor = { .entries = count_kept };
+	struct pgtsim_tlb *tlb = vmemmap->pgt->tlb;
+	struct pgtsim_pgtable around = *vmemmap->pgt;
+	struct keeping keeping = { .altmap = altmap };
+	uint64_t work = tlb->counts.work_entries;
+
+	around.hook = NULL;
+	pgtsim_events_begin(tlb, PGTSIM_OP_BEGIN_PASS_1, start, end - 1);
+	pgtsim_walk(&around, start, end - 1, &visitor, &keeping);
+	tlb->counts.work_entries = work;
+	pgtsim_count(tlb, &tlb->counts.memmap_kept, keeping.pages);
+	pgtsim_count(tlb, &tlb->counts.altmap_kept, keeping.of_altmap);
+}
+
 /* pgtsim_vmemmap_free() as the library does it. */
 static int free_memmap(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t end,
 		       struct pgtsim_altmap *altmap)
@@ -468,6 +530,10 @@ static int free_memmap(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t 
 	};
 	int ret;
 
+	if (vmemmap->pgt->policy->free_mapped == PGTSIM_FREE_MAPPED_NEVER) {
+		keep_memmap(vmemmap, start, end, unmap.altmap);
+		return 0;
+	}
 	if (tracks(vmemmap) && vmemmap->unused)
 		drop_unused(vmemmap, &start, &end);
 	if (start >= end)

@@ -77,6 +77,10 @@ struct amount {
 static const struct amount amounts[] = {
 	AMOUNT(leaves_mapped, "leaf mapped", "leaves mapped"),
 	AMOUNT(leaves_cleared, "leaf cleared", "leaves cleared"),
+	AMOUNT(memmap_found, "page found mapped", "pages found mapped"),
+	AMOUNT(memmap_kept, "page left mapped", "pages left mapped"),
+	AMOUNT(altmap_kept, "of it not given back to the altmap",
+	       "of them not given back to the altmap"),
 	AMOUNT(tables_allocated, "table built", "tables built"),
 	AMOUNT(tables_freed, "table freed", "tables freed"),
 	AMOUNT(tables_kept, "empty table kept", "empty tables kept"),
@@ -164,7 +168,8 @@ static void print_parts(const struct report *report, unsigned region, const char
 		if (!part->times)
 			continue;
 		pgtsim_printf(&report->out, "  %-10s %-16s", regions[region], parts[i]);
-		print_cost(report, &part->cost, idle, i == POPULATE ? memmap : "");
+		print_cost(report, &part->cost, idle,
+			   i == POPULATE && part->cost.leaves_mapped ? memmap : "");
 		if (i == PASS_1 && region != VMEMMAP && part->times == 1)
 			print_tables(report, "between", &part->after);
 	}
