@@ -18,6 +18,21 @@
 extern "C" {
 #endif
 
+/*
+ * A kernel image in boot memory, physical addresses and bytes, all multiples of 64 KiB: its head (64
+ * KiB), then text, rodata, init, data with bss. boot=true maps it as 6.12 and later do without KASLR,
+ * after boot: in the vmalloc region text read-only and executable, head and rodata read-only, data
+ * writable, init not at all; in the linear map head, text and rodata read-only, data writable or, from 7.1
+ * on, invalid. Init memory is RAM like any other.
+ */
+struct pgtsim_image {
+	uint64_t start; /* of the head: _text */
+	uint64_t text, rodata, init, data; /* sizes; if all are 0, there is no image */
+	/* KFENCE's pool, whole pages, which the linear map maps by pages: the first page and each second
+	 * one are guards, which are invalid. Both ends 0: there is none. */
+	struct pgtsim_ram kfence;
+};
+
 /* Fill with pgtsim_machine_config_init(), then change what should differ. */
 struct pgtsim_machine_config {
 	struct pgtsim_policy policy; /* of the profile; single knobs may be changed */
@@ -42,7 +57,8 @@ struct pgtsim_machine_config {
 	struct pgtsim_error *error;  /* [NULL] receives why no machine could be made */
 	uint8_t format;              /* [arm64] enum pgtsim_format; see pgtsim_machine_config_s390() */
 	uint8_t edat;                /* [0] of s390: pgtsim_geometry_s390() */
-	uint8_t reserved[54];        /* 0; a new member takes its room from here, and moves no other */
+	const struct pgtsim_image *image; /* [NULL] with boot; the caller's, read while creating */
+	uint8_t reserved[40];        /* 0; a new member takes its room from here, and moves no other */
 };
 
 /* Its parts may be read freely; change them through their own functions. */
@@ -112,6 +128,10 @@ PGTSIM_API struct pgtsim_pgtable *pgtsim_machine_pgtable(struct pgtsim_machine *
 PGTSIM_API struct pgtsim_hotplug *pgtsim_machine_hotplug(struct pgtsim_machine *machine);
 PGTSIM_API const struct pgtsim_layout *pgtsim_machine_layout(const struct pgtsim_machine *machine);
 PGTSIM_API const struct pgtsim_policy *pgtsim_machine_policy(const struct pgtsim_machine *machine);
+
+/* The address in the vmalloc region at which an image maps this physical address of it. */
+PGTSIM_API uint64_t pgtsim_image_va(const struct pgtsim_machine *machine,
+				    const struct pgtsim_image *image, uint64_t pa);
 
 /* What is meant although it looks like a mistake, of a range of virtual addresses. */
 enum pgtsim_meaning {

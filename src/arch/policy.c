@@ -21,54 +21,56 @@
  * their number; 5.15, 6.6 and 6.18 are told by commits and by what was backported beside them.
  * Failures that stop the kernel are a rollback here, in every release.
  */
-#define PROFILES(X)                                                                                         \
-	X("linux-5.7", NULL, "populate-failure=keep block-failure=fail", "5.7",                             \
-	  "hot-remove as it first came")                                                                    \
-	X("linux-5.10", "linux-5.7", "altmap-full=fail memory-types=5.10", "5.10",                          \
-	  "altmaps are used")                                                                               \
-	X("linux-5.10.223", "linux-5.10",                                                                   \
-	  "memory-types=5.10-tagged leaf-dirty=clear usage-map=grace-period", "5.10.223",                   \
-	  "hot-added memory is tagged; leaves lack the dirty bit")                                          \
-	X("linux-5.10.262", "linux-5.10.223", "flush=per-page-of-block", "5.10.262",                        \
-	  "the linear map is flushed once, a vmemmap block page by page")                                   \
-	X("linux-5.14", "linux-5.10",                                                                       \
-	  "block-failure=base-pages altmap-full=base-pages kernel-layout=5.14 "                             \
-	  "memmap-on-memory-rule=5.14 error-path=page-allocator "                                           \
-	  "memmap-on-memory-lock=not-held table-noexec=on memory-types=5.12 "                               \
-	  "add-outside=e2big",                                                                              \
-	  "5.14", "memmap on memory; hot-added memory is tagged; tables forbid execution")                  \
-	X("linux-5.15", "linux-5.14",                                                                       \
-	  "flush=range error-path=altmap memmap-on-memory-lock=held usage-map=grace-period",                \
-	  "5.15.y of 2026", "as 5.14, with what was backported")                                            \
-	X("linux-6.1.170", "linux-5.14",                                                                    \
-	  "error-path=altmap memmap-on-memory-lock=held vmemmap-partial=base-pages usage-map=grace-period", \
-	  "6.1.170", "less than a section of memmap in pages; a flush for each leaf")                       \
-	X("linux-6.1.176", "linux-6.1.170", "flush=per-page-of-block", "6.1.176",                           \
-	  "the linear map is flushed once, a vmemmap block page by page")                                   \
-	X("linux-6.1", "linux-6.1.170", "flush=range", "6.1.192",                                           \
-	  "one flush for the linear map, one invalidate for a vmemmap block")                               \
-	X("linux-6.6.139", "linux-6.1.170",                                                                 \
-	  "memmap-on-memory-rule=6.6 altmap-full=fail vmemmap-block-attributes=writable",                   \
-	  "6.6.139", "an ordinary add if memmap on memory is not possible; a flush for each leaf")          \
-	X("linux-6.6", "linux-6.6.139", "flush=range", "6.6.y of 2026",                                     \
-	  "one flush for the linear map")                                                                   \
-	X("linux-6.12.0", "linux-6.6.139",                                                                  \
-	  "vmemmap-partial=clear-all memmap-on-memory-rule=6.8 error-path=page-allocator "                  \
-	  "barriers=deferred kernel-layout=6.12 lpa2=on pa-bits-49-48=kept",                                \
-	  "6.12", "LPA2; barriers deferred; one altmap a memory block; a flush for each leaf")              \
-	X("linux-6.12", "linux-6.12.0",                                                                     \
-	  "flush=range vmemmap-partial=base-pages error-path=altmap", "6.12.117",                           \
-	  "one flush for the linear map; less than a section of memmap in pages")                           \
-	X("linux-6.18", "linux-6.12",                                                                       \
-	  "flush-all=from flush-by-range=on flush-rounding=out table-af=on table-dtor=every "               \
-	  "hot-add-leaves=bbm3-blocks live-split=bbm3",                                                     \
-	  "6.18.y of 2026", "range invalidates; tables carry AF; destructors; live splits")                 \
-	X("linux-7.3", "linux-6.18",                                                                        \
-	  "leaf-split=refuse split-check=usable-pages invalid-leaf=marked "                                 \
-	  "block-over-table=fill cont-group=whole cont-rewrite=allowed "                                    \
-	  "vmemmap-block-attributes=kernel",                                                                \
-	  "7.3.4", "offline refuses to split a leaf; invalid leaves are marked")                            \
-	X("latest", "linux-7.3", "populate-failure=rollback", "7.3.4",                                      \
+#define PROFILES(X)                                                                                \
+	X("linux-5.7", NULL, "populate-failure=keep block-failure=fail", "5.7",                    \
+	  "hot-remove as it first came")                                                           \
+	X("linux-5.10", "linux-5.7", "altmap-full=fail memory-types=5.10", "5.10",                 \
+	  "altmaps are used")                                                                      \
+	X("linux-5.10.223", "linux-5.10",                                                          \
+	  "memory-types=5.10-tagged leaf-dirty=clear usage-map=grace-period", "5.10.223",          \
+	  "hot-added memory is tagged; leaves lack the dirty bit")                                 \
+	X("linux-5.10.262", "linux-5.10.223", "flush=per-page-of-block", "5.10.262",               \
+	  "the linear map is flushed once, a vmemmap block page by page")                          \
+	X("linux-5.14", "linux-5.10",                                                              \
+	  "block-failure=base-pages altmap-full=base-pages kernel-layout=5.14 "                    \
+	  "memmap-on-memory-rule=5.14 error-path=page-allocator "                                  \
+	  "memmap-on-memory-lock=not-held table-noexec=on memory-types=5.12 "                      \
+	  "add-outside=e2big",                                                                     \
+	  "5.14", "memmap on memory; hot-added memory is tagged; tables forbid execution")         \
+	X("linux-5.15", "linux-5.14",                                                              \
+	  "flush=range error-path=altmap memmap-on-memory-lock=held usage-map=grace-period",       \
+	  "5.15.y of 2026", "as 5.14, with what was backported")                                   \
+	X("linux-6.1.170", "linux-5.14",                                                           \
+	  "error-path=altmap memmap-on-memory-lock=held vmemmap-partial=base-pages "               \
+	  "usage-map=grace-period",                                                                \
+	  "6.1.170",                                                                               \
+	  "less than a section of memmap in pages; a flush for each leaf")                         \
+	X("linux-6.1.176", "linux-6.1.170", "flush=per-page-of-block", "6.1.176",                  \
+	  "the linear map is flushed once, a vmemmap block page by page")                          \
+	X("linux-6.1", "linux-6.1.170", "flush=range", "6.1.192",                                  \
+	  "one flush for the linear map, one invalidate for a vmemmap block")                      \
+	X("linux-6.6.139", "linux-6.1.170",                                                        \
+	  "memmap-on-memory-rule=6.6 altmap-full=fail vmemmap-block-attributes=writable",          \
+	  "6.6.139", "an ordinary add if memmap on memory is not possible; a flush for each leaf") \
+	X("linux-6.6", "linux-6.6.139", "flush=range", "6.6.y of 2026",                            \
+	  "one flush for the linear map")                                                          \
+	X("linux-6.12.0", "linux-6.6.139",                                                         \
+	  "vmemmap-partial=clear-all memmap-on-memory-rule=6.8 error-path=page-allocator "         \
+	  "barriers=deferred kernel-layout=6.12 lpa2=on pa-bits-49-48=kept",                       \
+	  "6.12", "LPA2; barriers deferred; one altmap a memory block; a flush for each leaf")     \
+	X("linux-6.12", "linux-6.12.0",                                                            \
+	  "flush=range vmemmap-partial=base-pages error-path=altmap", "6.12.117",                  \
+	  "one flush for the linear map; less than a section of memmap in pages")                  \
+	X("linux-6.18", "linux-6.12",                                                              \
+	  "flush-all=from flush-by-range=on flush-rounding=out table-af=on table-dtor=every "      \
+	  "hot-add-leaves=bbm3-blocks live-split=bbm3",                                            \
+	  "6.18.y of 2026", "range invalidates; tables carry AF; destructors; live splits")        \
+	X("linux-7.3", "linux-6.18",                                                               \
+	  "leaf-split=refuse split-check=usable-pages invalid-leaf=marked "                        \
+	  "block-over-table=fill cont-group=whole cont-rewrite=allowed "                           \
+	  "vmemmap-block-attributes=kernel",                                                       \
+	  "7.3.4", "offline refuses to split a leaf; invalid leaves are marked")                   \
+	X("latest", "linux-7.3", "populate-failure=rollback", "7.3.4",                             \
 	  "the newest, but what fails leaves nothing behind")
 
 /*
@@ -80,12 +82,13 @@
 	  "flush=at-end vmemmap-partial=track-unused altmap-full=refused free-order=before-clear " \
 	  "table-dtor=called vmemmap-publish=dsb add-outside=erange",                              \
 	  "5.10.y", "one walk adds and removes, one IDTE at the end; memory is freed before it")   \
-	X("s390-6.1", "s390-5.9", "leaf-at-zero=on add-outside=e2big usage-map=grace-period",      \
+	X("s390-6.1", "s390-5.9",                                                                  \
+	  "leaf-at-zero=on add-outside=e2big usage-map=grace-period",                              \
 	  "6.1.y", "large leaves at address 0, too")                                               \
-	X("s390-6.12", "s390-6.1", "altmap-full=base-pages memmap-on-memory-rule=6.8", "6.12.y",   \
-	  "memmap from an altmap, memmap on memory")                                               \
-	X("s390-7.3", "s390-6.12", "leaf-split=split s390-bits=7.3", "7.3.4",                      \
-	  "a 2G leaf that a removal cuts is split; other bits of software")
+	X("s390-6.12", "s390-6.1", "altmap-full=base-pages memmap-on-memory-rule=6.8",             \
+	  "6.12.y", "memmap from an altmap, memmap on memory")                                     \
+	X("s390-7.3", "s390-6.12", "leaf-split=split s390-bits=7.3",                               \
+	  "7.3.4", "a 2G leaf that a removal cuts is split; other bits of software")
 
 static const struct pgtsim_profile rows[] = {
 #define ROW(name, base, changes, release, summary) { name, base, changes, release, summary },

@@ -139,6 +139,45 @@ static int check_arm64(const struct pgtsim_machine_config *config)
 	return ret ? ret : check_cpu(config);
 }
 
+/* Multiples of 64K that add up to less than the 2G that there are below an image. */
+static bool is_image(const struct pgtsim_image *image)
+{
+	const uint64_t most = UINT64_C(1) << 30;
+	const uint64_t sizes = image->text | image->rodata | image->init | image->data;
+
+	return !((image->start | sizes) & 0xffff) && image->start < UINT64_C(1) << 52 &&
+	       image->text < most && image->rodata < most && image->init < most &&
+	       image->data < most;
+}
+
+static int check_image(const struct pgtsim_machine_config *config)
+{
+	const struct pgtsim_image *image = config->image;
+
+	if (!image)
+		return 0;
+	if (config->format == PGTSIM_FORMAT_S390)
+		return pgtsim_error_set(config->error, -EINVAL,
+					"image and kfence are arm64's alone");
+	if (!config->boot)
+		return pgtsim_error_set(config->error, -EINVAL,
+					"image and kfence go with boot=on, which maps them");
+	if (config->policy.layout != PGTSIM_LAYOUT_6_12)
+		return pgtsim_error_set(config->error, -EINVAL,
+					"image and kfence are mapped as 6.12 and later do; %s has "
+					"another layout",
+					config->policy.profile);
+	if (!is_image(image))
+		return pgtsim_error_set(
+			config->error, -EINVAL,
+			"the parts of a kernel image are multiples of 64K, below 1G");
+	if (image->kfence.start > image->kfence.end ||
+	    (image->kfence.start | image->kfence.end) & (config->granule - 1))
+		return pgtsim_error_set(config->error, -EINVAL, "kfence is not whole pages (%s)",
+					pgtsim_amount(config->granule).text);
+	return 0;
+}
+
 int pgtsim_config_check(const struct pgtsim_machine_config *config)
 {
 	int ret;
@@ -154,6 +193,7 @@ int pgtsim_config_check(const struct pgtsim_machine_config *config)
 		return pgtsim_error_set(config->error, -EINVAL, "there is no format %u",
 					config->format);
 	}
+	ret = ret ? ret : check_image(config);
 	if (ret)
 		return ret;
 	if (config->struct_page != 56 && config->struct_page != 64)

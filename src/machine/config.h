@@ -14,4 +14,17 @@ int pgtsim_config_check(const struct pgtsim_machine_config *config);
 /* Says in config->error what is wrong with the RAM, which was refused. Returns -EINVAL. */
 int pgtsim_config_bad_ram(const struct pgtsim_machine_config *config);
 
+/*
+ * Takes an image, but for its init memory, and KFENCE's pool from the page allocator, before anybody
+ * else does. Returns 0, -EINVAL (they don't lie in RAM) or -ENOBUFS.
+ */
+int pgtsim_boot_reserve(struct pgtsim_machine *machine, const struct pgtsim_image *image);
+
+/*
+ * Builds what is there before anything is hot-added: the memmap of RAM, the kernel image and KFENCE's
+ * pool if the configuration has them, the linear map. Returns 0, -ENOMEM or -ENOBUFS. Models
+ * paging_init(), sparse_init(), mark_rodata_ro().
+ */
+int pgtsim_boot(struct pgtsim_machine *machine, const struct pgtsim_machine_config *config);
+
 #endif

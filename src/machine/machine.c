@@ -157,114 +157,21 @@ static int init_rooms(struct pgtsim_machine *machine, const struct pgtsim_machin
 	return ret ? ret : add_boot_memory(machine, config);
 }
 
-/* ---- boot ---- */
-
-static uint64_t section_end(const struct pgtsim_machine *machine, uint64_t pa)
-{
-	uint64_t size = machine->hotplug.config.section_size;
-
-	return (pa + size - 1) & ~(size - 1);
-}
-
-/* The memmap of the sections of one range: pages of memory that it takes at most. */
-static uint64_t memmap_pages(const struct pgtsim_machine *machine, const struct pgtsim_ram *ram)
-{
-	const struct pgtsim_geometry *geo = &machine->geo;
-	uint64_t size = machine->hotplug.config.section_size;
-	uint64_t bytes = section_end(machine, ram->end) - (ram->start & ~(size - 1));
-	uint64_t block = UINT64_C(1) << geo->shift[pgtsim_slot(PGTSIM_PMD)];
-
-	bytes = (bytes >> geo->page_shift) * machine->vmemmap.struct_page;
-	/* Where blocks are used, both ends may be rounded outwards, and the first block aligned. */
-	return (bytes >> geo->page_shift) + (geo->page_shift == 12 ? 3 * block >> 12 : 2);
-}
-
-/*
- * Takes memory for the memmap of all boot memory, as memblock does, from the end of the highest
- * range that has room: an altmap over those frames hands them out.
- */
-static int reserve_memmap(struct pgtsim_machine *machine,
-			  const struct pgtsim_machine_config *config,
-			  struct pgtsim_altmap *memblock)
-{
-	unsigned shift = machine->geo.page_shift;
-	const struct pgtsim_ram *highest = NULL;
-
-	*memblock = (struct pgtsim_altmap){ 0 };
-	for (size_t i = 0; i < config->ram_count; i++)
-		memblock->free += memmap_pages(machine, &config->ram[i]);
-	for (size_t i = 0; i < config->ram_count; i++) {
-		const struct pgtsim_ram *ram = &config->ram[i];
-
-		if ((ram->end - ram->start) >> shift > memblock->free &&
-		    (!highest || ram->start > highest->start))
-			highest = ram;
-	}
-	if (!highest)
-		return pgtsim_fail(&machine->tlb, -ENOMEM,
-				   "no RAM range has room for the memmap of all RAM (%s)",
-				   pgtsim_amount(memblock->free << shift).text);
-	memblock->base = (highest->end >> shift) - memblock->free;
-	return pgtsim_memory_reserve_boot(machine->memory, memblock->base, memblock->free);
-}
-
-/* The memmap of one range of boot memory: whole sections. */
-static int boot_memmap(struct pgtsim_machine *machine, const struct pgtsim_ram *ram,
-		       struct pgtsim_altmap *memblock)
-{
-	unsigned shift = machine->geo.page_shift;
-	uint64_t size = machine->hotplug.config.section_size;
-	uint64_t last = section_end(machine, ram->end);
-	int ret = 0;
-
-	for (uint64_t pa = ram->start & ~(size - 1); !ret && pa < last; pa += size) {
-		uint64_t start = pgtsim_page_of_pfn(&machine->vmemmap, pa >> shift);
-		uint64_t end = pgtsim_page_of_pfn(&machine->vmemmap, (pa + size) >> shift);
-
-		ret = pgtsim_vmemmap_populate(&machine->vmemmap, start, end, memblock, 0);
-	}
-	return ret;
-}
-
-static int boot_linear(struct pgtsim_machine *machine, const struct pgtsim_ram *ram)
-{
-	bool large = pgtsim_starts_large(&machine->tlb, &machine->policy);
-	const struct pgtsim_map map = {
-		.va = pgtsim_linear(&machine->layout, ram->start),
-		.pa = ram->start,
-		.size = ram->end - ram->start,
-		.attrs = machine->policy.prot[PGTSIM_PROT_TAGGED],
-		.table_attrs = machine->policy.linear_table,
-		.blocks = machine->hotplug.config.blocks || large,
-		.cont = machine->hotplug.config.cont || large,
-		.region = PGTSIM_REGION_LINEAR,
-	};
-
-	return pgtsim_map(&machine->pgt, &map);
-}
-
-/* paging_init() and sparse_init(), as far as the page table shows them; nothing is counted. */
-static int boot(struct pgtsim_machine *machine, const struct pgtsim_machine_config *config)
-{
-	struct pgtsim_altmap memblock;
-	int ret = reserve_memmap(machine, config, &memblock);
-
-	/* Memory at boot comes from memblock even where hot-add knows no altmap. */
-	machine->policy.altmap_full = PGTSIM_ALTMAP_FAIL;
-	for (size_t i = 0; !ret && i < config->ram_count; i++) {
-		ret = boot_memmap(machine, &config->ram[i], &memblock);
-		if (!ret)
-			ret = boot_linear(machine, &config->ram[i]);
-	}
-	machine->policy.altmap_full = config->policy.altmap_full;
-	return ret;
-}
+/* ---- all of it ---- */
 
 /* The first two pages of s390's memory are each CPU's own; nobody allocates them. */
 static void reserve_lowcore(struct pgtsim_machine *machine)
 {
 	if (pgtsim_memory_ram_in(machine->memory, 0, 2 * pgtsim_page_size(&machine->geo)) == 2)
 		pgtsim_memory_reserve_boot(machine->memory, 0, 2);
+}
+
+/* Frames that nobody allocates. */
+static int reserve_early(struct pgtsim_machine *machine, const struct pgtsim_machine_config *config)
+{
+	if (is_s390(config))
+		reserve_lowcore(machine);
+	return config->image ? pgtsim_boot_reserve(machine, config->image) : 0;
 }
 
 static int build(struct pgtsim_machine *machine, const struct pgtsim_machine_config *config)
@@ -296,14 +203,14 @@ static int build(struct pgtsim_machine *machine, const struct pgtsim_machine_con
 		ret = pgtsim_config_bad_ram(config);
 	if (!ret && config->access == PGTSIM_ACCESS_SHARED)
 		pgtsim_memory_share(machine->memory);
-	if (!ret && is_s390(config))
-		reserve_lowcore(machine);
+	if (!ret)
+		ret = reserve_early(machine, config);
 	if (!ret && machine->tlb.checker)
 		pgtsim_tlb_watch_memory(&machine->tlb, machine->memory);
 	if (!ret)
 		ret = init_rooms(machine, config);
 	if (!ret && config->boot) {
-		ret = boot(machine, config);
+		ret = pgtsim_boot(machine, config);
 		pgtsim_tlb_reset_counts(&machine->tlb);
 		machine->tlb.counts.tables_allocated = 1;
 	}

@@ -266,17 +266,40 @@ static int look_up_locked(struct pgtsim_actor *actor, struct pgtsim_machine *mac
 	return pgtsim_actor_unlock(actor, PGTSIM_LOCK_HOTPLUG) ? -EIO : ret;
 }
 
+typedef int act(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg);
+
+/* Two readers of this page while a memory block is unplugged. */
+static struct pgtsim_exploration unplug_beside(act *read, struct pgtsim_actor_range *page,
+					       uint8_t usage_map)
+{
+	static struct pgtsim_actor_range removed = { .start = 0x80000000, .size = BLOCK };
+	const struct pgtsim_actor_spec actors[] = {
+		{ .name = "reader", .run = read, .arg = page },
+		{ .name = "again", .run = read, .arg = page },
+		{ .name = "remover", .run = pgtsim_actor_unplug, .arg = &removed },
+	};
+	const struct pgtsim_explore_config search = {
+		.setup = online_block,
+		.ctx = &usage_map,
+		.actors = actors,
+		.actor_count = 3,
+	};
+	struct pgtsim_exploration out;
+
+	assert_int_equal(pgtsim_explore(&search, &out), 0);
+	return out;
+}
+
 /*
  * A reader of a section's usage map may meet its end: only a grace period together with an RCU read
  * section prevents that, or the hotplug lock. A page of another section is never in the way.
  */
 static void usage_map_of_a_section(void **state)
 {
-	static struct pgtsim_actor_range removed = { .start = 0x80000000, .size = BLOCK },
-					 inside = { .start = 0x87fff000 },
+	static struct pgtsim_actor_range inside = { .start = 0x87fff000 },
 					 outside = { .start = 0x40000000 };
 	static const struct {
-		int (*read)(struct pgtsim_actor *, struct pgtsim_machine *, void *);
+		act *read;
 		struct pgtsim_actor_range *page;
 		uint8_t usage_map;
 		bool fails;
@@ -292,21 +315,9 @@ static void usage_map_of_a_section(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const struct pgtsim_actor_spec actors[] = {
-			{ .name = "reader", .run = rows[i].read, .arg = rows[i].page },
-			{ .name = "again", .run = rows[i].read, .arg = rows[i].page },
-			{ .name = "remover", .run = pgtsim_actor_unplug, .arg = &removed },
-		};
-		uint8_t usage_map = rows[i].usage_map;
-		const struct pgtsim_explore_config search = {
-			.setup = online_block,
-			.ctx = &usage_map,
-			.actors = actors,
-			.actor_count = 3,
-		};
-		struct pgtsim_exploration out;
+		struct pgtsim_exploration out =
+			unplug_beside(rows[i].read, rows[i].page, rows[i].usage_map);
 
-		assert_int_equal(pgtsim_explore(&search, &out), 0);
 		assert_true(out.complete);
 		assert_int_equal(out.result, 0);
 		assert_int_equal(out.failed > 0, rows[i].fails);

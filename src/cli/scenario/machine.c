@@ -205,11 +205,56 @@ static int attach_kernel(struct run *run)
 	return ret;
 }
 
+/* Divides an image: what the scenario doesn't say is a half, a quarter and an eighth of it. */
+static int divide_image(struct run *run, const struct scenario_command *command,
+			const struct scenario_range *range, struct pgtsim_image *image)
+{
+	const uint64_t head = 0x10000, mask = head - 1;
+	uint64_t size = range->size, left = size - head;
+
+	if (size <= head || size > UINT64_C(1) << 30)
+		return run_refuse(run, -EINVAL,
+				  "image: a kernel image has more than 64K, at most 1G");
+	image->start = range->base;
+	image->text = scenario_number_or(command, SCENARIO_KEY_TEXT, (size / 2) & ~mask);
+	image->rodata = scenario_number_or(command, SCENARIO_KEY_RODATA, (size / 4) & ~mask);
+	image->init = scenario_number_or(command, SCENARIO_KEY_INIT, (size / 8) & ~mask);
+	if (image->text > left || image->rodata > left - image->text ||
+	    image->init > left - image->text - image->rodata)
+		return run_refuse(run, -EINVAL,
+				  "image: text, rodata and init do not fit into its size less its "
+				  "head of 64K");
+	image->data = left - image->text - image->rodata - image->init;
+	return 0;
+}
+
+/* The kernel image and KFENCE's pool, if the scenario has any. */
+static int set_image(struct run *run, const struct scenario_command *command,
+		     struct pgtsim_image *image, struct pgtsim_machine_config *config)
+{
+	const struct scenario_value *range = scenario_option(command, SCENARIO_KEY_IMAGE);
+	const struct scenario_value *kfence = scenario_option(command, SCENARIO_KEY_KFENCE);
+	int ret = 0;
+
+	*image = (struct pgtsim_image){ .start = 0 };
+	if (range || kfence)
+		config->image = image;
+	if (range)
+		ret = divide_image(run, command, &range->range, image);
+	if (!ret && kfence && kfence->range.size > UINT64_MAX - kfence->range.base)
+		return run_refuse(run, -EINVAL, "kfence goes beyond 64 bits");
+	if (kfence)
+		image->kfence = (struct pgtsim_ram){ kfence->range.base,
+						     kfence->range.base + kfence->range.size };
+	return ret;
+}
+
 static int create_machine(struct run *run, const struct scenario_command *command)
 {
 	struct pgtsim_machine_config config;
 	struct pgtsim_error error;
 	struct pgtsim_ram ram[RAM_MAX];
+	struct pgtsim_image image;
 	int ret = begin_config(run, command, &config);
 
 	if (ret)
@@ -225,7 +270,8 @@ static int create_machine(struct run *run, const struct scenario_command *comman
 	if (ret)
 		return ret;
 	set_choices(command, &config);
-	ret = collect_ram(run, command, &config, ram);
+	ret = set_image(run, command, &image, &config);
+	ret = ret ? ret : collect_ram(run, command, &config, ram);
 	if (ret)
 		return ret;
 	ret = pgtsim_machine_new(&run->machine, &config);
@@ -241,6 +287,9 @@ static int check_machine(struct parser *p)
 		return syntax_fail(p, "machine takes 'ram=' or 'iomem=', not both");
 	if (syntax_given(p, "bbm") && syntax_given(p, "bbml2"))
 		return syntax_fail(p, "machine takes 'bbm=' or 'bbml2=', not both");
+	if (!syntax_given(p, "image") &&
+	    (syntax_given(p, "text") || syntax_given(p, "rodata") || syntax_given(p, "init")))
+		return syntax_fail(p, "'text=', 'rodata=' and 'init=' are parts of 'image='");
 	return 0;
 }
 
@@ -268,6 +317,11 @@ static const struct slot machine_options[] = {
 	CHOICE("repeat-tlbi", REPEAT_TLBI, CHOICES("off", "on", "no-workaround")),
 	CHOICE("iommu", IOMMU, ON_OFF),
 	CHOICE("kpti", KPTI, ON_OFF),
+	OPTION("image", IMAGE, syntax_range),
+	NUMBER("text", TEXT),
+	NUMBER("rodata", RODATA),
+	NUMBER("init", INIT),
+	OPTION("kfence", KFENCE, syntax_range),
 	CHOICE("format", FORMAT, CHOICES("arm64", "s390")),
 	{ .name = "edat", .parse = syntax_number, .key = SCENARIO_KEY_EDAT, .most = 2 },
 	{ .name = NULL },

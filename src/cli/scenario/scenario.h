@@ -94,6 +94,11 @@ enum scenario_key {
 	SCENARIO_KEY_REPEAT_TLBI, /* choice (enum scenario_repeat) */
 	SCENARIO_KEY_IOMMU,
 	SCENARIO_KEY_KPTI,
+	SCENARIO_KEY_IMAGE,  /* range */
+	SCENARIO_KEY_TEXT,   /* numbers */
+	SCENARIO_KEY_RODATA,
+	SCENARIO_KEY_INIT,
+	SCENARIO_KEY_KFENCE, /* range */
 	SCENARIO_KEY_FORMAT, /* choice (enum pgtsim_format) */
 	SCENARIO_KEY_EDAT,   /* number from 0 to 2 */
 
