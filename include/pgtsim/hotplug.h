@@ -104,6 +104,7 @@ struct pgtsim_section_state {
 	bool online;
 	enum pgtsim_zone zone; /* of an online one */
 	uint64_t memmap_pages; /* at the start of its memory block, that hold that block's memmap */
+	unsigned node;         /* of its memory block; 0 for boot memory and a device's */
 };
 
 /*

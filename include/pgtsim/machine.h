@@ -13,6 +13,7 @@
 #define PGTSIM_MACHINE_H
 
 #include <pgtsim/hotplug.h>
+#include <pgtsim/protect.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -31,6 +32,12 @@ struct pgtsim_image {
 	/* KFENCE's pool, whole pages, which the linear map maps by pages: the first page and each second
 	 * one are guards, which are invalid. Both ends 0: there is none. */
 	struct pgtsim_ram kfence;
+};
+
+/* The kernel's command line: whether pages of the linear map may change one by one. */
+enum pgtsim_rodata {
+	PGTSIM_RODATA_FULL,    /* they may, and aliases of vmalloc's pages become read-only with those */
+	PGTSIM_RODATA_NOALIAS, /* they may not, unless KFENCE or another user of it comes late */
 };
 
 /* Fill with pgtsim_machine_config_init(), then change what should differ. */
@@ -58,7 +65,8 @@ struct pgtsim_machine_config {
 	uint8_t format;              /* [arm64] enum pgtsim_format; see pgtsim_machine_config_s390() */
 	uint8_t edat;                /* [0] of s390: pgtsim_geometry_s390() */
 	const struct pgtsim_image *image; /* [NULL] with boot; the caller's, read while creating */
-	uint8_t reserved[40];        /* 0; a new member takes its room from here, and moves no other */
+	uint8_t rodata;              /* [full] enum pgtsim_rodata */
+	uint8_t reserved[39];        /* 0; a new member takes its room from here, and moves no other */
 };
 
 /* Its parts may be read freely; change them through their own functions. */
@@ -73,6 +81,7 @@ struct pgtsim_machine {
 	struct pgtsim_hotplug hotplug;
 	struct pgtsim_declared *declared; /* the library's own */
 	struct pgtsim_error error; /* why the operation that failed last did: pgtsim_machine_reason() */
+	uint8_t rodata;            /* enum pgtsim_rodata */
 };
 
 /*
@@ -137,6 +146,8 @@ PGTSIM_API uint64_t pgtsim_image_va(const struct pgtsim_machine *machine,
 enum pgtsim_meaning {
 	PGTSIM_MEANT_INVALID,  /* leaves of the linear map or the memmap may be invalid or missing */
 	PGTSIM_SHARED_MEMMAP,  /* memmap pages may share their frame: HVO, device-dax compound pages */
+	PGTSIM_VMALLOC,        /* one area of vmalloc(), for pgtsim_set_memory(): VM_ALLOC */
+	PGTSIM_VMALLOC_HUGE,   /* one that may have huge mappings: VM_ALLOW_HUGE_VMAP, too */
 };
 
 /*
@@ -152,6 +163,27 @@ PGTSIM_API int pgtsim_declare(struct pgtsim_machine *machine, uint64_t va, uint6
 /* Whether va was declared so; *last receives the last byte of the declaration that reaches furthest. */
 PGTSIM_API bool pgtsim_is_declared(const struct pgtsim_machine *machine, uint64_t va,
 				   enum pgtsim_meaning what, uint64_t *last);
+
+/*
+ * set_memory_ro(), _rw(), _x() or _nx(): changes a part of one vmalloc area, and, if it becomes
+ * read-only or writable with rodata=full, first the page in the linear map behind each page of it. Each of
+ * these changes is one of pgtsim_protect(), with a flush of its own; a failure leaves those before it.
+ * Returns what that returns, and -EINVAL for another change, if no area that was declared holds all of
+ * it, and from 6.18 on if the area may have huge mappings (before, blocks in it are -EINVAL).
+ */
+PGTSIM_API int pgtsim_set_memory(struct pgtsim_machine *machine, uint64_t va, uint64_t size,
+				 enum pgtsim_protect what);
+
+/*
+ * set_direct_map_invalid_noflush(), _valid_noflush() or _default_noflush(): changes pages of the linear
+ * map by pgtsim_protect() without a flush. Where they may not change one by one it does nothing and
+ * returns 0. Returns what pgtsim_protect() returns; -EINVAL for another change or region.
+ */
+PGTSIM_API int pgtsim_set_direct_map(struct pgtsim_machine *machine, uint64_t va, uint64_t size,
+				     enum pgtsim_protect what);
+
+/* can_set_direct_map(): whether pages of the linear map may change one by one. False for NULL. */
+PGTSIM_API bool pgtsim_can_set_direct_map(const struct pgtsim_machine *machine);
 
 /*
  * Floor and ceiling of the region of the kernel layout that holds all of [start, end): the

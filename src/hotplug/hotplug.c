@@ -212,6 +212,7 @@ struct pgtsim_section_state pgtsim_section_state(const struct pgtsim_hotplug *ho
 		state.online = section->block->online;
 		state.zone = section->block->zone;
 		state.memmap_pages = section->block->memmap_pages;
+		state.node = section->block->node;
 	}
 	return state;
 }

@@ -196,6 +196,9 @@ int pgtsim_config_check(const struct pgtsim_machine_config *config)
 	ret = ret ? ret : check_image(config);
 	if (ret)
 		return ret;
+	if (config->rodata > PGTSIM_RODATA_NOALIAS)
+		return pgtsim_error_set(config->error, -EINVAL, "there is no rodata %u",
+					config->rodata);
 	if (config->struct_page != 56 && config->struct_page != 64)
 		return pgtsim_error_set(config->error, -EINVAL,
 					"struct-page=%u: a struct page has 56 or 64 bytes",

@@ -181,6 +181,7 @@ static int build(struct pgtsim_machine *machine, const struct pgtsim_machine_con
 	if (ret)
 		return ret;
 	machine->policy = config->policy;
+	machine->rodata = config->rodata;
 	if (config->kpti)
 		pgtsim_policy_kpti(&machine->policy);
 	if (is_s390(config)) {
@@ -292,7 +293,7 @@ static int check_declaration(struct pgtsim_machine *machine, uint64_t va, uint64
 {
 	uint64_t page = pgtsim_page_size(&machine->geo);
 
-	if ((unsigned)what > PGTSIM_SHARED_MEMMAP)
+	if ((unsigned)what > PGTSIM_VMALLOC_HUGE)
 		return pgtsim_fail(&machine->tlb, -EINVAL, "there is no meaning %u",
 				   (unsigned)what);
 	if (!size)

@@ -254,6 +254,28 @@ static const struct good good[] = {
 	  "online-page 0x80200 no\nonline-page 0x80000 no\nonline-page 0x801ff no\n"
 	  "online-page 0x80200 yes\nonline-page 0xffffffffffffffff no\n"
 	  "hibernates 0x7ffff000+0x1000\nhibernates 0x80200000+0x7e00000\n" },
+	{ "struct pages lie on another node than their memory, or in it",
+	  "machine profile=linux-6.12 memmap-on-memory=on\nadd 0x80000000+256M node=1\n"
+	  "memmap 0x80000000+256M\nadd 0x90000000+128M node=2 memmap-on-memory\n"
+	  "memmap 0x90000000+128M\nmemmap 0x98000000+64K\nexpect-error EINVAL memmap 1P+1\n"
+	  "expect-error EINVAL memmap 0xffffffffffff000+4K\n",
+	  "memmap of 0x80000000+0x10000000 node=1\n"
+	  "memmap 0xfffffdffc1000000+0x400000 0x40200000 node=0 ram\n"
+	  "memmap of 0x90000000+0x8000000 node=2\n"
+	  "memmap 0xfffffdffc1400000+0x200000 0x90000000 node=2 altmap\n"
+	  "memmap of 0x98000000+0x10000 node=0\n"
+	  "memmap 0xfffffdffc1600000+0x1000 not mapped\n" },
+	{ "set_memory_*() wants one area, and rodata=full its alias",
+	  "machine boot=on\nvmap linear+0x800100000000 0x50000000 64K\n"
+	  "declare linear+0x800100000000 64K vmalloc\nreset-stats\n"
+	  "set-memory linear+0x800100001000 8K ro\nexpect tlbi.leaf == 4\n"
+	  "expect-error EINVAL set-memory linear+0x80010000f000 8K ro\n"
+	  "set-direct-map linear+0x20000000 8K invalid\nexpect entries.written == 6\n",
+	  "" },
+	{ "where the linear map may not change, set_direct_map_*() does nothing and says 0",
+	  "machine boot=on rodata=noalias\nset-direct-map linear+0x20000000 8K invalid\n"
+	  "expect entries.written == 0\n",
+	  "" },
 	{ "a veto stands until it is taken back",
 	  "machine\nadd 0x80000000+128M\nveto online\nexpect-error EPERM online 0x80000000+128M\n"
 	  "veto off\nonline 0x80000000+128M\nveto offline\nveto offline\n"

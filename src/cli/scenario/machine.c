@@ -171,6 +171,7 @@ static void set_choices(const struct scenario_command *command,
 	config->checker = scenario_choice_or(command, SCENARIO_KEY_CHECKER, 1);
 	config->bbml2 = scenario_choice_or(command, SCENARIO_KEY_BBML2, 0) ||
 			scenario_number_or(command, SCENARIO_KEY_BBM, 0) == 3;
+	config->rodata = (uint8_t)scenario_choice_or(command, SCENARIO_KEY_RODATA, 0);
 	config->kpti = scenario_choice_or(command, SCENARIO_KEY_KPTI, 0);
 	config->boot = scenario_choice_or(command, SCENARIO_KEY_BOOT, 0);
 }
@@ -217,7 +218,7 @@ static int divide_image(struct run *run, const struct scenario_command *command,
 				  "image: a kernel image has more than 64K, at most 1G");
 	image->start = range->base;
 	image->text = scenario_number_or(command, SCENARIO_KEY_TEXT, (size / 2) & ~mask);
-	image->rodata = scenario_number_or(command, SCENARIO_KEY_RODATA, (size / 4) & ~mask);
+	image->rodata = scenario_number_or(command, SCENARIO_KEY_RODATA_SIZE, (size / 4) & ~mask);
 	image->init = scenario_number_or(command, SCENARIO_KEY_INIT, (size / 8) & ~mask);
 	if (image->text > left || image->rodata > left - image->text ||
 	    image->init > left - image->text - image->rodata)
@@ -288,8 +289,10 @@ static int check_machine(struct parser *p)
 	if (syntax_given(p, "bbm") && syntax_given(p, "bbml2"))
 		return syntax_fail(p, "machine takes 'bbm=' or 'bbml2=', not both");
 	if (!syntax_given(p, "image") &&
-	    (syntax_given(p, "text") || syntax_given(p, "rodata") || syntax_given(p, "init")))
-		return syntax_fail(p, "'text=', 'rodata=' and 'init=' are parts of 'image='");
+	    (syntax_given(p, "text-size") || syntax_given(p, "rodata-size") ||
+	     syntax_given(p, "init-size")))
+		return syntax_fail(
+			p, "'text-size=', 'rodata-size=' and 'init-size=' are parts of 'image='");
 	return 0;
 }
 
@@ -318,10 +321,11 @@ static const struct slot machine_options[] = {
 	CHOICE("iommu", IOMMU, ON_OFF),
 	CHOICE("kpti", KPTI, ON_OFF),
 	OPTION("image", IMAGE, syntax_range),
-	NUMBER("text", TEXT),
-	NUMBER("rodata", RODATA),
-	NUMBER("init", INIT),
+	NUMBER("text-size", TEXT),
+	NUMBER("rodata-size", RODATA_SIZE),
+	NUMBER("init-size", INIT),
 	OPTION("kfence", KFENCE, syntax_range),
+	CHOICE("rodata", RODATA, CHOICES("full", "noalias")),
 	CHOICE("format", FORMAT, CHOICES("arm64", "s390")),
 	{ .name = "edat", .parse = syntax_number, .key = SCENARIO_KEY_EDAT, .most = 2 },
 	{ .name = NULL },

@@ -45,11 +45,14 @@ enum scenario_kind {
 	SCENARIO_JOIN,             /* address */
 	SCENARIO_VMAP,             /* address, number (PA), number (SIZE) */
 	SCENARIO_VUNMAP,           /* address, number */
+	SCENARIO_SET_MEMORY,       /* address, number, choice (enum pgtsim_protect) */
+	SCENARIO_SET_DIRECT_MAP,   /* address, number, choice (enum scenario_direct_map) */
 	SCENARIO_DECLARE,          /* address, number, choice (enum pgtsim_meaning) */
 	SCENARIO_ZONES,
 	SCENARIO_SECTIONS,
 	SCENARIO_ONLINE_PAGE,      /* number (PFN) */
 	SCENARIO_HIBERNATES,       /* range */
+	SCENARIO_MEMMAP,           /* range */
 	SCENARIO_VETO,             /* choice (enum scenario_veto) */
 	SCENARIO_TLBI,             /* choice (enum scenario_tlbi), [address, [number: of a range]] */
 	SCENARIO_BARRIER,          /* choice (enum scenario_barrier) */
@@ -96,9 +99,10 @@ enum scenario_key {
 	SCENARIO_KEY_KPTI,
 	SCENARIO_KEY_IMAGE,  /* range */
 	SCENARIO_KEY_TEXT,   /* numbers */
-	SCENARIO_KEY_RODATA,
+	SCENARIO_KEY_RODATA_SIZE,
 	SCENARIO_KEY_INIT,
 	SCENARIO_KEY_KFENCE, /* range */
+	SCENARIO_KEY_RODATA, /* choice (enum pgtsim_rodata) */
 	SCENARIO_KEY_FORMAT, /* choice (enum pgtsim_format) */
 	SCENARIO_KEY_EDAT,   /* number from 0 to 2 */
 
@@ -149,6 +153,11 @@ enum scenario_tables { SCENARIO_TABLES_NOEXEC, SCENARIO_TABLES_EXEC };
 enum scenario_zone { SCENARIO_ZONE_NORMAL, SCENARIO_ZONE_MOVABLE };
 enum scenario_use { SCENARIO_USE_MOVABLE, SCENARIO_USE_UNMOVABLE };
 enum scenario_fail { SCENARIO_FAIL_ALLOC };
+enum scenario_direct_map {
+	SCENARIO_DIRECT_MAP_INVALID,
+	SCENARIO_DIRECT_MAP_VALID,
+	SCENARIO_DIRECT_MAP_DEFAULT,
+};
 enum scenario_veto { SCENARIO_VETO_ONLINE, SCENARIO_VETO_OFFLINE, SCENARIO_VETO_OFF };
 enum scenario_level {
 	SCENARIO_LEVEL_PGD,

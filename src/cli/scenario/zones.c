@@ -110,6 +110,94 @@ static int do_hibernates(struct run *run, const struct scenario_command *command
 	return 0;
 }
 
+/* ---- where struct pages lie ---- */
+
+/* Struct pages that follow one another in memory of one kind. */
+struct memmap_run {
+	uint64_t va, size, pa;
+	unsigned node; /* of the frames */
+	enum pgtsim_owner owner;
+	bool mapped;
+};
+
+/* The node of memory; boot memory is on node 0. */
+static unsigned node_of(const struct run *run, uint64_t pa)
+{
+	return pgtsim_section_state(&run->machine->hotplug, pa).node;
+}
+
+/* What the leaf at va maps, up to `end`. */
+static struct memmap_run memmap_at(const struct run *run, uint64_t va, uint64_t end)
+{
+	const struct pgtsim_machine *m = run->machine;
+	uint64_t page = pgtsim_page_size(&m->geo);
+	struct pgtsim_translation at;
+	struct memmap_run found = { .va = va, .size = page };
+
+	if (!pgtsim_translate(&m->pgt, va, &at)) {
+		found.mapped = true;
+		found.size = at.size - (va & (at.size - 1));
+		found.pa = at.pa;
+		found.node = node_of(run, at.pa);
+		found.owner = pgtsim_frame_owner(&m->hotplug, at.pa >> m->geo.page_shift);
+	}
+	if (found.size > end - va)
+		found.size = end - va;
+	return found;
+}
+
+static bool continues_run(const struct memmap_run *run, const struct memmap_run *next)
+{
+	return run->mapped == next->mapped &&
+	       (!run->mapped || (run->node == next->node && run->owner == next->owner &&
+				 run->pa + run->size == next->pa));
+}
+
+static void print_memmap(const struct run *run, const struct memmap_run *memmap)
+{
+	const struct pgtsim_printer *out = &run->options->out;
+
+	pgtsim_printf(out, "memmap 0x%016" PRIx64 "+0x%" PRIx64, memmap->va, memmap->size);
+	if (!memmap->mapped)
+		pgtsim_printf(out, " not mapped\n");
+	else
+		pgtsim_printf(out, " 0x%" PRIx64 " node=%u %s\n", memmap->pa, memmap->node,
+			      memmap->owner == PGTSIM_OWNER_ALTMAP ? "altmap" : "ram");
+}
+
+/* Prints where the struct pages of a range lie, and on which node: that of the range comes first. */
+static int do_memmap(struct run *run, const struct scenario_command *command)
+{
+	const struct scenario_range *range = &command->args[0].range;
+	const struct pgtsim_machine *m = run->machine;
+	uint64_t mask = pgtsim_page_size(&m->geo) - 1, shift = m->geo.page_shift, va, end;
+	struct memmap_run current, next;
+
+	if ((range->base | range->size) & mask || !range->size ||
+	    range->size > (UINT64_C(1) << 52) || range->base > (UINT64_C(1) << 52) - range->size)
+		return run_refuse(
+			run, -EINVAL,
+			"the range is empty, not of whole pages, or beyond 52 bits of PA");
+	va = pgtsim_page_of_pfn(&m->vmemmap, range->base >> shift) & ~mask;
+	end = (pgtsim_page_of_pfn(&m->vmemmap, (range->base + range->size) >> shift) + mask) &
+	      ~mask;
+	if (va < m->vmemmap.start || end > m->vmemmap.end)
+		return run_refuse(run, -EINVAL, "the vmemmap does not reach there");
+	pgtsim_printf(&run->options->out, "memmap of 0x%" PRIx64 "+0x%" PRIx64 " node=%u\n",
+		      range->base, range->size, node_of(run, range->base));
+	for (current = memmap_at(run, va, end); (va = current.va + current.size) < end;) {
+		next = memmap_at(run, va, end);
+		if (continues_run(&current, &next)) {
+			current.size += next.size;
+			continue;
+		}
+		print_memmap(run, &current);
+		current = next;
+	}
+	print_memmap(run, &current);
+	return 0;
+}
+
 /* NOTIFY_BAD, which is -EPERM. */
 static int veto(struct pgtsim_notifier *self, const struct pgtsim_memory_notify *notify)
 {
@@ -140,6 +228,7 @@ const struct scenario_row zone_commands[] = {
 	COMMAND("online-page", ONLINE_PAGE, do_online_page, ARGS(ARG("PFN", syntax_number)),
 		.looks = true),
 	COMMAND("hibernates", HIBERNATES, do_hibernates, ARGS(ARG_RANGE), .looks = true),
+	COMMAND("memmap", MEMMAP, do_memmap, ARGS(ARG_RANGE), .looks = true),
 	COMMAND("veto", VETO, do_veto, ARGS(ARG_CHOICE("WHAT", "online", "offline", "off"))),
 	COMMANDS_END,
 };

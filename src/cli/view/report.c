@@ -310,6 +310,11 @@ static void after(struct run_watcher *watcher, struct run *run,
 		print_operation(report, result, memmap_source(run, command));
 	if (command->kind == SCENARIO_ADD && !result)
 		print_why(report, run, command);
+	if (command->kind == SCENARIO_SET_DIRECT_MAP && !result &&
+	    !pgtsim_can_set_direct_map(run->machine))
+		pgtsim_printf(&report->out,
+			      "  nothing changed: with rodata=noalias pages of the linear map may "
+			      "not, and the kernel says 0\n");
 	if (!prints_itself(command))
 		print_outcome(report, command, result, run->reason);
 	print_remarks(report);
