@@ -67,6 +67,7 @@ struct pgtsim_geometry {
 	uint32_t last_index[PGTSIM_MAX_LEVELS]; /* entries of a table of each level, less 1 */
 	uint8_t format;                         /* enum pgtsim_format */
 	bool from_zero;                         /* the region begins at VA 0 */
+	bool half_tables;                       /* tables of the last level are half a page, aligned so */
 	uint64_t pa_mask;                       /* derived: PA[pa_bits - 1:page_shift], all ones */
 };
 
@@ -252,6 +253,14 @@ static inline unsigned pgtsim_table_order(const struct pgtsim_geometry *geo, int
 	unsigned shift = geo->bits[pgtsim_slot(level)] + 3u;
 
 	return shift > geo->page_shift ? shift - geo->page_shift : 0;
+}
+
+/* Bytes that are a table's own: whole pages, or half of one. */
+static inline uint64_t pgtsim_table_bytes(const struct pgtsim_geometry *geo, int level)
+{
+	if (geo->half_tables && level == PGTSIM_PTE)
+		return pgtsim_page_size(geo) / 2;
+	return pgtsim_page_size(geo) << pgtsim_table_order(geo, level);
 }
 
 #ifdef __cplusplus

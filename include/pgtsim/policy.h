@@ -290,7 +290,8 @@ struct pgtsim_policy {
 	bool leaf_at_zero;       /* large leaves may map address 0 (s390 from 6.1 on) */
 	uint8_t usage_map;       /* enum pgtsim_usage_map */
 	uint8_t free_mapped;     /* enum pgtsim_free_mapped */
-	uint8_t reserved[17];    /* 0; for knobs to come */
+	bool half_page_tables;   /* two page tables share a page (s390 up to 6.6) */
+	uint8_t reserved[16];    /* 0; for knobs to come */
 };
 
 /* A knob that has a name: `key=value` in scenarios. */

@@ -50,6 +50,15 @@ static inline bool pgtsim_is_level(int level)
 	return level >= PGTSIM_PGD && level <= PGTSIM_PTE;
 }
 
+/* Where the table is that a table entry of this level points to. */
+static inline uint64_t pgtsim_table_address(const struct pgtsim_geometry *geo, int level,
+					    uint64_t desc)
+{
+	unsigned low = geo->page_shift - (geo->half_tables & (level == PGTSIM_PMD));
+
+	return pgtsim_oa(geo, low, desc);
+}
+
 /* pgtsim_desc_address() in line. */
 static inline uint64_t pgtsim_address(const struct pgtsim_geometry *geo, int level, uint64_t desc)
 {
@@ -57,7 +66,9 @@ static inline uint64_t pgtsim_address(const struct pgtsim_geometry *geo, int lev
 
 	if (!(desc & PGTSIM_DESC_VALID) || (is_block && level == PGTSIM_PTE))
 		return 0;
-	return pgtsim_oa(geo, is_block ? geo->shift[pgtsim_slot(level)] : geo->page_shift, desc);
+	if (is_block)
+		return pgtsim_oa(geo, geo->shift[pgtsim_slot(level)], desc);
+	return pgtsim_table_address(geo, level, desc);
 }
 
 /* The bits of a descriptor that hold the output address pa: pgtsim_desc_oa(). */

@@ -157,6 +157,7 @@ int pgtsim_geometry_s390(struct pgtsim_geometry *geo, unsigned va_bits, unsigned
 		.pa_bits = S390_PA_BITS,
 		.format = PGTSIM_FORMAT_S390,
 		.from_zero = true,
+		.half_tables = true,
 	};
 	for (int level = PGTSIM_PTE; level >= pgtsim_root_level(geo); level--) {
 		unsigned slot = pgtsim_slot(level);

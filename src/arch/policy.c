@@ -80,13 +80,14 @@
 #define PROFILES_S390(X)                                                                           \
 	X("s390-5.9", NULL,                                                                        \
 	  "flush=at-end vmemmap-partial=track-unused altmap-full=refused free-order=before-clear " \
-	  "table-dtor=called vmemmap-publish=dsb add-outside=erange",                              \
+	  "table-dtor=called vmemmap-publish=dsb add-outside=erange half-page-tables=on",          \
 	  "5.10.y", "one walk adds and removes, one IDTE at the end; memory is freed before it")   \
 	X("s390-6.1", "s390-5.9",                                                                  \
 	  "leaf-at-zero=on add-outside=e2big usage-map=grace-period",                              \
 	  "6.1.y", "large leaves at address 0, too")                                               \
-	X("s390-6.12", "s390-6.1", "altmap-full=base-pages memmap-on-memory-rule=6.8",             \
-	  "6.12.y", "memmap from an altmap, memmap on memory")                                     \
+	X("s390-6.12", "s390-6.1",                                                                 \
+	  "altmap-full=base-pages memmap-on-memory-rule=6.8 half-page-tables=off",                 \
+	  "6.12.y", "memmap from an altmap, memmap on memory; a page for each page table")         \
 	X("s390-7.3", "s390-6.12", "leaf-split=split s390-bits=7.3",                               \
 	  "7.3.4", "a 2G leaf that a removal cuts is split; other bits of software")
 
@@ -264,6 +265,8 @@ static const struct pgtsim_knob knobs[] = {
 	  KNOB(s390_bits) },
 	{ "leaf-at-zero", OFF_ON, "whether large leaves of s390 may map address 0",
 	  KNOB(leaf_at_zero) },
+	{ "half-page-tables", OFF_ON, "whether two page tables of s390 share a page",
+	  KNOB(half_page_tables) },
 	{ "vmemmap-publish", VALUES("none", "dsb"),
 	  "the barrier between zeroing a new table of the vmemmap and linking it",
 	  KNOB(vmemmap_publish) },

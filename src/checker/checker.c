@@ -149,8 +149,9 @@ static void table_stored(struct checker *c, const struct pgtsim_event *event)
 static void pages_freed(struct checker *c, const struct pgtsim_event *event)
 {
 	bool table = event->op == PGTSIM_OP_TABLE_FREE;
-	unsigned order = table ? pgtsim_table_order(c->geo, event->level) : 0;
-	uint64_t last = event->pa + ((event->count << (c->geo->page_shift + order)) - 1);
+	uint64_t bytes = table ? pgtsim_table_bytes(c->geo, event->level) :
+				 pgtsim_page_size(c->geo);
+	uint64_t last = event->pa + (event->count * bytes - 1);
 
 	pgtsim_visible_freed(c, event->pa, last);
 	if (c->runs)

@@ -123,11 +123,6 @@ static struct stale *stale_of_pa(struct pgtsim_range *by_pa)
 	return (struct stale *)(void *)((char *)by_pa - offsetof(struct stale, by_pa));
 }
 
-static uint64_t table_bytes(const struct checker *c, int level)
-{
-	return pgtsim_page_size(c->geo) << pgtsim_table_order(c->geo, level);
-}
-
 /* Sets the ends of a run of `count` entries from va on. */
 static void set_ends(const struct checker *c, struct stale *run, uint64_t va, uint64_t count)
 {
@@ -138,7 +133,7 @@ static void set_ends(const struct checker *c, struct stale *run, uint64_t va, ui
 	run->by_va.start = va;
 	run->by_va.last = va + (bytes - 1);
 	run->by_pa.start = pa;
-	run->by_pa.last = pa + ((run->walk ? table_bytes(c, run->level + 1) : bytes) - 1);
+	run->by_pa.last = pa + ((run->walk ? pgtsim_table_bytes(c->geo, run->level + 1) : bytes) - 1);
 }
 
 static void insert(struct checker *c, struct stale *run)

@@ -317,14 +317,14 @@ static struct pgtsim_reach reach_of_free(const struct pgtsim_reach_state *state,
 	const struct pgtsim_geometry *geo = state->geo;
 	struct pgtsim_reach reach = no_reach;
 	int above = event->level - 1;
-	unsigned order = 0;
+	uint64_t bytes = pgtsim_page_size(geo);
 
 	reach.kind = PGTSIM_REACH_FREE;
 	reach.cpu = (uint8_t)cpu;
 	reach.pa = event->pa;
 	if (event->op == PGTSIM_OP_TABLE_FREE)
-		order = pgtsim_table_order(geo, event->level);
-	reach.pa_last = event->pa + (event->count << (geo->page_shift + order)) - 1;
+		bytes = pgtsim_table_bytes(geo, event->level);
+	reach.pa_last = event->pa + event->count * bytes - 1;
 	if (event->op != PGTSIM_OP_TABLE_FREE || above < pgtsim_root_level(geo))
 		return reach;
 	reach.va = pgtsim_entry_base(geo, above, event->va);

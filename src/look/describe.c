@@ -287,6 +287,8 @@ static void print_s390_rest(enum pgtsim_kind kind, int level, bool valid, uint64
 			meaning = "must be 0: a walk faults";
 		else if (kind == PGTSIM_NONE || kind == PGTSIM_INVALID)
 			meaning = "free for software: a walk does not look at it";
+		else if (kind == PGTSIM_TABLE && level == PGTSIM_PMD && bit == 0)
+			meaning = "software bit: present";
 		else if (bit == 4)
 			meaning = "common to address spaces";
 		else if (kind == PGTSIM_TABLE && level < PGTSIM_PMD && (bit == 6 || bit == 7))
@@ -304,7 +306,7 @@ static uint64_t s390_named(const struct pgtsim_geometry *geo, enum pgtsim_kind k
 	switch (kind) {
 	case PGTSIM_TABLE:
 		named |= ~UINT64_C(0xfff) | 0x300;
-		return level < PGTSIM_PMD ? named | PGTSIM_S390_LENGTH : named;
+		return named | (level < PGTSIM_PMD ? PGTSIM_S390_LENGTH : 0x800);
 	case PGTSIM_BLOCK:
 		return named | ~(pgtsim_entry_size(geo, level) - 1) | PGTSIM_S390_LARGE | 0x7303;
 	case PGTSIM_PAGE:
@@ -354,7 +356,8 @@ static void dump_s390(const struct pgtsim_geometry *geo, int level, uint64_t des
 		   invalid ? "invalid: a walk that gets here faults" : "valid");
 	print_s390_type(geo, level, raw, out);
 	if (kind == PGTSIM_TABLE) {
-		pgtsim_printf(out, "%-11s  table at  0x%" PRIx64 "\n", "63:12", pa);
+		pgtsim_printf(out, "%-11s  table at  0x%" PRIx64 "\n",
+			      level < PGTSIM_PMD ? "63:12" : "63:11", pa);
 		print_fields(geo, raw, s390_table_fields, COUNT(s390_table_fields), out);
 	} else if (kind == PGTSIM_BLOCK || kind == PGTSIM_PAGE) {
 		pgtsim_printf(out, "%-11s  PA        0x%" PRIx64 ", %s of it\n",

@@ -254,11 +254,12 @@ static int judge_store(struct pgtsim_judge *judge, const struct pgtsim_event *ev
 
 /* ---- tables ---- */
 
-static int check_pages(struct pgtsim_judge *judge, const struct pgtsim_event *event)
+/* `unit`: what the address is a multiple of. */
+static int check_pages(struct pgtsim_judge *judge, const struct pgtsim_event *event, uint64_t unit)
 {
 	uint64_t page = pgtsim_page_size(judge->geo);
 
-	if (event->pa & (page - 1) || event->pa >> ADDRESS_BITS_MAX)
+	if (event->pa & (unit - 1) || event->pa >> ADDRESS_BITS_MAX)
 		return pgtsim_judge_fail(judge, "pa 0x%llx: no page begins there",
 					 (unsigned long long)event->pa);
 	if (!event->count || event->count > (UINT64_C(1) << ADDRESS_BITS_MAX) / page)
@@ -277,7 +278,8 @@ static int table_level(const struct pgtsim_judge *judge, const struct pgtsim_eve
 
 static int check_table(struct pgtsim_judge *judge, const struct pgtsim_event *event)
 {
-	int ret = check_pages(judge, event);
+	bool half = judge->geo->half_tables && event->level == PGTSIM_PTE;
+	int ret = check_pages(judge, event, pgtsim_page_size(judge->geo) >> half);
 
 	if (ret)
 		return ret;
@@ -340,7 +342,7 @@ static int judge_table_free(struct pgtsim_judge *judge, const struct pgtsim_even
 
 static int judge_pages(struct pgtsim_judge *judge, const struct pgtsim_event *event)
 {
-	int ret = check_pages(judge, event);
+	int ret = check_pages(judge, event, pgtsim_page_size(judge->geo));
 
 	if (!ret)
 		pgtsim_tlb_event(judge->tlb, event);

@@ -116,7 +116,8 @@ static int check_s390(const struct pgtsim_machine_config *config)
 static bool is_knob_of_s390(const struct pgtsim_policy *policy)
 {
 	return policy->leaf_split == PGTSIM_SPLIT_FIRST || policy->s390_bits ||
-	       policy->leaf_at_zero || policy->altmap_full == PGTSIM_ALTMAP_REFUSED ||
+	       policy->leaf_at_zero || policy->half_page_tables ||
+	       policy->altmap_full == PGTSIM_ALTMAP_REFUSED ||
 	       policy->add_outside == PGTSIM_ADD_OUTSIDE_ERANGE;
 }
 
@@ -134,7 +135,7 @@ static int check_arm64(const struct pgtsim_machine_config *config)
 	if (is_knob_of_s390(&config->policy))
 		return pgtsim_error_set(config->error, -EINVAL,
 					"leaf-split=split, s390-bits, leaf-at-zero, "
-					"altmap-full=refused and add-outside=erange are s390's: they "
+					"half-page-tables, altmap-full=refused and add-outside=erange are s390's: they "
 					"go with format=s390");
 	return ret ? ret : check_cpu(config);
 }

@@ -11,6 +11,7 @@
 
 #include "arch/error.h"
 #include "events/events.h"
+#include "memory/lookup.h"
 #include "s390/vmem.h"
 
 static_assert(sizeof(void *) != 8 || sizeof(struct pgtsim_machine_config) == 280,
@@ -174,6 +175,27 @@ static int reserve_early(struct pgtsim_machine *machine, const struct pgtsim_mac
 	return config->image ? pgtsim_boot_reserve(machine, config->image) : 0;
 }
 
+static int build_memory(struct pgtsim_machine *machine, const struct pgtsim_machine_config *config)
+{
+	int ret = pgtsim_memory_new(&machine->memory, machine->geo.page_shift,
+				    largest_table(&machine->geo), config->ram, config->ram_count);
+
+	if (ret == -EINVAL)
+		ret = pgtsim_config_bad_ram(config);
+	if (ret)
+		return ret;
+	if (config->access == PGTSIM_ACCESS_SHARED)
+		pgtsim_memory_share(machine->memory);
+	ret = reserve_early(machine, config);
+	if (ret)
+		return ret;
+	if (machine->policy.half_page_tables)
+		pgtsim_memory_share_pages(machine->memory);
+	if (machine->tlb.checker)
+		pgtsim_tlb_watch_memory(&machine->tlb, machine->memory);
+	return 0;
+}
+
 static int build(struct pgtsim_machine *machine, const struct pgtsim_machine_config *config)
 {
 	int ret = init_geometry(&machine->geo, config);
@@ -198,16 +220,7 @@ static int build(struct pgtsim_machine *machine, const struct pgtsim_machine_con
 		ret = pgtsim_checker_start(&machine->tlb, &machine->geo, &machine->policy);
 	if (ret)
 		return ret;
-	ret = pgtsim_memory_new(&machine->memory, machine->geo.page_shift,
-				largest_table(&machine->geo), config->ram, config->ram_count);
-	if (ret == -EINVAL)
-		ret = pgtsim_config_bad_ram(config);
-	if (!ret && config->access == PGTSIM_ACCESS_SHARED)
-		pgtsim_memory_share(machine->memory);
-	if (!ret)
-		ret = reserve_early(machine, config);
-	if (!ret && machine->tlb.checker)
-		pgtsim_tlb_watch_memory(&machine->tlb, machine->memory);
+	ret = build_memory(machine, config);
 	if (!ret)
 		ret = init_rooms(machine, config);
 	if (!ret && config->boot) {

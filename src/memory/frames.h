@@ -101,6 +101,7 @@ struct pgtsim_memory {
 	 * the next allocation: pgtsim_frames_merge_free().
 	 */
 	struct chunk *unmerged;
+	struct pgtsim_table *halves; /* free ones beside a table: the page that was put here last first */
 	uint64_t fail_in;      /* 1: the next allocation fails, 2: the one after it …; 0: none */
 	uint64_t fail_again;   /* what fail_in becomes then */
 	size_t frontier_range; /* no fresh chunk is in a lower range, … */

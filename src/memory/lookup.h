@@ -41,11 +41,14 @@ enum {
 
 /* The private part of struct pgtsim_table: its `opaque`. */
 struct pgtsim_table_state {
-	uint64_t base;                    /* described: entry i is base + (i << shift) … */
-	struct pgtsim_child_cache *cache; /* NULL: there is none */
+	uint64_t base; /* described: entry i is base + (i << shift) … */
+	union {
+		struct pgtsim_child_cache *cache; /* NULL: there is none */
+		struct pgtsim_table *previous;    /* of a free half: in the list of them */
+	};
 	uint32_t first;                   /* … from here on. No entry below is live. Shared: 0 */
 	uint32_t epoch;                   /* when it was linked: pgtsim_tables_mark() */
-	uint16_t frame;                   /* of its page in the chunk: struct tables */
+	uint16_t frame;                   /* its record's number in the chunk: struct tables */
 	uint8_t shift;                    /* of the bytes that an entry translates */
 	bool described; /* `live` entries from `first` on follow one another, all others are 0 */
 	bool lazy;      /* described, and not written to host memory */
@@ -64,9 +67,11 @@ static inline struct pgtsim_table_state *pgtsim_state(const struct pgtsim_table 
 
 /* The records of a chunk's frames. They stay once they are there. */
 struct tables {
-	struct pgtsim_table record[CHUNK_FRAMES];
 	struct chunk *chunk;
 	struct pgtsim_memory *memory;
+	uint64_t unused[6]; /* a record fills one cache line */
+	/* One for each frame. Where two tables share a page, as many follow for the second ones. */
+	struct pgtsim_table record[];
 };
 
 /* See the top of this file. */
@@ -86,6 +91,7 @@ struct region; /* begins with struct region_tables */
 /* What every struct pgtsim_memory begins with. */
 struct directory {
 	unsigned page_shift;
+	unsigned second; /* CHUNK_FRAMES where two tables share a page, else 0 */
 	uint64_t region_count;
 	struct region **regions; /* NULL for those that nobody touched */
 };
@@ -105,7 +111,8 @@ static inline struct pgtsim_table *pgtsim_directory_find(const struct directory 
 	tables = chunks->chunk[(pfn >> CHUNK_BITS) % REGION_CHUNKS];
 	if (!tables)
 		return NULL;
-	table = &tables->record[pfn % CHUNK_FRAMES];
+	table = &tables->record[pfn % CHUNK_FRAMES +
+				(pa >> (directory->page_shift - 1) & 1) * directory->second];
 	return pgtsim_state(table)->in_use ? table : NULL;
 }
 
@@ -132,6 +139,12 @@ int pgtsim_memory_alloc_large_table(struct pgtsim_memory *memory, unsigned order
 /* The same for callers that do not know of lazy tables. Returns how many: 1 or 0. */
 uint64_t pgtsim_memory_alloc_written_table(struct pgtsim_memory *memory, unsigned order,
 					   struct pgtsim_table ***tail);
+
+/*
+ * From now on two tables of the last level share a page, as in s390's kernels up to 6.6: the second one
+ * takes the free half of a page that has a free half. Call it before there is any table.
+ */
+void pgtsim_memory_share_pages(struct pgtsim_memory *memory);
 
 /* Writes the entries of a lazy table to host memory. Does nothing to another table. Cannot fail. */
 void pgtsim_table_materialize(struct pgtsim_table *table);

@@ -134,6 +134,11 @@ static size_t piece_bytes(size_t bytes)
 	return (bytes + 63) & ~(size_t)63;
 }
 
+static size_t records_bytes(unsigned count)
+{
+	return piece_bytes(sizeof(struct tables) + count * sizeof(struct pgtsim_table));
+}
+
 /*
  * Most pte tables are lazy and never touch their memory, so a slab for them costs nothing. They get
  * huge pages for a small need only when the last page wastes at most 2 % of the pool. The other
@@ -149,8 +154,8 @@ static void set_pools(struct pgtsim_memory *memory)
 	memory->host[POOL_PTE] = (struct host){ piece, .few = 1, .many = 128 * MIB };
 	memory->host[POOL_UPPER] = (struct host){ piece, .few = 4 * MIB, .many = 4 * MIB };
 	memory->host[POOL_CACHE] = (struct host){ cache, .few = 4 * MIB, .many = 4 * MIB };
-	memory->host[POOL_RECORDS] = (struct host){ piece_bytes(sizeof(struct tables)),
-						    .few = 4 * MIB, .many = 4 * MIB };
+	memory->host[POOL_RECORDS] = (struct host){ records_bytes(CHUNK_FRAMES), .few = 4 * MIB,
+						    .many = 4 * MIB };
 }
 
 int pgtsim_memory_new(struct pgtsim_memory **out, unsigned page_shift, size_t table_bytes,
@@ -175,6 +180,12 @@ int pgtsim_memory_new(struct pgtsim_memory **out, unsigned page_shift, size_t ta
 	else
 		*out = memory;
 	return err;
+}
+
+void pgtsim_memory_share_pages(struct pgtsim_memory *memory)
+{
+	memory->directory.second = CHUNK_FRAMES;
+	memory->host[POOL_RECORDS].piece = records_bytes(2 * CHUNK_FRAMES);
 }
 
 static void free_region(struct pgtsim_memory *memory, struct region *region)

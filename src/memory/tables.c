@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* tables: table pages of a simulated memory, their records and where their entries are. */
 #include <assert.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "frames.h"
@@ -28,7 +29,9 @@ static inline struct tables *get_tables(struct pgtsim_memory *memory, struct chu
 
 static struct tables *tables_around(const struct pgtsim_table *table)
 {
-	return (struct tables *)(uintptr_t)(table - pgtsim_state(table)->frame);
+	const struct pgtsim_table *first = table - pgtsim_state(table)->frame;
+
+	return (struct tables *)((uintptr_t)first - offsetof(struct tables, record));
 }
 
 static size_t room_of(const struct pgtsim_memory *memory)
@@ -36,7 +39,22 @@ static size_t room_of(const struct pgtsim_memory *memory)
 	return memory->table_bytes / sizeof(uint64_t);
 }
 
-/* Begins the records of the frames of a run, lazy and empty, and appends them to the list. */
+/* Begins a record, lazy and empty. */
+static inline void begin_record(struct pgtsim_table *table, uint64_t pa, unsigned number)
+{
+	struct pgtsim_table_state *state = pgtsim_state(table);
+
+	table->pa = pa;
+	table->live = 0;
+	table->next = table + 1;
+	state->frame = (uint16_t)number;
+	state->lazy = true;
+	state->upper = false;
+	state->in_use = true;
+	state->order = 0;
+}
+
+/* Begins the records of the frames of a run, and appends them to the list. */
 static inline void link_tables(struct pgtsim_memory *memory, struct tables *tables,
 			const struct frames *run, struct pgtsim_table ***tail)
 {
@@ -45,17 +63,7 @@ static inline void link_tables(struct pgtsim_memory *memory, struct tables *tabl
 
 	**tail = &tables->record[run->start];
 	for (unsigned frame = run->start; frame < run->end; frame++) {
-		struct pgtsim_table *table = &tables->record[frame];
-		struct pgtsim_table_state *state = pgtsim_state(table);
-
-		table->pa = pa;
-		table->live = 0;
-		table->next = table + 1;
-		state->frame = (uint16_t)frame;
-		state->lazy = true;
-		state->upper = false;
-		state->in_use = true;
-		state->order = 0;
+		begin_record(&tables->record[frame], pa, frame);
 		pa += UINT64_C(1) << shift;
 	}
 	*tail = &tables->record[run->end - 1].next;
@@ -197,6 +205,90 @@ static unsigned alloc_table_run(struct pgtsim_memory *memory, uint64_t count,
 	return most;
 }
 
+/* ---- two tables in a page ---- */
+
+static struct pgtsim_table *other_half(struct pgtsim_table *table)
+{
+	return pgtsim_state(table)->frame < CHUNK_FRAMES ? table + CHUNK_FRAMES :
+							   table - CHUNK_FRAMES;
+}
+
+/* Puts a free half at the head of their list. */
+static void push_half(struct pgtsim_memory *memory, struct pgtsim_table *half)
+{
+	pgtsim_state(half)->previous = NULL;
+	half->next = memory->halves;
+	if (half->next)
+		pgtsim_state(half->next)->previous = half;
+	memory->halves = half;
+}
+
+static void remove_half(struct pgtsim_memory *memory, struct pgtsim_table *half)
+{
+	struct pgtsim_table *previous = pgtsim_state(half)->previous;
+
+	if (previous)
+		previous->next = half->next;
+	else
+		memory->halves = half->next;
+	if (half->next)
+		pgtsim_state(half->next)->previous = previous;
+	pgtsim_state(half)->previous = NULL; /* which is where its child cache is */
+}
+
+/* Of a page that one of two tables has: the other one is free. */
+static void offer_other_half(struct pgtsim_memory *memory, struct pgtsim_table *table)
+{
+	struct pgtsim_table *half = other_half(table);
+	uint64_t bytes = UINT64_C(1) << (memory->directory.page_shift - 1);
+
+	begin_record(half, table->pa ^ bytes, pgtsim_state(table)->frame ^ CHUNK_FRAMES);
+	pgtsim_state(half)->in_use = false;
+	push_half(memory, half);
+}
+
+/*
+ * Allocates one table: the free half of a page, or the first half of a new one. Models page_table_alloc()
+ * of arch/s390/mm/pgalloc.c up to 6.6.
+ */
+static unsigned alloc_half(struct pgtsim_memory *memory, struct pgtsim_table ***tail)
+{
+	struct pgtsim_table *half = memory->halves, **list = *tail;
+	unsigned got;
+
+	if (!half) {
+		got = alloc_table_run(memory, 1, tail);
+		if (got)
+			offer_other_half(memory, *list);
+		return got;
+	}
+	if (!pgtsim_host_ready(&memory->host[POOL_PTE], 1, 1))
+		return 0;
+	memory->host[POOL_PTE].reserved_count++;
+	remove_half(memory, half);
+	begin_record(half, half->pa, pgtsim_state(half)->frame);
+	half->next = NULL;
+	*list = half;
+	*tail = &half->next;
+	return 1;
+}
+
+/*
+ * Takes back a table whose page another one may have. Returns whether the page goes: then it is in no list.
+ * Models page_table_free().
+ */
+static bool free_half(struct pgtsim_memory *memory, struct pgtsim_table *table)
+{
+	struct pgtsim_table *half = other_half(table);
+
+	if (pgtsim_state(half)->in_use) {
+		push_half(memory, table);
+		return false;
+	}
+	remove_half(memory, half);
+	return true;
+}
+
 uint64_t pgtsim_memory_alloc_lazy_tables(struct pgtsim_memory *memory, uint64_t count,
 					 struct pgtsim_table ***tail)
 {
@@ -206,7 +298,9 @@ uint64_t pgtsim_memory_alloc_lazy_tables(struct pgtsim_memory *memory, uint64_t 
 		return 0;
 	pgtsim_memory_lock(memory);
 	while (done < count) {
-		unsigned run = alloc_table_run(memory, count - done, tail);
+		unsigned run = memory->directory.second ?
+				       alloc_half(memory, tail) :
+				       alloc_table_run(memory, count - done, tail);
 
 		if (!run)
 			break;
@@ -301,7 +395,7 @@ static __attribute__((noinline)) void free_more(struct pgtsim_memory *memory,
 
 static void free_page(struct pgtsim_memory *memory, struct pgtsim_table *table)
 {
-	unsigned frame = pgtsim_state(table)->frame;
+	unsigned frame = pgtsim_state(table)->frame % CHUNK_FRAMES;
 	struct frames page = { tables_around(table)->chunk, frame, frame + 1 };
 
 	table->level = FREED;
@@ -311,6 +405,8 @@ static void free_page(struct pgtsim_memory *memory, struct pgtsim_table *table)
 		free_more(memory, table, &page);
 		return;
 	}
+	if (memory->directory.second && !free_half(memory, table))
+		return;
 	pgtsim_frames_set(&page, STATE_FREE);
 	pgtsim_frames_release(memory, &page);
 }

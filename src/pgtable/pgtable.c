@@ -292,7 +292,7 @@ void pgtsim_entry_unlink(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 	if (pgt->tlb->checker && child->live)
 		pgtsim_emit_below(pgt, run, PGTSIM_BELOW_GOES, desc, desc, 0);
 	pgtsim_access_write(pgt, run->table, run->index, 0);
-	if (pgtsim_oa(&pgt->geo, pgt->geo.page_shift, desc) == child->pa)
+	if (pgtsim_table_address(&pgt->geo, run->level, desc) == child->pa)
 		child->linked = false;
 	pgtsim_record_cleared(pgt, run->table, run->index, 1, 1);
 	pgtsim_count_work(pgt, 1);

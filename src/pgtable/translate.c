@@ -61,7 +61,7 @@ void pgtsim_translate_leaf(const struct pgtsim_geometry *geo, uint64_t va, uint6
 static const struct pgtsim_table *next_table(const struct pgtsim_pgtable *pgt, int level,
 					     uint64_t desc, enum pgtsim_fault *fault)
 {
-	uint64_t pa = pgtsim_oa(&pgt->geo, pgt->geo.page_shift, desc);
+	uint64_t pa = pgtsim_table_address(&pgt->geo, level, desc);
 	const struct pgtsim_table *table;
 
 	if (pa >> pgt->geo.pa_bits) {

@@ -25,7 +25,7 @@ static inline struct pgtsim_table *pgtsim_find_child(const struct pgtsim_pgtable
 						     uint64_t desc)
 {
 	struct pgtsim_table *child =
-		pgtsim_find_table(pgt, pgtsim_oa(&pgt->geo, pgt->geo.page_shift, desc));
+		pgtsim_find_table(pgt, pgtsim_table_address(&pgt->geo, level, desc));
 
 	return child && child->level == level + 1 ? child : NULL;
 }

@@ -219,6 +219,7 @@ static const struct {
 	{ "live-split", { SINCE_7_3("never", "bbm3") } },
 	{ "s390-bits", { ALWAYS("6.12") } },
 	{ "leaf-at-zero", { ALWAYS("off") } },
+	{ "half-page-tables", { ALWAYS("off") } },
 	{ "vmemmap-publish", { ALWAYS("none") } },
 	{ "usage-map", { SINCE_6_1("at-once", "grace-period") } },
 	{ "add-outside", { SINCE_5_14("einval", "e2big") } },

@@ -529,7 +529,7 @@ static void test_refused_on_arm64(void **state)
 {
 	static const char *const knobs[][2] = {
 		{ "leaf-split", "split" },    { "s390-bits", "7.3" },      { "leaf-at-zero", "on" },
-		{ "altmap-full", "refused" }, { "add-outside", "erange" },
+		{ "altmap-full", "refused" }, { "add-outside", "erange" }, { "half-page-tables", "on" },
 	};
 
 	(void)state;
@@ -543,8 +543,8 @@ static void test_refused_on_arm64(void **state)
 		config.error = &error;
 		assert_int_equal(pgtsim_machine_new(&machine, &config), -EINVAL);
 		assert_string_equal(error.text,
-				    "leaf-split=split, s390-bits, leaf-at-zero, altmap-full=refused "
-				    "and add-outside=erange are s390's: they go with format=s390");
+				    "leaf-split=split, s390-bits, leaf-at-zero, half-page-tables, "
+				    "altmap-full=refused and add-outside=erange are s390's: they go with format=s390");
 	}
 }
 

@@ -53,8 +53,6 @@ modify_pud_table try_free_pud_table modify_p4d_table try_free_p4d_table modify_p
 add_pagetable remove_pagetable
 """.split()
 SPLIT = "pgt_set split_pud_page".split()
-# Releases before 6.7 have two page tables in a page. Here each has a page of its own: kernel.c.
-HALVES = "#define S390_HALVES\n"
 RANGES = "vmem_add_range vmem_remove_range vmemmap_populate vmemmap_free".split()
 
 
@@ -65,12 +63,19 @@ def plain(text):
     return text.replace("(unsigned long) pmd_deref(pmd)", "(unsigned long)__va(pmd_deref(pmd))")
 
 
-def facts(vmem):
+def halves(text):
+    """Releases before 6.7 have two page tables in a page. Its state is not in the page itself: kernel.c."""
+    text = re.sub(r"struct page\b", "struct half_page", text)
+    return text.replace("page_to_phys(", "page_to_virt(").replace("virt_to_page(", "virt_to_half(")
+
+
+def facts(vmem, pgalloc):
     """What the releases do differently, for main.c to choose a profile by."""
     populate = vmem[vmem.index("vmemmap_populate("):]
     return "".join(f"#define {name}\n" for name, there in [
         ("S390_SPLITS", "split_pud_page" in vmem),
         ("S390_LEAF_AT_ZERO", "&& addr &&" not in vmem),
+        ("S390_HALVES", "pgtable_list" in pgalloc),
         ("S390_ALTMAPS", re.search(r"_pagetable\([^)]*altmap\)", populate)),
     ] if there)
 
@@ -87,14 +92,16 @@ def main():
         sys.exit(f"{source} lacks {lost[0]}")
     vmem, pgalloc = files["arch/s390/mm/vmem.c"], files["arch/s390/mm/pgalloc.c"]
     text = [
-        facts(vmem),
+        facts(vmem, pgalloc),
         structure(files["include/linux/memremap.h"], "vmem_altmap"),
         pick(files, ASM + "pgtable.h", CONSTANTS),
         plain(pick(files, ASM + "pgtable.h", QUERIES)),
         pick(files, "include/linux/pgtable.h", GENERIC),
         plain(pick(files, ASM + "pgalloc.h", POPULATE)),
         # Some releases count allocations by their callers, by a macro around these.
-        HALVES if "pgtable_list" in pgalloc else
+        halves(pick(files, "arch/s390/mm/pgalloc.c",
+                    ["atomic_xor_bits", "page_table_alloc", "page_table_free"]))
+        if "pgtable_list" in pgalloc else
         pick(files, "arch/s390/mm/pgalloc.c",
              ["page_table_alloc", "page_table_alloc_noprof", "page_table_free"]).replace("_noprof", ""),
         pick(files, "mm/sparse-vmemmap.c", ALTMAP),

@@ -36,8 +36,15 @@ struct page {
 	unsigned char bytes[S390_STRUCT_PAGE];
 };
 struct dev_pagemap;
+struct list_head {
+	struct list_head *next, *prev;
+};
 struct mm_struct {
 	pgd_t *pgd;
+	struct {
+		struct list_head pgtable_list;
+		int lock;
+	} context;
 };
 static struct mm_struct init_mm;
 
@@ -98,10 +105,9 @@ static struct mm_struct init_mm;
 #define cpu_has_edat1() (world->edat1)
 #define cpu_has_edat2() (world->edat2)
 #define __abs_lowcore (~0UL)
-#define INIT_LIST_HEAD(list) ((void)0)
 
 /* Memory of the machine is at world->memory; an address of the identity mapping is its own PA. */
-enum { MEMORY_BYTES = 1 << 30 };
+enum { MEMORY_BYTES = 1 << 30, RAM_BYTES = 128 << 20 };
 
 static unsigned long pa_of(unsigned long address)
 {
@@ -172,6 +178,83 @@ struct ptdesc {
 #define free_reserved_ptdesc(ptdesc) ((void)0)
 #define ptdesc_address(ptdesc) ((void *)(ptdesc))
 
+/* ---- two page tables in a page ---- */
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+/* What releases before 6.7 keep of a page that page tables have. */
+struct half_page {
+	struct list_head lru;
+	atomic_t _refcount;
+};
+static struct half_page half_pages[RAM_BYTES >> PAGE_SHIFT];
+
+static struct half_page *virt_to_half(const void *address)
+{
+	return &half_pages[__pa(address) >> PAGE_SHIFT];
+}
+
+static void *half_to_virt(const struct half_page *page)
+{
+	return __va((unsigned long)(page - half_pages) << PAGE_SHIFT);
+}
+
+static struct half_page *alloc_half(void)
+{
+	unsigned long address = __get_free_pages(GFP_KERNEL, 0);
+
+	return address ? virt_to_half((void *)address) : NULL;
+}
+
+static void list_insert(struct list_head *entry, struct list_head *head)
+{
+	entry->next = head->next;
+	entry->prev = head;
+	head->next->prev = entry;
+	head->next = entry;
+}
+
+static void list_remove(struct list_head *entry)
+{
+	entry->prev->next = entry->next;
+	entry->next->prev = entry->prev;
+}
+
+#define INIT_LIST_HEAD(list) ((void)0)
+#define list_empty(list) ((list)->next == (list))
+#define list_first_entry(list, type, member) ((type *)(list)->next) /* it is the first member */
+#define list_add(entry, list) list_insert(entry, list)
+#define list_del(entry) list_remove(entry)
+#define spin_lock_bh(lock) ((void)0)
+#define spin_unlock_bh(lock) ((void)0)
+#define atomic_read(v) ((unsigned)(v)->counter)
+#define mm_alloc_pgste(mm) 0
+#define alloc_page(gfp) alloc_half()
+#define __free_page(page) free_pages((unsigned long)half_to_virt(page), 0)
+#define page_to_virt(page) half_to_virt(page)
+#define pfn_to_page(pfn) (&half_pages[pfn])
+#define pgtable_pte_page_ctor(page) true
+#define pgtable_pte_page_dtor(page) ((void)0)
+
+#define page_table_release_check(page, table, half, mask) ((void)0)
+
+/* One thread: it never fails. */
+static unsigned atomic_cmpxchg(atomic_t *v, unsigned old, unsigned new)
+{
+	v->counter = (int)new;
+	return old;
+}
+
+static void no_halves(void)
+{
+	struct list_head *list = &init_mm.context.pgtable_list;
+
+	list->next = list->prev = list;
+	memset(half_pages, 0, sizeof(half_pages));
+}
+
 static void *memset64(u64 *at, u64 value, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -223,43 +306,63 @@ static void cspg(unsigned long *entry, unsigned long old, unsigned long new)
 
 #define flush_tlb_kernel_range(start, end) world->idte(world->ctx)
 
-/* What the vmemmap has at an address, found by a walk of this file's own. */
-static unsigned char *vmemmap_byte(unsigned long address)
+/* What the vmemmap has at an address, found by a walk of this file's own. NULL: it is not mapped. */
+static unsigned char *vmemmap_at(unsigned long address)
 {
-	static unsigned char nowhere;
 	uint64_t table = world->root;
 
 	for (unsigned type = world->root_type + 1; type-- > 0;) {
 		unsigned shift = 20 + 11 * type;
 		uint64_t entry = ((uint64_t *)(void *)(world->memory + table))[address >> shift & 2047];
 
-		if (entry & 0x20) {
-			world->fault = true;
-			return &nowhere;
-		}
+		if (entry & 0x20)
+			return NULL;
 		if (entry & 0x400)
 			return world->memory + (entry >> shift << shift) +
 			       (address & ((1UL << shift) - 1));
-		table = entry & ~0xfffUL;
+		table = entry & (type ? ~0xfffUL : ~0x7ffUL);
 	}
 	table = ((uint64_t *)(void *)(world->memory + table))[address >> 12 & 255];
-	world->fault |= table & 0x400;
-	return table & 0x400 ? &nowhere : world->memory + (table & ~0xfffUL) + (address & 0xfff);
+	return table & 0x400 ? NULL : world->memory + (table & ~0xfffUL) + (address & 0xfff);
+}
+
+/* How much of `size` bytes lies in the page of an address. */
+static size_t in_page(unsigned long address, size_t size)
+{
+	size_t rest = PAGE_SIZE - (address & (PAGE_SIZE - 1));
+
+	return size < rest ? size : rest;
 }
 
 static void *vmemmap_memset(void *at, int value, size_t size)
 {
-	for (size_t i = 0; i < size; i++)
-		*vmemmap_byte((unsigned long)at + i) = (unsigned char)value;
+	unsigned long address = (unsigned long)at;
+
+	for (size_t i = 0, count; i < size; i += count) {
+		unsigned char *memory = vmemmap_at(address + i);
+
+		count = in_page(address + i, size - i);
+		world->fault |= !memory;
+		if (memory)
+			memset(memory, value, count);
+	}
 	world->marked += value ? size : 0;
 	return at;
 }
 
 static void *vmemmap_memchr_inv(const void *at, int value, size_t size)
 {
-	for (size_t i = 0; i < size; i++)
-		if (*vmemmap_byte((unsigned long)at + i) != value)
-			return (void *)((unsigned long)at + i);
+	unsigned long address = (unsigned long)at;
+
+	for (size_t i = 0, count; i < size; i += count) {
+		const unsigned char *memory = vmemmap_at(address + i);
+
+		count = in_page(address + i, size - i);
+		world->fault |= !memory;
+		for (size_t k = 0; k < count; k++)
+			if (!memory || memory[k] != value)
+				return (void *)(address + i + k);
+	}
 	return NULL;
 }
 
@@ -294,24 +397,11 @@ static void vmemmap_free(unsigned long start, unsigned long end, struct vmem_alt
 
 #include S390_SOURCE
 
-#ifdef S390_HALVES
-static unsigned long *page_table_alloc(struct mm_struct *mm)
-{
-	(void)mm;
-	return (unsigned long *)__get_free_pages(0, 0);
-}
-
-static void page_table_free(struct mm_struct *mm, unsigned long *table)
-{
-	(void)mm;
-	free_pages((unsigned long)table, 0);
-}
-#endif
-
 static void begin(struct s390_world *on)
 {
 	world = on;
 	init_mm.pgd = (pgd_t *)(world->memory + world->root);
+	no_halves();
 	unused_sub_pmd_start = 0;
 }
 

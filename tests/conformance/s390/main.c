@@ -72,6 +72,7 @@ struct sides {
 	struct pgtsim_machine *machine;
 	struct pgtsim_observer observer;
 	uint64_t altmap_freed; /* PA of what was freed to an altmap by the event before */
+	uint8_t halves[RAM_MIB << 8]; /* of each page: page tables that share it, in the library */
 	struct log kernel_log, own_log;
 	uint64_t random;
 	struct range populated[16];
@@ -139,21 +140,32 @@ static void note_entries(struct sides *s, const struct pgtsim_event *event)
 					pgtsim_entry(&s->machine->pgt, table, i)));
 }
 
+/* Two page tables may share a page: it comes with the first and goes with the last. */
+static void note_table(struct sides *s, enum act act, const struct pgtsim_event *event)
+{
+	unsigned order = pgtsim_table_order(&s->machine->geo, event->level);
+	uint8_t *count = &s->halves[event->pa >> 12];
+
+	if (event->level == PGTSIM_PTE && s->machine->policy.half_page_tables &&
+	    (act == ALLOC ? (*count)++ : --*count))
+		return;
+	note_pages(&s->own_log, act, event->pa & ~UINT64_C(4095), UINT64_C(1) << order);
+}
+
 static void library_event(struct pgtsim_observer *self, const struct pgtsim_event *event)
 {
 	struct sides *s = (struct sides *)(void *)((char *)self - offsetof(struct sides, observer));
 	const struct pgtsim_geometry *geo = &s->machine->geo;
 	struct log *log = &s->own_log;
-	unsigned order = pgtsim_table_order(geo, event->level);
 	bool to_altmap = event->pa && event->pa == s->altmap_freed;
 
 	s->altmap_freed = 0;
 	switch (event->op) {
 	case PGTSIM_OP_TABLE_ALLOC:
-		note_pages(log, ALLOC, event->pa, UINT64_C(1) << order);
+		note_table(s, ALLOC, event);
 		break;
 	case PGTSIM_OP_TABLE_FREE:
-		note_pages(log, FREE, event->pa, UINT64_C(1) << order);
+		note_table(s, FREE, event);
 		break;
 	case PGTSIM_OP_PAGES_ALLOC:
 		note_pages(log, ALLOC, event->pa, event->count);
