@@ -26,7 +26,7 @@ import scenario  # noqa: E402
 from sequence import STORES, Sequence, is_invalidate, random_sequences  # noqa: E402
 
 COUNT, SEED = 20000, 1
-ENOUGH = 15000  # of them must have an answer that is kept
+ENOUGH = COUNT  # of them must have an answer that is kept
 def verdicts(judge, sequences):
     """What the checker says: {(ets2, question, sequence): names}, for all questions at once."""
     asked = [(ets2, question, text) for ets2 in (0, 1) for text in sequences
