@@ -38,6 +38,8 @@ extern "C" {
 #define PGTSIM_DESC_APTABLE_EL1 PGTSIM_BIT(61) /* EL0 may not access what is below */
 #define PGTSIM_DESC_APTABLE_RO PGTSIM_BIT(62)  /* what is below is read-only */
 #define PGTSIM_DESC_NSTABLE PGTSIM_BIT(63)
+/* Bits 63:59 of a table entry, all of the above from PXNTABLE on: they restrict what is below. */
+#define PGTSIM_DESC_RESTRICTIONS (UINT64_C(31) << 59)
 
 /* What an entry is to a walk. */
 enum pgtsim_kind {

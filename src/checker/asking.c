@@ -18,7 +18,7 @@ static bool in_gap(const struct checker *c, int level, uint64_t va, struct pgtsi
 		.desc = live->desc + (entry - live->by_va.start),
 		.since = live->since,
 	};
-	return true;
+	return !pgtsim_rules_young_member(c, level, va, out->desc);
 }
 
 /* Whether a CPU may hold a run; ANY_CPU: whether any agent may. */

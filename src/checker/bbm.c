@@ -147,10 +147,10 @@ static void new_kind(struct checker *c, struct stale *run, const struct pgtsim_e
 		return;
 	}
 	run->back = pgtsim_address(c->geo, event->level, event->new_desc) == run->by_pa.start;
-	run->allowed = (event->new_desc & CHECKER_RESTRICTIONS) | above_of(run, event);
+	run->allowed = (event->new_desc & PGTSIM_DESC_RESTRICTIONS) | above_of(run, event);
 	if (!run->back)
 		pgtsim_report_made(c, event, PGTSIM_V_NO_BREAK, run->by_va.start, run);
-	else if (!(changed & CHECKER_RESTRICTIONS))
+	else if (!(changed & PGTSIM_DESC_RESTRICTIONS))
 		restored(c, run, false, false);
 }
 
@@ -280,11 +280,9 @@ bool pgtsim_bbm_new(struct checker *c, const struct pgtsim_event *event)
 	uint64_t last = checker_last_of(c, event), mask;
 
 	if (!pgtsim_rules_cacheable(c, event->level, event->new_desc)) {
-		if (event->new_desc & PGTSIM_DESC_VALID &&
-		    pgtsim_desc_kind(event->level, event->new_desc) != PGTSIM_TABLE &&
-		    (event->level == PGTSIM_PTE ? !(event->new_desc & PGTSIM_DESC_TABLE) :
-						  !c->geo->block_legal[pgtsim_slot(event->level)]))
-			pgtsim_live_add(c, &c->illegal[pgtsim_slot(event->level)], event->va, last,
+		if (checker_is_illegal(c, event->level, event->new_desc) ||
+		    checker_is_hinted(c, event->level, event->new_desc | PGTSIM_DESC_AF))
+			pgtsim_live_add(c, &c->uncached[pgtsim_slot(event->level)], event->va, last,
 					event->new_desc);
 		young_leaf(c, event);
 		return false;
@@ -297,7 +295,7 @@ bool pgtsim_bbm_new(struct checker *c, const struct pgtsim_event *event)
 	if (c->runs)
 		against_stale(c, event);
 	if (checker_is_hinted(c, event->level, event->new_desc))
-		pgtsim_live_add(c, hinted, event->va, last, event->new_desc);
+		pgtsim_rules_add_hinted(c, event);
 	return true;
 }
 
@@ -349,8 +347,6 @@ void pgtsim_bbm_by_hand(struct checker *c, const struct pgtsim_event *event)
 		     pgtsim_address(c->geo, event->level, event->old_desc) ==
 			     pgtsim_address(c->geo, event->level, event->new_desc);
 
-	pgtsim_live_remove(c, &c->illegal[pgtsim_slot(event->level)], event->va,
-			   checker_last_of(c, event));
 	if (was && is && in_place_needs_break(c, event))
 		pgtsim_report_changed(c, event);
 	if (was && pgtsim_desc_is_table(event->level, event->old_desc) && !stays)
@@ -362,8 +358,7 @@ void pgtsim_bbm_by_hand(struct checker *c, const struct pgtsim_event *event)
 			pgtsim_below_stored(c, event);
 		if (checker_is_hinted(c, event->level, event->old_desc)) {
 			pgtsim_live_remove(c, hinted, event->va, checker_last_of(c, event));
-			pgtsim_live_add(c, hinted, event->va, checker_last_of(c, event),
-					event->new_desc);
+			pgtsim_rules_add_hinted(c, event);
 		}
 		return;
 	}
@@ -419,7 +414,7 @@ static struct stale *tables_unseen(struct checker *c, const struct pgtsim_event 
 static void table_found_again(struct checker *c, struct stale *table,
 			      const struct pgtsim_event *event)
 {
-	uint64_t own = table->desc & CHECKER_RESTRICTIONS, above;
+	uint64_t own = table->desc & PGTSIM_DESC_RESTRICTIONS, above;
 	struct stale *run = pgtsim_stale_all(c, table->by_va.start, table->by_va.last), *found;
 
 	for (struct stale *next; run; run = next) {
@@ -481,7 +476,7 @@ static void restrict_run(struct checker *c, struct stale *run, const struct pgts
 		run->above = event->step;
 	run->attrs = run->above != event->pa;
 	run->back = true;
-	run->allowed = (event->new_desc & CHECKER_RESTRICTIONS) | event->pa;
+	run->allowed = (event->new_desc & PGTSIM_DESC_RESTRICTIONS) | event->pa;
 	p = pair_at(c, run, event);
 	resized = !run->walk && (p.old ^ p.desc) & PGTSIM_DESC_CONT;
 	pgtsim_stale_harmless(c, run,
@@ -514,7 +509,7 @@ void pgtsim_bbm_attributes(struct checker *c, const struct pgtsim_event *event)
 	}
 	if (leaf ? pgtsim_rules_attributes(c, event->old_desc, event->step) !=
 			    pgtsim_rules_attributes(c, event->old_desc, event->pa) :
-		   (event->step ^ event->pa) & ~event->old_desc & CHECKER_RESTRICTIONS)
+		   (event->step ^ event->pa) & ~event->old_desc & PGTSIM_DESC_RESTRICTIONS)
 		pgtsim_rules_unreachable(c, &before, true);
 	if (leaf && !checker_is_hinted(c, event->level, event->old_desc))
 		pgtsim_rules_filled(c, &after);

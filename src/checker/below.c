@@ -34,7 +34,7 @@ void pgtsim_below_unlinked(struct checker *c, const struct pgtsim_event *event)
 
 void pgtsim_below_loosened(struct checker *c, const struct pgtsim_event *event)
 {
-	uint64_t bits = event->old_desc & ~event->new_desc & CHECKER_RESTRICTIONS;
+	uint64_t bits = event->old_desc & ~event->new_desc & PGTSIM_DESC_RESTRICTIONS;
 
 	if (!bits || !c->tables)
 		return;
@@ -51,8 +51,7 @@ void pgtsim_below_linked(struct checker *c, const struct pgtsim_event *event)
 		if (!was || run->unlinked || run->seen == SEEN)
 			continue;
 		/* A walk may find the old values again, whatever was invalidated meanwhile. */
-		run->pending = run->once = run->local = run->local_once = run->gone = 0;
-		run->cpus_gone = false;
+		pgtsim_stale_uncover(run);
 		if (run->asleep)
 			pgtsim_stale_harmless(c, run, false, false);
 		run->asleep = false;
@@ -112,29 +111,43 @@ void pgtsim_below_stored(struct checker *c, const struct pgtsim_event *event)
 }
 
 /* The run that says that an entry may be cached with these bits of tables above; NULL for none. */
-static const struct stale *known(const struct checker *c, const struct pgtsim_event *entry)
+static struct stale *known(const struct checker *c, const struct pgtsim_event *entry)
 {
-	const struct stale *run = pgtsim_stale_level(c, entry->level, entry->va, entry->va);
+	struct stale *run = pgtsim_stale_level(c, entry->level, entry->va, entry->va);
 
-	while (run && !(run->orphan && run->above == entry->pa &&
+	while (run && !((run->orphan || run->attrs) && run->above == entry->pa &&
 			checker_old_at(c, run, entry->va) == entry->old_desc))
 		run = run->hit;
 	return run;
 }
 
-/* Adds entries that may be cached with the bits of tables above that the event has, each once. */
-static void add_new(struct checker *c, const struct pgtsim_event *event)
+static void uncover_at(struct checker *c, struct stale *run, const struct pgtsim_event *entry)
+{
+	run = pgtsim_stale_cut(c, run, entry->va, checker_last_of(c, entry));
+	if (run)
+		pgtsim_stale_uncover(run);
+}
+
+/*
+ * Adds entries that may be cached with the bits of tables above that the event has, each once. One
+ * that is known may be cached again if `again`: an invalidate that is not complete came too early.
+ */
+static void add_new(struct checker *c, const struct pgtsim_event *event, bool again)
 {
 	uint64_t size = checker_entry_size(c, event->level);
 	struct pgtsim_event entry = *event;
+	struct stale *run;
 
 	for (uint64_t i = 0, n; i < event->count; i += n) {
 		n = c->orphans ? 1 : event->count - i;
 		entry.va = event->va + i * size;
 		entry.old_desc = entry.new_desc = event->old_desc + i * size;
 		entry.count = n;
-		if (!c->orphans || !known(c, &entry))
+		run = c->orphans ? known(c, &entry) : NULL;
+		if (!run)
 			pgtsim_rules_unreachable(c, &entry, true);
+		else if (again && run->pending | run->local)
+			uncover_at(c, run, &entry);
 	}
 }
 
@@ -143,7 +156,7 @@ static bool means_the_same(const struct checker *c, const struct pgtsim_event *e
 			   uint64_t above, uint64_t other)
 {
 	if (pgtsim_desc_is_table(event->level, event->new_desc))
-		return !((above ^ other) & ~event->new_desc & CHECKER_RESTRICTIONS);
+		return !((above ^ other) & ~event->new_desc & PGTSIM_DESC_RESTRICTIONS);
 	return pgtsim_rules_attributes(c, event->new_desc, above) ==
 	       pgtsim_rules_attributes(c, event->new_desc, other);
 }
@@ -161,7 +174,7 @@ static struct pgtsim_event part_below(const struct checker *c, const struct pgts
 		last = table->by_va.last;
 	part.count = (last - part.va + 1) >> c->geo->shift[pgtsim_slot(event->level)];
 	part.old_desc = part.new_desc = event->new_desc + (part.va - event->va);
-	part.pa = table->above | (table->desc & CHECKER_RESTRICTIONS);
+	part.pa = table->above | (table->desc & PGTSIM_DESC_RESTRICTIONS);
 	return part;
 }
 
@@ -180,6 +193,7 @@ void pgtsim_below_restricted(struct checker *c, const struct pgtsim_event *event
 		if (!run->walk || !run->back || (run->harmless && !run->resized) ||
 		    means_the_same(c, &part, part.pa, checker_above(event, run->allowed)))
 			continue;
-		add_new(c, &part);
+		/* A walk meets the new entry by way of a table entry that is above it, or may be cached. */
+		add_new(c, &part, run->level < c->poked_level || !(run->pending | run->local));
 	}
 }

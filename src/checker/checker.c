@@ -103,11 +103,19 @@ static void were_mapped(struct checker *c, const struct pgtsim_event *event, uin
 	}
 }
 
+/* Leaves come, `pa` the first one's address: that it was freed is not their matter. */
+static void are_mapped(struct checker *c, const struct pgtsim_event *event, uint64_t pa)
+{
+	uint64_t bytes = event->count * checker_entry_size(c, event->level);
+
+	if (event->new_desc & PGTSIM_DESC_VALID)
+		forget_freed(c, pa, pa + (bytes - 1));
+}
+
 static void new_entries(struct checker *c, const struct pgtsim_event *event)
 {
 	if (event->op == PGTSIM_OP_MAP)
-		forget_freed(c, event->pa,
-			     event->pa + (event->count * checker_entry_size(c, event->level) - 1));
+		are_mapped(c, event, event->pa);
 	if (pgtsim_bbm_new(c, event))
 		pgtsim_visible_new(c, event);
 	if (event->flags & PGTSIM_EACH_SYNC)
@@ -181,6 +189,8 @@ static void changed_by_hand(struct checker *c, const struct pgtsim_event *event)
 
 	if (pgtsim_rules_cacheable(c, event->level, event->old_desc))
 		were_mapped(c, event, pgtsim_address(c->geo, event->level, event->old_desc));
+	if (!pgtsim_desc_is_table(event->level, event->new_desc))
+		are_mapped(c, event, pgtsim_address(c->geo, event->level, event->new_desc));
 	if (!(event->flags & PGTSIM_EACH_REPLACED)) {
 		pgtsim_bbm_by_hand(c, event);
 		return;
@@ -291,6 +301,7 @@ static void checker_done(struct pgtsim_checker *self)
 
 static void checker_poke(struct pgtsim_checker *self, const struct pgtsim_event *event)
 {
+	checker_of(self)->poked_level = (int8_t)event->level;
 	checker_event(self, event);
 	checker_of(self)->ahead = true;
 }
@@ -317,8 +328,11 @@ static void checker_attributes(struct pgtsim_checker *self, const struct pgtsim_
 
 static void checker_end(struct pgtsim_checker *self, uint64_t va, uint64_t last, unsigned cpu)
 {
-	pgtsim_report_end(checker_of(self), va, last, cpu);
-	forget_freed(checker_of(self), 0, UINT64_MAX);
+	struct checker *c = checker_of(self);
+
+	pgtsim_report_end(c, va, last, cpu);
+	forget_freed(c, 0, UINT64_MAX);
+	c->by = PGTSIM_OP_COUNT;
 }
 
 static void checker_free(struct pgtsim_checker *self)

@@ -3,10 +3,15 @@
 
 #include <pgtsim/format.h>
 
-/* The live leaf with the hint at va; NULL if there is none. */
+/* The live leaf with the hint at va, with the access flag or without; NULL if there is none. */
 static struct live *hinted_at(const struct checker *c, int level, uint64_t va)
 {
-	return pgtsim_live_in(&c->hinted[pgtsim_slot(level)], va, va);
+	struct live *live = pgtsim_live_in(&c->hinted[pgtsim_slot(level)], va, va);
+
+	if (live)
+		return live;
+	live = pgtsim_live_in(&c->uncached[pgtsim_slot(level)], va, va);
+	return live && !checker_is_illegal(c, level, live->desc) ? live : NULL;
 }
 
 /* What members of a group may differ in beside the address: AF, DBM's dirty state, software bits. */
@@ -23,7 +28,8 @@ enum { GROUP_GOOD, GROUP_PARTIAL, GROUP_MISALIGNED, GROUP_DISAGREES };
 struct verdict {
 	int wrong;
 	unsigned members;
-	uint64_t first; /* the first one's address */
+	bool cached;
+	uint64_t first; /* the address of the first one that may be cached */
 };
 
 static struct verdict judge_group(const struct checker *c, int level, uint64_t group)
@@ -40,10 +46,12 @@ static struct verdict judge_group(const struct checker *c, int level, uint64_t g
 		if (!live)
 			continue;
 		if (!v.members++) {
-			v.first = va;
 			first_pa = pa;
 			attrs = of_the_group(c, desc);
 		}
+		if (!v.cached && desc & PGTSIM_DESC_AF)
+			v.first = va;
+		v.cached |= desc & PGTSIM_DESC_AF;
 		if (pa != first_pa || of_the_group(c, desc) != attrs)
 			v.wrong = GROUP_DISAGREES;
 	}
@@ -101,6 +109,8 @@ static void report_hinted(struct checker *c, int level, struct live *live)
 static void report_illegal(struct checker *c, int level, struct live *live)
 {
 	live->told = true;
+	if (!checker_is_illegal(c, level, live->desc))
+		return;
 	pgtsim_tlb_violation(c->tlb, PGTSIM_V_ILLEGAL_DESCRIPTOR, live->by_va.start, level,
 			     "0x%016llx: %s",
 			     (unsigned long long)pgtsim_desc_to_raw(c->geo, level, live->desc),
@@ -128,7 +138,7 @@ void pgtsim_groups_report(struct checker *c, uint64_t va, uint64_t last)
 
 		while ((live = untold(&c->hinted[slot], va, last)))
 			report_hinted(c, level, live);
-		while ((live = untold(&c->illegal[slot], va, last)))
+		while ((live = untold(&c->uncached[slot], va, last)))
 			report_illegal(c, level, live);
 	}
 }

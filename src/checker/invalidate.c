@@ -125,9 +125,10 @@ static void note_pending(struct checker *c, struct stale *run, const struct cove
 		run->far = covers->cpu;
 	if (covers->scope == PGTSIM_SCOPE_IOMMU)
 		run->iommu = run->iommu == 2 || checker_seen(run) != SEEN ? run->iommu : 1;
-	else if (covers->scope == PGTSIM_SCOPE_LOCAL || checker_seen(run) == SEEN_BY_OWN)
+	else if (covers->scope == PGTSIM_SCOPE_LOCAL || checker_seen(run) == SEEN_BY_OWN) {
 		run->local |= pgtsim_stale_cpu(run, covers->cpu);
-	else
+		run->why = covers->scope == PGTSIM_SCOPE_LOCAL ? WHY_LOCAL : WHY_NSH;
+	} else
 		run->pending |= pgtsim_stale_cpu(run, covers->cpu);
 	pgtsim_stale_settle(c, run);
 }

@@ -18,6 +18,16 @@ static ull shown(const struct checker *c, int level, uint64_t desc)
 	return pgtsim_desc_to_raw(c->geo, level, desc);
 }
 
+static const char *ies(uint64_t count)
+{
+	return count == 1 ? "y" : "ies";
+}
+
+static const char *the_first(uint64_t count)
+{
+	return count == 1 ? "" : " the first";
+}
+
 /* ---- new entries ---- */
 
 void pgtsim_report_made(struct checker *c, const struct pgtsim_event *event,
@@ -66,8 +76,10 @@ static const char *operation(uint8_t op)
 		return "pass 1";
 	case PGTSIM_OP_BEGIN_PASS_2:
 		return "pass 2";
-	default:
+	case PGTSIM_OP_POKE:
 		return "a store by hand";
+	default:
+		return "a store";
 	}
 }
 
@@ -82,10 +94,9 @@ void pgtsim_report_not_visible(struct checker *c, const struct unseen *u, unsign
 		missing = "DSB NSH alone, which other CPUs' walks do not mind";
 	pgtsim_tlb_violation(
 		c->tlb, PGTSIM_V_NOT_VISIBLE, u->va, u->level,
-		"%llu entries, 0x%016llx the first, written by %s at event %llu: CPU %u "
-		"has issued %s since",
-		(ull)count, shown(c, u->level, u->desc), operation(u->by), (ull)u->event, cpu,
-		missing);
+		"%llu entr%s, 0x%016llx%s, written by %s at event %llu: CPU %u has issued %s since",
+		(ull)count, ies(count), shown(c, u->level, u->desc), the_first(count),
+		operation(u->by), (ull)u->event, cpu, missing);
 }
 
 /* ---- remarks ---- */
@@ -209,6 +220,9 @@ static const struct reason reasons[] = {
 			"but the level hint of the invalidate was for another level" },
 	[WHY_LOCAL] = { PGTSIM_V_STALE_LEAF, PGTSIM_V_STALE_TABLE,
 			"but the invalidate was local: the other CPUs still hold them" },
+	[WHY_NSH] = { PGTSIM_V_MISSING_BARRIER, PGTSIM_V_MISSING_BARRIER,
+		      "but the DSB before the invalidate was NSH: the walks of other CPUs could "
+		      "still cache them" },
 	[WHY_ONCE] = { PGTSIM_V_WRONG_INVALIDATE, PGTSIM_V_WRONG_INVALIDATE,
 		       "but these CPUs need invalidate and DSB twice, and it was once" },
 	[WHY_CPUS_ONLY] = { PGTSIM_V_STALE_LEAF, PGTSIM_V_STALE_TABLE,
@@ -272,9 +286,9 @@ static void report_group(struct checker *c, const struct group *g)
 		pgtsim_tlb_violation(c->tlb, first->walk ? g->reason->table : g->reason->leaf,
 				     first->by_va.start, first->level,
 				     "%llu entr%s, 0x%016llx%s, %s %s at event %llu, %s",
-				     (ull)g->count, g->count == 1 ? "y" : "ies",
-				     shown(c, first->level, first->desc),
-				     g->count == 1 ? "" : " the first", what_happened(first),
+				     (ull)g->count, ies(g->count),
+				     shown(c, first->level, first->desc), the_first(g->count),
+				     what_happened(first),
 				     operation(first->by), (ull)first->since, g->reason->text);
 }
 

@@ -42,7 +42,7 @@ struct above {
 /* The restrictions that whoever walks through a stale table entry is certain to meet. */
 static uint64_t certain_above(const struct stale *table)
 {
-	return (table->desc & CHECKER_RESTRICTIONS) | (table->above & ~table->loosened);
+	return (table->desc & PGTSIM_DESC_RESTRICTIONS) | (table->above & ~table->loosened);
 }
 
 static bool is_table_above(struct pgtsim_range *node, void *ctx)
@@ -131,6 +131,17 @@ void pgtsim_rules_compare(struct checker *c, const struct pgtsim_event *event)
 	}
 }
 
+bool pgtsim_rules_young_member(const struct checker *c, int level, uint64_t va, uint64_t desc)
+{
+	const struct pgtsim_range_map *map = &c->uncached[pgtsim_slot(level)];
+	const struct live *live = map->root ? pgtsim_live_in(map, va, va) : NULL;
+	uint64_t young = live ? live->desc + (va - live->by_va.start) : 0;
+
+	return live && checker_is_hinted(c, level, young | PGTSIM_DESC_AF) &&
+	       pgtsim_address(c->geo, level, young) == pgtsim_address(c->geo, level, desc) &&
+	       pgtsim_rules_attributes(c, young, 0) == pgtsim_rules_attributes(c, desc, 0);
+}
+
 /* A value that the group gave an entry is cached again, or for the first time. */
 static void computed(struct checker *c, const struct pgtsim_event *event, uint64_t va)
 {
@@ -145,22 +156,20 @@ static void computed(struct checker *c, const struct pgtsim_event *event, uint64
 		.why = WHY_HINT,
 		.gap = true,
 	};
+	struct stale *run = pgtsim_stale_level(c, event->level, va, last);
 
-	for (struct stale *run = pgtsim_stale_level(c, event->level, va, last); run;
-	     run = run->hit) {
-		if (run->walk || run->attrs || run->above != gap.above ||
-		    checker_old_at(c, run, va) != gap.desc)
-			continue;
-		run = pgtsim_stale_cut(c, run, va, last);
-		if (run) {
-			run->pending = run->once = run->local = run->local_once = run->gone = 0;
-			run->iommu = 0;
-			run->cpus_gone = false;
-			pgtsim_stale_settle(c, run);
-		}
+	while (run && (run->walk || run->attrs || run->above != gap.above ||
+		       checker_old_at(c, run, va) != gap.desc))
+		run = run->hit;
+	if (!run)
+		run = pgtsim_stale_add(c, &gap, va, 1);
+	run = run ? pgtsim_stale_cut(c, run, va, last) : NULL;
+	if (!run)
 		return;
-	}
-	pgtsim_stale_add(c, &gap, va, 1);
+	pgtsim_stale_uncover(run);
+	pgtsim_stale_settle(c, run);
+	if (pgtsim_rules_young_member(c, event->level, va, gap.desc))
+		pgtsim_stale_harmless(c, run, true, false);
 }
 
 /*
@@ -205,12 +214,43 @@ void pgtsim_rules_filled(struct checker *c, const struct pgtsim_event *event)
 		}
 }
 
+/* The groups that the event's entries are in change: they are judged again. */
+static void judge_groups_again(struct checker *c, const struct pgtsim_event *event)
+{
+	const struct pgtsim_range_map *map = &c->hinted[pgtsim_slot(event->level)];
+	uint64_t mask = checker_group_mask(c, event->level);
+	struct live *live = map->root ? pgtsim_live_in(map, event->va & ~mask,
+						       checker_last_of(c, event) | mask) :
+					NULL;
+
+	for (; live; live = live->next)
+		live->told = false;
+}
+
+void pgtsim_rules_add_hinted(struct checker *c, const struct pgtsim_event *event)
+{
+	judge_groups_again(c, event);
+	pgtsim_live_add(c, &c->hinted[pgtsim_slot(event->level)], event->va,
+			checker_last_of(c, event), event->new_desc);
+}
+
 static void remove_hinted(struct checker *c, const struct pgtsim_event *event)
 {
-	uint64_t last = checker_last_of(c, event);
-
 	pgtsim_rules_gaps(c, event);
-	pgtsim_live_remove(c, &c->hinted[pgtsim_slot(event->level)], event->va, last);
+	pgtsim_live_remove(c, &c->hinted[pgtsim_slot(event->level)], event->va,
+			   checker_last_of(c, event));
+	judge_groups_again(c, event);
+}
+
+/* An entry that was not cached goes. */
+static void forget_uncached(struct checker *c, const struct pgtsim_event *event)
+{
+	struct pgtsim_range_map *map = &c->uncached[pgtsim_slot(event->level)];
+
+	if (!map->root)
+		return;
+	pgtsim_live_remove(c, map, event->va, checker_last_of(c, event));
+	judge_groups_again(c, event);
 }
 
 void pgtsim_rules_store(struct checker *c, const struct pgtsim_event *event)
@@ -219,8 +259,10 @@ void pgtsim_rules_store(struct checker *c, const struct pgtsim_event *event)
 	if (c->runs && c->issuer_count > 1)
 		pgtsim_below_stored(c, event);
 	pgtsim_visible_gone(c, event->level, event->va, checker_last_of(c, event));
-	if (!pgtsim_rules_cacheable(c, event->level, event->old_desc))
+	if (!pgtsim_rules_cacheable(c, event->level, event->old_desc)) {
+		forget_uncached(c, event);
 		return;
+	}
 	if (checker_is_hinted(c, event->level, event->old_desc))
 		remove_hinted(c, event);
 	if (c->orphans)
@@ -261,8 +303,11 @@ void pgtsim_rules_unreachable(struct checker *c, const struct pgtsim_event *even
 
 	if (!attrs)
 		pgtsim_rules_not_alike(c, event);
-	if (!pgtsim_rules_cacheable(c, event->level, event->old_desc))
+	if (!pgtsim_rules_cacheable(c, event->level, event->old_desc)) {
+		if (!attrs)
+			forget_uncached(c, event);
 		return;
+	}
 	if (!attrs && checker_is_hinted(c, event->level, event->old_desc))
 		remove_hinted(c, event);
 	pgtsim_stale_add(c, &old, event->va, event->count);
@@ -304,7 +349,6 @@ static bool complete_one(struct checker *c, struct stale *run, uint64_t bit, boo
 
 	if (run->local & bit) {
 		run->local &= ~bit;
-		run->why = WHY_LOCAL;
 		if (!repeat || run->local_once & bit)
 			run->gone |= bit;
 		run->local_once |= bit;

@@ -44,6 +44,17 @@ static inline bool checker_is_hinted(const struct checker *c, int level, uint64_
 	       !pgtsim_desc_is_table(level, desc) && pgtsim_rules_cacheable(c, level, desc);
 }
 
+/* Whether it is a valid entry of a form that its level does not have: the MMU takes it for invalid. */
+static inline bool checker_is_illegal(const struct checker *c, int level, uint64_t desc)
+{
+	return desc & PGTSIM_DESC_VALID && pgtsim_desc_kind(level, desc) != PGTSIM_TABLE &&
+	       (level == PGTSIM_PTE ? !(desc & PGTSIM_DESC_TABLE) :
+				      !c->geo->block_legal[pgtsim_slot(level)]);
+}
+
+/* Whether a live member of a group differs from a descriptor at va in the access flag alone. */
+bool pgtsim_rules_young_member(const struct checker *c, int level, uint64_t va, uint64_t desc);
+
 /* The contiguous groups that a range touches. */
 static inline uint64_t checker_group_mask(const struct checker *c, int level)
 {
@@ -95,6 +106,9 @@ static inline uint64_t checker_above(const struct pgtsim_event *event, uint64_t 
 {
 	return event->op == PGTSIM_OP_POKE ? event->pa : unknown;
 }
+
+/* The event's new leaves have the hint, or the same ones are written once more. */
+void pgtsim_rules_add_hinted(struct checker *c, const struct pgtsim_event *event);
 
 /* Leaves with the hint, the event's old ones, give values to entries of their groups without it. */
 void pgtsim_rules_gaps(struct checker *c, const struct pgtsim_event *event);

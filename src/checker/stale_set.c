@@ -98,7 +98,7 @@ void pgtsim_stale_free(struct checker *c)
 	}
 	for (unsigned slot = 0; slot < PGTSIM_MAX_LEVELS; slot++) {
 		pgtsim_live_remove(c, &c->hinted[slot], start, UINT64_MAX);
-		pgtsim_live_remove(c, &c->illegal[slot], start, UINT64_MAX);
+		pgtsim_live_remove(c, &c->uncached[slot], start, UINT64_MAX);
 	}
 	pgtsim_live_remove(c, &c->freed, 0, UINT64_MAX);
 	free_spare(c);

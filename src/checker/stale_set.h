@@ -42,6 +42,7 @@ enum {
 	WHY_LEAVES,   /* … was for leaves, where a table went */
 	WHY_LEVEL,    /* … had a level hint for another level */
 	WHY_LOCAL,    /* … was for the CPU that issued it alone */
+	WHY_NSH,      /* … came when only the CPU that stored was certain to see the store */
 	WHY_ONCE,     /* … was issued once, on CPUs that need it twice */
 	WHY_CPUS_ONLY /* … was for CPUs, and an IOMMU walks the same tables */
 };
@@ -144,9 +145,6 @@ struct live {
 
 enum { REMARKS = 8, CPUS_IN_MASK = 63 };
 
-/* Bits of a table entry that restrict what is below. */
-#define CHECKER_RESTRICTIONS (UINT64_C(31) << 59)
-
 /* What is remembered of a routine of events for tables of a level: see pgtsim_routine_begin(). */
 struct routine {
 	bool known;
@@ -162,7 +160,8 @@ struct checker {
 	struct pgtsim_range_map stale[PGTSIM_MAX_LEVELS], stale_by_pa;
 	struct pgtsim_range_map
 		hinted[PGTSIM_MAX_LEVELS]; /* live leaves with the contiguous hint */
-	struct pgtsim_range_map illegal[PGTSIM_MAX_LEVELS]; /* live entries of no legal form */
+	/* Live entries that are not cached: of no legal form, and members of groups without AF. */
+	struct pgtsim_range_map uncached[PGTSIM_MAX_LEVELS];
 	struct pgtsim_range_map freed; /* memory, by PA, that the operation under way has freed */
 	struct stale *open;                                 /* those that a barrier may change */
 	struct stale *newest; /* a store that goes on where it ends makes it longer */
@@ -176,6 +175,7 @@ struct checker {
 	uint64_t bytes, peak;
 	uint64_t broken_at, overlapped_at; /* the event that a new entry was last reported at */
 	uint8_t by;                        /* the operation under way */
+	int8_t poked_level; /* of the entry that was overwritten last */
 	bool ahead;                        /* the next event, a poke, has been dealt with */
 	bool lost;                         /* host memory ran out */
 	bool strict;                       /* remarks are violations */
@@ -305,6 +305,14 @@ static inline bool pgtsim_stale_is_open(const struct stale *run)
 
 /* Takes a run out of the open ones. */
 void pgtsim_stale_close(struct stale *run);
+
+/* A walk may find the run's values again: what was invalidated meanwhile does not count. */
+static inline void pgtsim_stale_uncover(struct stale *run)
+{
+	run->pending = run->once = run->local = run->local_once = run->gone = 0;
+	run->iommu = 0;
+	run->cpus_gone = false;
+}
 
 /* Puts a run among the open ones if it belongs there. The next barrier takes it out if not. */
 static inline void pgtsim_stale_settle(struct checker *c, struct stale *run)

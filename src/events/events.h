@@ -26,6 +26,13 @@ int pgtsim_fail(struct pgtsim_tlb *tlb, int code, const char *format, ...) __att
 PGTSIM_PRINTF(3, 0)
 int pgtsim_fail_list(struct pgtsim_tlb *tlb, int code, const char *format, va_list args);
 
+/* What happens to a table entry, for what is below it. */
+enum pgtsim_below_change {
+	PGTSIM_BELOW_GOES,     /* it is cleared: walk caches may still lead below */
+	PGTSIM_BELOW_COMES,    /* it is written */
+	PGTSIM_BELOW_RESTRICTS /* it stays, but what it allows below changes */
+};
+
 /*
  * The checker as events sees it: it gets each event, in order, before the event is counted. The
  * checker's room implements this; events knows no more of it.

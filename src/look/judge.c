@@ -14,7 +14,6 @@
 
 /* What one event may concern: more is no trace of a real machine, and would take forever. */
 enum {
-	VISITS_MAX = 1 << 20,  /* tables below one entry */
 	LOOP_MAX = 1 << 21,    /* addresses of an invalidate, further apart than a page */
 	ADDRESS_BITS_MAX = 56, /* of physical addresses */
 	COUNT_BITS_MAX = 52,   /* of pages, operations */
@@ -39,98 +38,6 @@ static int fail_memory(struct pgtsim_judge *judge)
 	return -ENOBUFS;
 }
 
-/* ---- what is below an entry ---- */
-
-/* A visit of all that a table entry leads to. */
-struct below {
-	struct pgtsim_judge *judge;
-	bool comes;    /* the entry is written; else it is cleared */
-	unsigned left; /* visits */
-};
-
-/* The table that an entry points to; NULL if it points to none, or to one that is not known. */
-static struct judge_table *child_of(const struct pgtsim_judge *judge, int level, uint64_t desc)
-{
-	if (desc == JUDGE_UNKNOWN || !pgtsim_desc_is_table(level, desc))
-		return NULL;
-	return pgtsim_judge_table_at(&judge->tables, pgtsim_desc_address(judge->geo, level, desc));
-}
-
-/* How many entries from `index` on are one run: alike, each with the next address. */
-static unsigned run_length(const struct judge_table *table, unsigned index, uint64_t size)
-{
-	uint64_t first = table->entry[index];
-	unsigned count = 1;
-
-	if (pgtsim_desc_is_table(table->level, first) || !(first & PGTSIM_DESC_VALID))
-		return 1;
-	while (index + count < table->count && table->entry[index + count] == first + count * size)
-		count++;
-	return count;
-}
-
-/* Tells the checker of `count` entries, and that they come into reach or go out of it. */
-static void tell_entries(const struct below *below, const struct judge_table *table, unsigned index,
-			 unsigned count)
-{
-	struct pgtsim_checker *checker = below->judge->tlb->checker;
-	uint64_t size = pgtsim_entry_size(below->judge->geo, table->level);
-	const struct pgtsim_event event = {
-		.op = PGTSIM_OP_POKE,
-		.level = table->level,
-		.va = table->va + index * size,
-		.count = count,
-		.size = size,
-		.old_desc = table->entry[index],
-		.new_desc = table->entry[index],
-	};
-
-	if (below->comes)
-		checker->reachable(checker, &event);
-	else
-		checker->unreachable(checker, &event);
-}
-
-/* A table comes with the entry above it, or goes with it, and so does all below. */
-static void move_table(struct below *below, struct judge_table *table, int level, uint64_t va)
-{
-	struct judge_tables *tables = &below->judge->tables;
-	uint64_t size = pgtsim_entry_size(below->judge->geo, level);
-	unsigned entries = pgtsim_entries(below->judge->geo, level), next;
-
-	if (!below->left)
-		return;
-	below->left--;
-	if (table->level != level || table->va != va)
-		pgtsim_judge_table_place(tables, table, level, va);
-	for (unsigned i = 0; table->live && i < entries; i = next) {
-		uint64_t desc = table->entry[i];
-		struct judge_table *child;
-
-		next = i + 1;
-		if (!desc || desc == JUDGE_UNKNOWN)
-			continue;
-		next = i + run_length(table, i, size);
-		tell_entries(below, table, i, next - i);
-		child = level < PGTSIM_PTE ? child_of(below->judge, level, desc) : NULL;
-		if (child && child != table)
-			move_table(below, child, level + 1, va + i * size);
-	}
-	if (!below->comes)
-		pgtsim_judge_table_displace(tables, table);
-}
-
-static void move_child(struct pgtsim_judge *judge, const struct pgtsim_event *event, uint64_t desc,
-		       bool comes)
-{
-	struct below below = { judge, comes, VISITS_MAX };
-	struct judge_table *child =
-		event->level < PGTSIM_PTE ? child_of(judge, event->level, desc) : NULL;
-
-	if (child)
-		move_table(&below, child, event->level + 1, event->va);
-}
-
 /* ---- entries ---- */
 
 /* True if the table that an entry points to is another one afterwards, or is gone. */
@@ -152,18 +59,38 @@ static struct judge_table *table_of(struct pgtsim_judge *judge, const struct pgt
 	return table ? table : pgtsim_judge_table_assume(&judge->tables, event->level, event->va);
 }
 
-/* Emits the change of entries that are known to hold what the event says. */
-static void change_entries(struct pgtsim_judge *judge, struct judge_table *table, unsigned index,
-			   const struct pgtsim_event *event)
+/* Tells of what is below entries before they change, and after. */
+static int tell_below(struct pgtsim_judge *judge, const struct pgtsim_event *change, bool before)
 {
-	bool moves = moves_table(judge, event);
+	bool moves = moves_table(judge, change);
 
+	if (before)
+		return moves ? pgtsim_judge_below(judge, change, PGTSIM_BELOW_GOES) : 0;
 	if (moves)
-		move_child(judge, event, event->old_desc, false);
+		return pgtsim_judge_below(judge, change, PGTSIM_BELOW_COMES);
+	if (pgtsim_desc_is_table(change->level, change->new_desc) &&
+	    (change->old_desc ^ change->new_desc) & PGTSIM_DESC_RESTRICTIONS & ~change->pa)
+		return pgtsim_judge_below(judge, change, PGTSIM_BELOW_RESTRICTS);
+	return 0;
+}
+
+/* Emits the change of entries that are known to hold what the event says. */
+static int change_entries(struct pgtsim_judge *judge, struct judge_table *table, unsigned index,
+			  const struct pgtsim_event *event)
+{
+	struct pgtsim_checker *checker = judge->tlb->checker;
+	struct pgtsim_event change = *event;
+	int ret;
+
+	change.pa = pgtsim_judge_above(judge, event->level, event->va);
+	ret = tell_below(judge, &change, true);
 	pgtsim_judge_table_set(table, index, (unsigned)event->count, event->new_desc, event->step);
-	if (moves)
-		move_child(judge, event, event->new_desc, true);
+	if (event->op == PGTSIM_OP_POKE)
+		checker->poke(checker, &change);
+	if (!ret)
+		ret = tell_below(judge, &change, false);
 	pgtsim_tlb_event(judge->tlb, event);
+	return ret;
 }
 
 static int check_entries(struct pgtsim_judge *judge, const struct pgtsim_event *event)
@@ -213,8 +140,7 @@ static int judge_entries(struct pgtsim_judge *judge, const struct pgtsim_event *
 							       event->old_desc),
 			(unsigned long long)pgtsim_desc_to_raw(judge->geo, event->level, known));
 	whole.size = pgtsim_entry_size(judge->geo, event->level);
-	change_entries(judge, table, index, &whole);
-	return 0;
+	return change_entries(judge, table, index, &whole);
 }
 
 /* A store at a physical address: the change of an entry if its table stands somewhere. */
@@ -248,8 +174,7 @@ static int judge_store(struct pgtsim_judge *judge, const struct pgtsim_event *ev
 	change.size = pgtsim_entry_size(judge->geo, table->level);
 	change.va = table->va + index * change.size;
 	change.count = 1;
-	change_entries(judge, table, index, &change);
-	return 0;
+	return change_entries(judge, table, index, &change);
 }
 
 /* ---- tables ---- */

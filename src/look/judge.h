@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "events/events.h"
 #include "memory/host.h"
 
 /* An entry of a table whose content before the trace is not known. */
@@ -74,6 +75,18 @@ void pgtsim_judge_table_remove(struct judge_tables *tables, struct judge_table *
 /* Sets `count` entries from `index` on: to 0, or to `desc` and what grows from it by `step`. */
 void pgtsim_judge_table_set(struct judge_table *table, unsigned index, unsigned count,
 			    uint64_t desc, uint64_t step);
+
+/* ---- what is below an entry (judge_below.c) ---- */
+
+/*
+ * Tells the checker of all below the table that the event's old value pointed to, if it goes, or its
+ * new one; `pa` of the event is pgtsim_judge_above(). Returns -EINVAL if there are too many.
+ */
+int pgtsim_judge_below(struct pgtsim_judge *judge, const struct pgtsim_event *event,
+			enum pgtsim_below_change change);
+
+/* The restrictions of the table entries above an entry, ORed, as far as they are known. */
+uint64_t pgtsim_judge_above(const struct pgtsim_judge *judge, int level, uint64_t va);
 
 struct pgtsim_judge {
 	struct pgtsim_tlb *tlb;

@@ -5,7 +5,7 @@
 
 struct subtree {
 	int level; /* of the entry above it */
-	enum pgtsim_below change;
+	enum pgtsim_below_change change;
 	bool quiet;   /* what the checker finds is not to be kept */
 	unsigned cpu; /* which changes it */
 	/* The bits of table entries above those of a level, ORed, from that entry down: as they
@@ -55,7 +55,7 @@ static int emit_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 		      struct pgtsim_table *child, void *arg)
 {
 	struct subtree *subtree = arg;
-	uint64_t bits = pgtsim_entry(pgt, run->table, run->index) & PGTSIM_RESTRICTIONS;
+	uint64_t bits = pgtsim_entry(pgt, run->table, run->index) & PGTSIM_DESC_RESTRICTIONS;
 	unsigned slot = pgtsim_slot(run->level);
 
 	(void)child;
@@ -67,7 +67,7 @@ static int emit_table(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 }
 
 void pgtsim_emit_below(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
-		       enum pgtsim_below change, uint64_t before, uint64_t after, unsigned cpu)
+		       enum pgtsim_below_change change, uint64_t before, uint64_t after, unsigned cpu)
 {
 	static const struct pgtsim_visitor visitor = { .entries = emit_entries,
 						       .table = emit_table };
@@ -83,8 +83,8 @@ void pgtsim_emit_below(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 
 	if (!pgt->tlb->checker)
 		return;
-	subtree.before[pgtsim_slot(run->level) + 1] = before & PGTSIM_RESTRICTIONS;
-	subtree.after[pgtsim_slot(run->level) + 1] = after & PGTSIM_RESTRICTIONS;
+	subtree.before[pgtsim_slot(run->level) + 1] = before & PGTSIM_DESC_RESTRICTIONS;
+	subtree.after[pgtsim_slot(run->level) + 1] = after & PGTSIM_DESC_RESTRICTIONS;
 	pgt->hook = NULL;
 	pgt->tlb->quiet = true;
 	pgtsim_walk(pgt, va, va + (pgtsim_entry_size(&pgt->geo, run->level) - 1), &visitor,

@@ -5,6 +5,8 @@
 
 #include <pgtsim/protect.h>
 
+#include "events/events.h"
+
 /* True for a valid entry, and for an invalid one that is marked as a leaf. */
 bool pgtsim_is_present(uint64_t desc);
 
@@ -31,22 +33,12 @@ void pgtsim_entry_overwrite(struct pgtsim_pgtable *pgt, const struct pgtsim_run 
  */
 bool pgtsim_table_reserve(struct pgtsim_pgtable *pgt, int level, struct pgtsim_table **list);
 
-/* What happens to a table entry, for what is below it: for the checker. */
-enum pgtsim_below {
-	PGTSIM_BELOW_GOES,     /* it is cleared: walk caches may still lead below */
-	PGTSIM_BELOW_COMES,    /* it is written */
-	PGTSIM_BELOW_RESTRICTS /* it stays, but what it allows below changes */
-};
-
-/* Bits of a table entry that restrict what is below. */
-#define PGTSIM_RESTRICTIONS (UINT64_C(31) << 59)
-
 /*
  * Tells the checker of each entry below that of the run, `before` and `after` its descriptors, or
  * those of all on the way, `cpu` which changes it; looking on is neither seen nor counted.
  */
 void pgtsim_emit_below(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
-		       enum pgtsim_below change, uint64_t before, uint64_t after, unsigned cpu);
+		       enum pgtsim_below_change change, uint64_t before, uint64_t after, unsigned cpu);
 
 /* Links a table that has begun: writes its entry, which is zero, and emits that. In pgtable.c. */
 void pgtsim_entry_link(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,

@@ -429,7 +429,7 @@ static void emit_poke(struct pgtsim_pgtable *pgt, const struct change_by_hand *b
 	if (moves)
 		move_table(pgt, by_hand, desc, true);
 	else if (pgtsim_desc_is_table(event.level, desc) &&
-		 (old ^ desc) & PGTSIM_RESTRICTIONS & ~above)
+		 (old ^ desc) & PGTSIM_DESC_RESTRICTIONS & ~above)
 		pgtsim_emit_below(pgt, by_hand->run, PGTSIM_BELOW_RESTRICTS, old | above,
 				  desc | above, event.cpu);
 	pgtsim_events_tell(pgt->tlb, &event);
@@ -516,7 +516,7 @@ int pgtsim_poke_on(struct pgtsim_pgtable *pgt, int level, uint64_t va, uint64_t 
 			break;
 		if (!pgtsim_desc_is_table(run.level, pgtsim_entry(pgt, run.table, run.index)))
 			return no_table_above(pgt, run.level, va);
-		above |= pgtsim_entry(pgt, run.table, run.index) & PGTSIM_RESTRICTIONS;
+		above |= pgtsim_entry(pgt, run.table, run.index) & PGTSIM_DESC_RESTRICTIONS;
 		run.table = pgtsim_child_of(pgt, &run);
 		if (!run.table)
 			return no_table_above(pgt, run.level, va);

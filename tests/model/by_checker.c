@@ -2,11 +2,13 @@
 /* The same programs in the library, as pokes and events on a page table of its own. */
 #include "program.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <pgtsim/checker.h>
+#include <pgtsim/judge.h>
 #include <pgtsim/pgtable.h>
 
 #define TABLE_BASE UINT64_C(0x100000000)
@@ -26,6 +28,11 @@ struct world {
 	uint64_t table_desc[2][16]; /* of puds and pmds */
 	bool freed[2][16];
 	bool isb; /* only where the program has them */
+	/* The judge of traces, which sees the events alone, with a checker of its own. */
+	struct pgtsim_observer observer;
+	struct pgtsim_tlb judged;
+	struct pgtsim_judge *judge;
+	bool table_freed; /* the judge does not know any more what it holds */
 };
 
 /* ---- an allocator of tables ---- */
@@ -112,6 +119,7 @@ static void settle(struct world *w)
 	emit(w, 0, PGTSIM_OP_DSB_ISH, 0, 0, false);
 	emit(w, 0, PGTSIM_OP_ISB, 0, 0, false);
 	pgtsim_tlb_end(&w->tlb, w->start, UINT64_MAX);
+	pgtsim_judge_end(w->judge, w->start, UINT64_MAX);
 	if (w->tlb.counts.violations)
 		abort();
 }
@@ -140,6 +148,55 @@ static void link_all(struct world *w)
 	settle(w);
 }
 
+/* ---- the judge of traces ---- */
+
+static void hear(struct pgtsim_observer *self, const struct pgtsim_event *event)
+{
+	struct world *w = (struct world *)(void *)((char *)self - offsetof(struct world, observer));
+
+	check(pgtsim_judge_event(w->judge, event));
+}
+
+static void start_checker(struct world *w, struct pgtsim_tlb *tlb, const struct program *program)
+{
+	pgtsim_tlb_init(tlb);
+	check(pgtsim_checker_start(tlb, &w->geo, &w->policy));
+	check(pgtsim_checker_set_cpu(
+		tlb, &(struct pgtsim_checker_cpu){ .cpus = MODEL_CPUS,
+						   .bbm = (uint8_t)program->cpus.bbm,
+						   .ets2 = program->cpus.ets2 }));
+}
+
+/* True if a violation of the one is one of the other. */
+static bool is_among(const struct pgtsim_violation *violation, const struct pgtsim_tlb *tlb)
+{
+	size_t count;
+	const struct pgtsim_violation *v = pgtsim_violations(tlb, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (v[i].name == violation->name && v[i].va == violation->va &&
+		    v[i].level == violation->level)
+			return true;
+	return false;
+}
+
+/* True if the judge found in the events what the checker found beside the tables. */
+static bool judge_agrees(const struct world *w)
+{
+	size_t count, judged;
+	const struct pgtsim_violation *v = pgtsim_violations(&w->tlb, &count);
+
+	if (w->table_freed)
+		return true;
+	(void)pgtsim_violations(&w->judged, &judged);
+	for (size_t i = 0; i < count; i++)
+		if (!is_among(&v[i], &w->judged))
+			return false;
+	return count == judged;
+}
+
+/* ---- a world ---- */
+
 static void world_init(struct world *w, const struct program *program)
 {
 	const struct pgtsim_geometry_config config = {
@@ -153,12 +210,11 @@ static void world_init(struct world *w, const struct program *program)
 	memset(w, 0, sizeof(*w));
 	check(pgtsim_geometry_custom(&w->geo, &config));
 	check(pgtsim_policy_init(&w->policy, "latest"));
-	pgtsim_tlb_init(&w->tlb);
-	check(pgtsim_checker_start(&w->tlb, &w->geo, &w->policy));
-	check(pgtsim_checker_set_cpu(
-		&w->tlb, &(struct pgtsim_checker_cpu){ .cpus = MODEL_CPUS,
-						       .bbm = (uint8_t)program->cpus.bbm,
-						       .ets2 = program->cpus.ets2 }));
+	start_checker(w, &w->tlb, program);
+	start_checker(w, &w->judged, program);
+	check(pgtsim_judge_new(&w->judge, &w->judged, &w->geo));
+	w->observer.event = hear;
+	pgtsim_observe(&w->tlb, &w->observer);
 	check(pgtsim_pgtable_init(
 		&w->pgt, &w->geo, &w->policy, &w->tlb,
 		(struct pgtsim_table_ops){ pages_alloc, pages_free, pages_find, w },
@@ -173,6 +229,8 @@ static void world_fini(struct world *w)
 {
 	pgtsim_pgtable_fini(&w->pgt);
 	pgtsim_tlb_fini(&w->tlb);
+	pgtsim_judge_free(&w->judge);
+	pgtsim_tlb_fini(&w->judged);
 }
 
 /* ---- steps ---- */
@@ -188,11 +246,11 @@ static uint64_t leaf_desc(const struct world *w, const struct step *step)
 	attrs &= ~PGTSIM_DESC_DBM;
 	if (step->value == VALUE_READONLY)
 		attrs |= PGTSIM_DESC_AP2;
-	if (step->value == VALUE_HINTED)
+	if (step->value == VALUE_HINTED || step->value == VALUE_HINTED_YOUNG)
 		attrs |= PGTSIM_DESC_CONT;
 	if (step->value == VALUE_SOFT)
 		attrs ^= PGTSIM_DESC_DIRTY;
-	if (step->value == VALUE_YOUNG)
+	if (step->value == VALUE_YOUNG || step->value == VALUE_HINTED_YOUNG)
 		attrs &= ~PGTSIM_DESC_AF;
 	if (step->value == VALUE_DEVICE)
 		attrs ^= PGTSIM_DESC_ATTRINDX(7);
@@ -253,7 +311,7 @@ static void free_table(struct world *w, const struct step *step)
 
 	if (*freed || is_linked(w, step))
 		return;
-	*freed = true;
+	*freed = w->table_freed = true;
 	pgtsim_tlb_event(&w->tlb, &event);
 }
 
@@ -293,6 +351,7 @@ static void end(struct world *w)
 	for (unsigned cpu = 0; cpu < MODEL_CPUS && !w->isb; cpu++)
 		emit(w, cpu, PGTSIM_OP_ISB, 0, 0, false);
 	pgtsim_tlb_end(&w->tlb, w->start, UINT64_MAX);
+	pgtsim_judge_end(w->judge, w->start, UINT64_MAX);
 }
 
 static void run_step(struct world *w, const struct step *step)
@@ -333,6 +392,7 @@ static const struct {
 	{ "unpublished-table", MODEL_UNPUBLISHED },
 	{ "freed-while-cached", MODEL_FREED },
 	{ "table-freed-while-cached", MODEL_FREED },
+	{ "freed-while-mapped", MODEL_FREED },
 	/*
 	 * Members without the hint: to the model the group's translations of them are stale. The
 	 * checker names the group by its first page.
@@ -377,6 +437,7 @@ struct finding program_by_checker(const struct program *program)
 	for (; found.step < program->count && !found.wrong; found.step++) {
 		run_step(&w, &program->step[found.step]);
 		first_of(&w, &found);
+		found.judge_differs |= !judge_agrees(&w);
 	}
 	world_fini(&w);
 	return found;
@@ -387,6 +448,8 @@ bool findings_agree(const struct program *program, const struct finding *model,
 {
 	unsigned group = checker->page & ~((1u << program->group) - 1);
 
+	if (checker->judge_differs)
+		return false;
 	if (model->step != checker->step || !model->wrong != !checker->wrong)
 		return false;
 	if (checker->is_group)

@@ -514,7 +514,7 @@ static unsigned born(const struct model *m, const struct word *word, struct mode
 unsigned model_store(struct model *m, unsigned cpu, int level, unsigned page,
 		     struct model_value value, unsigned *at)
 {
-	unsigned n = page / pages_of(level), wrong = 0;
+	unsigned n = page / pages_of(level), pages = pages_of(level), wrong = 0;
 	struct word *word = (struct word *)(uintptr_t)find(m, level, n).word;
 	const struct model_value old = now(word);
 
@@ -530,7 +530,11 @@ unsigned model_store(struct model *m, unsigned cpu, int level, unsigned page,
 	if (value.kind == MODEL_TABLE && old.kind != MODEL_TABLE &&
 	    is_unordered(m, level + 1, value.address))
 		wrong |= MODEL_UNPUBLISHED;
-	for (unsigned i = 0; i < pages_of(level) && !wrong; i++) {
+	/* The same once more, or the same table with other restrictions: no new translation. */
+	if ((equal(old, value) && old.young == value.young) ||
+	    (value.kind == MODEL_TABLE && old.kind == MODEL_TABLE && old.address == value.address))
+		pages = 0;
+	for (unsigned i = 0; i < pages && !wrong; i++) {
 		*at = n * pages_of(level) + i;
 		wrong = conflict_at(m, *at);
 	}
@@ -590,11 +594,16 @@ static struct model_value member(const struct model *m, int level, unsigned n)
 bool model_misprogrammed(const struct model *m, int level, unsigned page)
 {
 	unsigned entries = 1u << m->group, first = page / pages_of(level) / entries * entries;
-	unsigned members = 0;
+	unsigned hinted = 0, cached = 0;
 
-	for (unsigned n = first; n < first + entries; n++)
-		members += member(m, level, n).kind == MODEL_LEAF;
-	return members && members < entries;
+	/* Hardware may set the access flag of one member alone: a young one is a member, too. */
+	for (unsigned n = first; n < first + entries; n++) {
+		const struct place place = find(m, level, n);
+
+		hinted += place.word && place.value.kind == MODEL_LEAF && place.value.cont;
+		cached += member(m, level, n).kind == MODEL_LEAF;
+	}
+	return cached && hinted < entries;
 }
 
 unsigned model_end(const struct model *m, int level, unsigned page)

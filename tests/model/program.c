@@ -10,6 +10,7 @@ struct dice {
 	uint32_t state;
 	struct program *program;
 	const struct features *features;
+	uint64_t hinted; /* pages that began as members of a contiguous group */
 };
 
 static unsigned roll(struct dice *dice, unsigned n)
@@ -45,17 +46,17 @@ static unsigned size_of(int level)
 	return level == MODEL_PTE ? 1 : level == MODEL_PMD ? 4 : 16;
 }
 
-static enum step_value random_leaf(struct dice *dice)
+static enum step_value random_leaf(struct dice *dice, unsigned page)
 {
 	static const enum step_value leaf[] = { VALUE_NONE,     VALUE_NONE,    VALUE_NONE,
 						VALUE_NONE,     VALUE_NONE,    VALUE_PAGE,
 						VALUE_PAGE,     VALUE_PAGE,    VALUE_OTHER,
 						VALUE_READONLY, VALUE_READONLY };
-	static const enum step_value more[] = { VALUE_YOUNG, VALUE_YOUNG, VALUE_SOFT,
-						VALUE_DEVICE };
+	static const enum step_value more[] = { VALUE_YOUNG,  VALUE_YOUNG,  VALUE_SOFT,
+						VALUE_DEVICE, VALUE_HINTED, VALUE_HINTED_YOUNG };
 
 	if (dice->features->leaves && roll(dice, 4) == 0)
-		return more[roll(dice, 4)];
+		return more[roll(dice, dice->hinted >> page & 1 ? 6 : 4)];
 	return leaf[roll(dice, dice->features->permissions ? 11 : 9)];
 }
 
@@ -79,7 +80,8 @@ static struct step random_store(struct dice *dice)
 	if (roll(dice, 4) == 0)
 		step.level = roll(dice, 3) ? MODEL_PMD : MODEL_PUD;
 	step.page -= step.page % size_of(step.level);
-	step.value = step.level == MODEL_PTE ? random_leaf(dice) : random_upper(dice);
+	step.value = step.level == MODEL_PTE ? random_leaf(dice, step.page) :
+						  random_upper(dice);
 	return step;
 }
 
@@ -163,6 +165,8 @@ static void random_start(struct dice *dice)
 
 		if (roll(dice, 4) == 0)
 			continue;
+		if (value == VALUE_HINTED)
+			dice->hinted |= ((UINT64_C(1) << group) - 1) << page;
 		for (unsigned i = 0; i < group; i++)
 			dice->program->step[dice->program->count++] = (struct step){
 				.kind = STEP_STORE,
@@ -180,7 +184,7 @@ static void random_start(struct dice *dice)
 
 void program_random(struct program *program, uint32_t seed, const struct features *features)
 {
-	struct dice dice = { seed * UINT32_C(2654435761) | 1, program, features };
+	struct dice dice = { seed * UINT32_C(2654435761) | 1, program, features, 0 };
 
 	*program = (struct program){
 		.group = 1 + seed % 2,
@@ -204,8 +208,8 @@ void program_random(struct program *program, uint32_t seed, const struct feature
 static const char *const barrier_names[] = { "DSB ISHST", "DSB ISHLD", "DSB ISH",
 					     "DSB NSH",   "DMB ISHST", "ISB" };
 static const char *const value_names[] = {
-	"none",  "page", "other", "readonly",       "hinted",     "device",
-	"young", "soft", "table", "table readonly", "table soft",
+	"none",  "page", "other",        "readonly", "hinted",         "device",
+	"young", "soft", "hinted young", "table",    "table readonly", "table soft",
 };
 static const char *const level_names[] = { "pud", "pmd", "pte" };
 static const char *const invalidate_names[] = { "leaf", "walk", "range", "range-walk", "all" };
@@ -287,10 +291,10 @@ static struct model_value value_of(const struct step *step)
 		.kind = is_table(value) ? MODEL_TABLE : MODEL_LEAF,
 		.address = is_table(value) ? number :
 					     step->page + (value == VALUE_OTHER ? MODEL_PAGES : 0),
-		.cont = value == VALUE_HINTED,
+		.cont = value == VALUE_HINTED || value == VALUE_HINTED_YOUNG,
 		.readonly = value == VALUE_READONLY || value == VALUE_TABLE_READONLY,
 		.device = value == VALUE_DEVICE,
-		.young = value == VALUE_YOUNG,
+		.young = value == VALUE_YOUNG || value == VALUE_HINTED_YOUNG,
 		.soft = value == VALUE_SOFT || value == VALUE_TABLE_SOFT,
 	};
 }

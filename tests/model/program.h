@@ -24,6 +24,7 @@ enum step_value {
 	VALUE_DEVICE,   /* … of another memory type */
 	VALUE_YOUNG,    /* … without the access flag */
 	VALUE_SOFT,     /* … with a software bit */
+	VALUE_HINTED_YOUNG, /* … with the hint, without the access flag */
 	VALUE_TABLE,    /* the table that was there at first */
 	VALUE_TABLE_READONLY, /* … with APTable: all below is read-only */
 	VALUE_TABLE_SOFT,     /* … with a software bit */
@@ -84,6 +85,7 @@ struct finding {
 	unsigned page;
 	int level;
 	char text[240];
+	bool judge_differs;  /* by the checker: the judge of the same events finds something else */
 	bool is_group;       /* by the checker: a contiguous group, named by its first page */
 	uint64_t bad_groups; /* by the model: a bit for the first page of each */
 };

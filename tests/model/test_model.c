@@ -28,7 +28,8 @@ static void print_finding(const char *who, const struct finding *f)
 {
 	printf("%s: step %u, ", who, f->step - 1);
 	print_wrong(f->wrong);
-	printf("at page %u, level %d %s\n", f->page, f->level, f->text);
+	printf("at page %u, level %d %s%s\n", f->page, f->level, f->text,
+	       f->judge_differs ? "; the judge of its events finds something else" : "");
 }
 
 /* True if both find the same first violation; prints the shortest program if not. */

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* judge_below: what the checker is told of the entries below one that comes, goes or changes. */
+#include <pgtsim/desc.h>
+#include <pgtsim/format.h>
+
+#include "events/events.h"
+#include "judge.h"
+
+/* What one event may concern: more is no trace of a real machine, and would take forever. */
+enum { VISITS_MAX = 1 << 20 /* tables */ };
+
+/* A visit of all that a table entry leads to. */
+struct below {
+	struct pgtsim_judge *judge;
+	enum pgtsim_below_change change;
+	unsigned cpu;  /* which changes it */
+	unsigned left; /* visits */
+};
+
+/* The restrictions of the table entries above a table, ORed: as they were, and as they are. */
+struct above {
+	uint64_t before, after;
+};
+
+/* The table that an entry points to; NULL if it points to none, or to one that is not known. */
+static struct judge_table *child_of(const struct pgtsim_judge *judge, int level, uint64_t desc)
+{
+	if (level == PGTSIM_PTE || desc == JUDGE_UNKNOWN || !pgtsim_desc_is_table(level, desc))
+		return NULL;
+	return pgtsim_judge_table_at(&judge->tables, pgtsim_desc_address(judge->geo, level, desc));
+}
+
+/* How many entries from `index` on are one run: empty, or alike, each with the next address. */
+static unsigned run_length(const struct judge_table *table, unsigned index, uint64_t size)
+{
+	uint64_t first = table->entry[index], step = first ? size : 0;
+	unsigned count = 1;
+
+	if (pgtsim_desc_is_table(table->level, first) || (first && !(first & PGTSIM_DESC_VALID)))
+		return 1;
+	while (index + count < table->count && table->entry[index + count] == first + count * step)
+		count++;
+	return count;
+}
+
+static void tell_entries(const struct below *below, const struct judge_table *table, unsigned index,
+			 unsigned count, const struct above *above)
+{
+	struct pgtsim_checker *checker = below->judge->tlb->checker;
+	uint64_t size = pgtsim_entry_size(below->judge->geo, table->level);
+	const struct pgtsim_event event = {
+		.op = PGTSIM_OP_POKE,
+		.level = table->level,
+		.va = table->va + index * size,
+		.count = count,
+		.size = size,
+		.old_desc = table->entry[index],
+		.new_desc = table->entry[index],
+		.pa = above->after,
+		.step = above->before,
+		.cpu = below->cpu,
+	};
+
+	if (below->change == PGTSIM_BELOW_COMES)
+		checker->reachable(checker, &event);
+	else if (below->change == PGTSIM_BELOW_GOES)
+		checker->unreachable(checker, &event);
+	else if (above->before != above->after)
+		checker->attributes(checker, &event);
+}
+
+/* A table comes with the entry above it, or goes or changes with it, and so does all below. */
+static void visit(struct below *below, struct judge_table *table, int level, uint64_t va,
+		  const struct above *above)
+{
+	struct judge_tables *tables = &below->judge->tables;
+	uint64_t size = pgtsim_entry_size(below->judge->geo, level);
+	unsigned entries = pgtsim_entries(below->judge->geo, level), next;
+	bool restricts = below->change == PGTSIM_BELOW_RESTRICTS;
+
+	if (!below->left)
+		return;
+	below->left--;
+	if (table->level != level || table->va != va)
+		pgtsim_judge_table_place(tables, table, level, va);
+	/* What an empty entry was may be found under other restrictions, if its store is not yet seen. */
+	for (unsigned i = 0; (table->live || restricts) && i < entries; i = next) {
+		uint64_t desc = table->entry[i], bits = desc & PGTSIM_DESC_RESTRICTIONS;
+		const struct above more = { above->before | bits, above->after | bits };
+		struct judge_table *child;
+
+		next = i + run_length(table, i, size);
+		if ((!desc && !restricts) || desc == JUDGE_UNKNOWN)
+			continue;
+		tell_entries(below, table, i, next - i, above);
+		child = child_of(below->judge, level, desc);
+		if (child && child != table)
+			visit(below, child, level + 1, va + i * size, &more);
+	}
+	if (below->change == PGTSIM_BELOW_GOES)
+		pgtsim_judge_table_displace(tables, table);
+}
+
+int pgtsim_judge_below(struct pgtsim_judge *judge, const struct pgtsim_event *event,
+		       enum pgtsim_below_change change)
+{
+	uint64_t old = event->old_desc | event->pa, desc = event->new_desc | event->pa,
+		 before = change == PGTSIM_BELOW_COMES ? desc : old,
+		 after = change == PGTSIM_BELOW_GOES ? old : desc;
+	const struct above above = { before & PGTSIM_DESC_RESTRICTIONS,
+				     after & PGTSIM_DESC_RESTRICTIONS };
+	struct below below = { judge, change, event->cpu, VISITS_MAX };
+	struct judge_table *child =
+		child_of(judge, event->level,
+			 change == PGTSIM_BELOW_GOES ? event->old_desc : event->new_desc);
+
+	if (child)
+		visit(&below, child, event->level + 1, event->va, &above);
+	return below.left ? 0 :
+			    pgtsim_judge_fail(judge, "more than %u tables are below the entry",
+					      VISITS_MAX - 1);
+}
+
+uint64_t pgtsim_judge_above(const struct pgtsim_judge *judge, int level, uint64_t va)
+{
+	uint64_t above = 0;
+
+	for (int at = pgtsim_root_level(judge->geo); at < level; at++) {
+		const struct judge_table *table = pgtsim_judge_table_of(&judge->tables, at, va);
+		uint64_t desc = table ? table->entry[pgtsim_index(judge->geo, at, va)] : 0;
+
+		if (desc != JUDGE_UNKNOWN && pgtsim_desc_is_table(at, desc))
+			above |= desc & PGTSIM_DESC_RESTRICTIONS;
+	}
+	return above;
+}
