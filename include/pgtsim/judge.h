@@ -42,10 +42,11 @@ PGTSIM_API void pgtsim_judge_free(struct pgtsim_judge **judge);
 PGTSIM_API int pgtsim_judge_root(struct pgtsim_judge *judge, uint64_t pa);
 
 /*
- * Takes one event. PGTSIM_OP_STORE becomes the change of an entry once the table at its `pa` is
- * linked; until then the value is kept. Returns 0; -EINVAL if the event cannot be (a field is out of
- * range, or the tables of the trace hold something else than its old descriptor): it has no effect
- * then; -ENOBUFS if the host's memory ran out, or the trace has more than 1 GiB of tables.
+ * Takes one event. PGTSIM_OP_STORE, of `count` values from `pa` on in one page, becomes the change of
+ * entries once the table there is linked; until then the values are kept. Returns 0; -EINVAL if the
+ * event cannot be (a field is out of range, or the tables of the trace hold something else than its
+ * old descriptor): it has no effect then; -EINVAL, too, if a table entry leads to more tables than a
+ * real one, and then not all of them were looked at; -ENOBUFS if the host's memory ran out, or the trace has more than 1 GiB of tables.
  */
 PGTSIM_API int pgtsim_judge_event(struct pgtsim_judge *judge, const struct pgtsim_event *event);
 

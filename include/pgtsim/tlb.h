@@ -69,7 +69,7 @@ enum pgtsim_op {
 	PGTSIM_OP_DMB_ISH,
 	PGTSIM_OP_DMB_ISHLD,
 	PGTSIM_OP_TLBI_RANGE_WALK, /* RVAAE1: all levels, `size` bytes from va on */
-	PGTSIM_OP_STORE,      /* a store of new_desc at pa: a table whose place is not known yet */
+	PGTSIM_OP_STORE,      /* `count` stores from pa on: a table whose place is not known yet */
 	PGTSIM_OP_IDTE,       /* s390: invalidates all; comes after all stores before it, and every CPU has
 				 done it when it ends */
 	PGTSIM_OP_BEGIN_MAP,  /* marks: an operation on [va, va + size) begins; nothing is counted */

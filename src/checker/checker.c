@@ -357,6 +357,7 @@ int pgtsim_checker_start(struct pgtsim_tlb *tlb, const struct pgtsim_geometry *g
 	if (!c)
 		return -ENOBUFS;
 	c->base = (struct pgtsim_checker){
+		.zero_va = !pgtsim_va_start(geo),
 		.wrong = checker_wrong,
 		.event = checker_event,
 		.poke = checker_poke,

@@ -38,6 +38,7 @@ enum pgtsim_below_change {
  * checker's room implements this; events knows no more of it.
  */
 struct pgtsim_checker {
+	bool zero_va; /* VA 0 is an address of these tables */
 	/*
 	 * What is wrong with an event of a caller's making, for these tables; NULL if nothing is.
 	 * The library's own events are right.

@@ -55,9 +55,9 @@ int pgtsim_invalidate(struct pgtsim_tlb *tlb, enum pgtsim_op op, uint64_t va, ui
 		return pgtsim_fail(tlb, -EINVAL, "operation %u is no invalidate", (unsigned)op);
 	if ((unsigned)scope > PGTSIM_SCOPE_IOMMU)
 		return pgtsim_fail(tlb, -EINVAL, "there is no scope %u", (unsigned)scope);
-	if (pgtsim_event_lacks(&event))
+	if (pgtsim_event_lacks(&event, false))
 		return pgtsim_fail(tlb, -EINVAL, "%s with a wrong `%s`", pgtsim_op_name(op),
-				   pgtsim_event_lacks(&event));
+				   pgtsim_event_lacks(&event, false));
 	if (size && !(pgtsim_op_fields(op) & PGTSIM_HAS_SIZE))
 		return pgtsim_fail(tlb, -EINVAL, "%s is for one address, so its size is 0",
 				   pgtsim_op_name(op));

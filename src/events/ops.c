@@ -46,7 +46,7 @@ static const struct row {
 	[PGTSIM_OP_TLBI_RANGE_WALK] = { "tlbi-range-walk", VA | SIZE | SCOPE | TTL, SIZE },
 	[PGTSIM_OP_TLBI_ALL] = { "tlbi-all", SCOPE, 0 },
 	[PGTSIM_OP_IDTE] = { "idte", 0, 0 },
-	[PGTSIM_OP_STORE] = { "store", NEW | PA, PA },
+	[PGTSIM_OP_STORE] = { "store", COUNT | NEW | STEP | PA, PA },
 	[PGTSIM_OP_KASAN_ADD] = { "kasan-add", COUNT | PA, 0 },
 	[PGTSIM_OP_KASAN_REMOVE] = { "kasan-remove", COUNT | PA, 0 },
 	[PGTSIM_OP_MIGRATE] = { "migrate", COUNT | PA, 0 },
@@ -114,7 +114,7 @@ static const char *superfluous(const struct pgtsim_event *event, unsigned fields
 	return event->pa ? "pa" : NULL;
 }
 
-const char *pgtsim_event_lacks(const struct pgtsim_event *event)
+const char *pgtsim_event_lacks(const struct pgtsim_event *event, bool zero_va)
 {
 	unsigned needs;
 
@@ -125,7 +125,7 @@ const char *pgtsim_event_lacks(const struct pgtsim_event *event)
 		return "count";
 	if (event->op == PGTSIM_OP_TLBI_LEAF && event->count > 1)
 		needs |= SIZE;
-	if (needs & VA && !event->va)
+	if (needs & VA && !event->va && !zero_va)
 		return "va";
 	if (needs & SIZE && !event->size)
 		return "size";

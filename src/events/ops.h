@@ -30,8 +30,8 @@ bool pgtsim_op_is_invalidate(enum pgtsim_op op);
 
 /*
  * The field that an event of the caller's making lacks, or that its operation cannot have; NULL if
- * the event is complete.
+ * the event is complete. VA 0 is no address unless `zero_va`: the tables of s390 begin there.
  */
-const char *pgtsim_event_lacks(const struct pgtsim_event *event);
+const char *pgtsim_event_lacks(const struct pgtsim_event *event, bool zero_va);
 
 #endif

@@ -97,7 +97,8 @@ void pgtsim_tlb_event(struct pgtsim_tlb *tlb, const struct pgtsim_event *event)
 	if (!tlb || !event)
 		return;
 
-	const char *lacks = pgtsim_event_lacks(event), *name = pgtsim_op_name(event->op);
+	bool zero_va = tlb->checker && tlb->checker->zero_va;
+	const char *lacks = pgtsim_event_lacks(event, zero_va), *name = pgtsim_op_name(event->op);
 	const char *wrong = NULL;
 
 	if (lacks) {

@@ -143,26 +143,14 @@ static int judge_entries(struct pgtsim_judge *judge, const struct pgtsim_event *
 	return change_entries(judge, table, index, &whole);
 }
 
-/* A store at a physical address: the change of an entry if its table stands somewhere. */
-static int judge_store(struct pgtsim_judge *judge, const struct pgtsim_event *event)
+/* One of the stores of an event, of `desc` at `pa`. */
+static int judge_one_store(struct pgtsim_judge *judge, struct judge_table *table,
+			   const struct pgtsim_event *event)
 {
 	uint64_t page = pgtsim_page_size(judge->geo);
-	struct judge_table *table = pgtsim_judge_table_at(&judge->tables, event->pa & ~(page - 1));
 	unsigned index = (unsigned)((event->pa & (page - 1)) / sizeof(uint64_t));
 	struct pgtsim_event change = *event;
 
-	/* What an empty entry is depends on its level, which is not known before the table is linked. */
-	if (judge->geo->format != PGTSIM_FORMAT_ARM64)
-		return pgtsim_judge_fail(judge, "store: with format=%s stores are judged by their "
-						"virtual address alone: map, clear, link, unlink, poke",
-					 pgtsim_format_name((enum pgtsim_format)judge->geo->format));
-	if (event->pa % sizeof(uint64_t) || event->pa >> ADDRESS_BITS_MAX)
-		return pgtsim_judge_fail(judge, "pa 0x%llx: no descriptor can stand there",
-					 (unsigned long long)event->pa);
-	if (!table)
-		table = pgtsim_judge_table_add(&judge->tables, event->pa & ~(page - 1), 0);
-	if (!table)
-		return fail_memory(judge);
 	change.old_desc = table->entry[index] == JUDGE_UNKNOWN ? 0 : table->entry[index];
 	if (table->level == JUDGE_UNPLACED || index >= pgtsim_entries(judge->geo, table->level)) {
 		pgtsim_judge_table_set(table, index, 1, event->new_desc, 0);
@@ -173,8 +161,40 @@ static int judge_store(struct pgtsim_judge *judge, const struct pgtsim_event *ev
 	change.level = table->level;
 	change.size = pgtsim_entry_size(judge->geo, table->level);
 	change.va = table->va + index * change.size;
-	change.count = 1;
 	return change_entries(judge, table, index, &change);
+}
+
+/* Stores at physical addresses: changes of entries if their table stands somewhere. */
+static int judge_store(struct pgtsim_judge *judge, const struct pgtsim_event *event)
+{
+	uint64_t page = pgtsim_page_size(judge->geo);
+	struct judge_table *table = pgtsim_judge_table_at(&judge->tables, event->pa & ~(page - 1));
+	struct pgtsim_event one = *event;
+	int ret = 0;
+
+	/* What an empty entry is depends on its level, which is not known before the table is linked. */
+	if (judge->geo->format != PGTSIM_FORMAT_ARM64)
+		return pgtsim_judge_fail(judge, "store: with format=%s stores are judged by their "
+						"virtual address alone: map, clear, link, unlink, poke",
+					 pgtsim_format_name((enum pgtsim_format)judge->geo->format));
+	if (event->pa % sizeof(uint64_t) || event->pa >> ADDRESS_BITS_MAX)
+		return pgtsim_judge_fail(judge, "pa 0x%llx: no descriptor can stand there",
+					 (unsigned long long)event->pa);
+	if (!event->count || event->count > (page - (event->pa & (page - 1))) / sizeof(uint64_t))
+		return pgtsim_judge_fail(judge, "count %llu: the page ends before",
+					 (unsigned long long)event->count);
+	if (!table)
+		table = pgtsim_judge_table_add(&judge->tables, event->pa & ~(page - 1), 0);
+	if (!table)
+		return fail_memory(judge);
+	one.count = 1;
+	one.step = 0;
+	for (uint64_t i = 0; i < event->count && !ret; i++) {
+		ret = judge_one_store(judge, table, &one);
+		one.pa += sizeof(uint64_t);
+		one.new_desc += event->step;
+	}
+	return ret;
 }
 
 /* ---- tables ---- */

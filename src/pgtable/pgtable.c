@@ -468,6 +468,13 @@ void pgtsim_table_replace(struct pgtsim_pgtable *pgt, const struct pgtsim_run *r
 	enum pgtsim_region region = (enum pgtsim_region)run->table->region;
 	unsigned entries = pgtsim_entries(&pgt->geo, run->level + 1);
 	struct pgtsim_table *child = *list;
+	const struct pgtsim_event filled = {
+		.op = PGTSIM_OP_STORE,
+		.count = entries,
+		.new_desc = first,
+		.step = pgtsim_entry_size(&pgt->geo, run->level + 1),
+		.pa = child->pa,
+	};
 
 	*list = child->next;
 	start_record(pgt, child, run->level + 1, region);
@@ -478,6 +485,7 @@ void pgtsim_table_replace(struct pgtsim_pgtable *pgt, const struct pgtsim_run *r
 	pgtsim_access_lines(pgt, 0, entries);
 	pgtsim_count(pgt->tlb, &pgt->tlb->counts.entries_written, entries + 1);
 	pgtsim_count_work(pgt, entries);
+	pgtsim_tlb_event(pgt->tlb, &filled);
 	pgtsim_emit(pgt->tlb, &PGTSIM_PUBLISH, 0, 0);
 	pgtsim_entry_overwrite(pgt, run, pgtsim_table_desc(&pgt->geo, child->pa, attrs), 0);
 }

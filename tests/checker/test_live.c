@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Random scripts of attribute changes, splits, joins and huge vmaps, most on a CPU with BBM level 3:
- * none violates a rule, each page translates as what was done to it says, and nothing is left.
+ * none violates a rule, for the judge of its events neither, each page translates as what was done
+ * to it says, and nothing is left.
  * Without that level only pages are changed, and what is joined is first taken away.
  */
 #include "hotplug.h"
@@ -11,6 +12,8 @@
 
 #include <pgtsim/protect.h>
 #include <pgtsim/teardown.h>
+
+#include "judged.h"
 
 enum { REGIONS = 3, STEPS = 8, KINDS = PGTSIM_PROTECTS };
 
@@ -346,7 +349,7 @@ static void place_regions(struct script *s)
 	s->region[2].size = s->pmd + (one_in(s, 2) ? s->page : 0);
 }
 
-static void run_script(struct pgtsim_machine *machine, uint64_t seed)
+static void run_script(struct pgtsim_machine *machine, const struct judged *judged, uint64_t seed)
 {
 	const struct pgtsim_geometry *geo = &machine->geo;
 	struct pgtsim_counts *counts = &machine->tlb.counts;
@@ -373,6 +376,10 @@ static void run_script(struct pgtsim_machine *machine, uint64_t seed)
 	if (one_in(&s, 8))
 		pgtsim_check_machine(machine);
 	check_violations(&s);
+	if (!judged_alike(judged)) {
+		print_script(&s);
+		fail_msg("the judge of the events finds something else");
+	}
 	if (machine->pgt.root->live || counts->tables_allocated != counts->tables_freed + 1 ||
 	    counts->tables_constructed > counts->tables_destructed) {
 		print_script(&s);
@@ -402,23 +409,30 @@ static void scripts(void **state)
 	uint64_t wanted = number_from("PGTSIM_LIVE_SCRIPTS", 150), count = 0;
 	time_t end = time(NULL) + (time_t)number_from("PGTSIM_LIVE_SECONDS", INT32_MAX);
 	struct pgtsim_machine *machine[COUNT(rows)];
+	static struct judged judged[COUNT(rows)];
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct pgtsim_checker_cpu cpu = { .bbm = rows[i].bbm3 ? 3 : 0 };
 		struct pgtsim_machine_config config =
 			config_of("linux-7.3", rows[i].kib, rows[i].va);
 
 		config.bbml2 = rows[i].bbm3;
 		config.tlbi_range = i % 2;
 		machine[i] = machine_of(&config);
+		assert_int_equal(judged_start(&judged[i], &machine[i]->tlb, &machine[i]->geo,
+					      &machine[i]->policy, &cpu),
+				 0);
 	}
 	while (count < wanted && time(NULL) < end)
 		for (size_t i = 0; i < COUNT(rows); i++)
 			for (unsigned n = 0; n < rows[i].each; n++)
-				run_script(machine[i], 1000000 * i + count++);
+				run_script(machine[i], &judged[i], 1000000 * i + count++);
 	print_message("%" PRIu64 " scripts\n", count);
-	for (size_t i = 0; i < COUNT(rows); i++)
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		judged_stop(&judged[i]);
 		pgtsim_machine_free(&machine[i]);
+	}
 }
 
 int main(void)

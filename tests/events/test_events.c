@@ -197,7 +197,7 @@ struct completeness {
 
 static void assert_complete(struct pgtsim_observer *self, const struct pgtsim_event *event)
 {
-	const char *lacks = pgtsim_event_lacks(event);
+	const char *lacks = pgtsim_event_lacks(event, false);
 
 	((struct completeness *)(void *)self)->seen++;
 	if (lacks)

@@ -2,14 +2,13 @@
 /* The same programs in the library, as pokes and events on a page table of its own. */
 #include "program.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <pgtsim/checker.h>
-#include <pgtsim/judge.h>
 #include <pgtsim/pgtable.h>
+
+#include "judged.h"
 
 #define TABLE_BASE UINT64_C(0x100000000)
 #define MEMORY_BASE UINT64_C(0x40000000)
@@ -28,10 +27,7 @@ struct world {
 	uint64_t table_desc[2][16]; /* of puds and pmds */
 	bool freed[2][16];
 	bool isb; /* only where the program has them */
-	/* The judge of traces, which sees the events alone, with a checker of its own. */
-	struct pgtsim_observer observer;
-	struct pgtsim_tlb judged;
-	struct pgtsim_judge *judge;
+	struct judged judged;
 	bool table_freed; /* the judge does not know any more what it holds */
 };
 
@@ -119,7 +115,6 @@ static void settle(struct world *w)
 	emit(w, 0, PGTSIM_OP_DSB_ISH, 0, 0, false);
 	emit(w, 0, PGTSIM_OP_ISB, 0, 0, false);
 	pgtsim_tlb_end(&w->tlb, w->start, UINT64_MAX);
-	pgtsim_judge_end(w->judge, w->start, UINT64_MAX);
 	if (w->tlb.counts.violations)
 		abort();
 }
@@ -148,53 +143,6 @@ static void link_all(struct world *w)
 	settle(w);
 }
 
-/* ---- the judge of traces ---- */
-
-static void hear(struct pgtsim_observer *self, const struct pgtsim_event *event)
-{
-	struct world *w = (struct world *)(void *)((char *)self - offsetof(struct world, observer));
-
-	check(pgtsim_judge_event(w->judge, event));
-}
-
-static void start_checker(struct world *w, struct pgtsim_tlb *tlb, const struct program *program)
-{
-	pgtsim_tlb_init(tlb);
-	check(pgtsim_checker_start(tlb, &w->geo, &w->policy));
-	check(pgtsim_checker_set_cpu(
-		tlb, &(struct pgtsim_checker_cpu){ .cpus = MODEL_CPUS,
-						   .bbm = (uint8_t)program->cpus.bbm,
-						   .ets2 = program->cpus.ets2 }));
-}
-
-/* True if a violation of the one is one of the other. */
-static bool is_among(const struct pgtsim_violation *violation, const struct pgtsim_tlb *tlb)
-{
-	size_t count;
-	const struct pgtsim_violation *v = pgtsim_violations(tlb, &count);
-
-	for (size_t i = 0; i < count; i++)
-		if (v[i].name == violation->name && v[i].va == violation->va &&
-		    v[i].level == violation->level)
-			return true;
-	return false;
-}
-
-/* True if the judge found in the events what the checker found beside the tables. */
-static bool judge_agrees(const struct world *w)
-{
-	size_t count, judged;
-	const struct pgtsim_violation *v = pgtsim_violations(&w->tlb, &count);
-
-	if (w->table_freed)
-		return true;
-	(void)pgtsim_violations(&w->judged, &judged);
-	for (size_t i = 0; i < count; i++)
-		if (!is_among(&v[i], &w->judged))
-			return false;
-	return count == judged;
-}
-
 /* ---- a world ---- */
 
 static void world_init(struct world *w, const struct program *program)
@@ -206,15 +154,19 @@ static void world_init(struct world *w, const struct program *program)
 		.cont_pte = (uint8_t)program->group,
 		.block_levels = 1 << (PGTSIM_PUD + 1) | 1 << (PGTSIM_PMD + 1),
 	};
+	const struct pgtsim_checker_cpu cpu = {
+		.cpus = MODEL_CPUS,
+		.bbm = (uint8_t)program->cpus.bbm,
+		.ets2 = program->cpus.ets2,
+	};
 
 	memset(w, 0, sizeof(*w));
 	check(pgtsim_geometry_custom(&w->geo, &config));
 	check(pgtsim_policy_init(&w->policy, "latest"));
-	start_checker(w, &w->tlb, program);
-	start_checker(w, &w->judged, program);
-	check(pgtsim_judge_new(&w->judge, &w->judged, &w->geo));
-	w->observer.event = hear;
-	pgtsim_observe(&w->tlb, &w->observer);
+	pgtsim_tlb_init(&w->tlb);
+	check(pgtsim_checker_start(&w->tlb, &w->geo, &w->policy));
+	check(pgtsim_checker_set_cpu(&w->tlb, &cpu));
+	check(judged_start(&w->judged, &w->tlb, &w->geo, &w->policy, &cpu));
 	check(pgtsim_pgtable_init(
 		&w->pgt, &w->geo, &w->policy, &w->tlb,
 		(struct pgtsim_table_ops){ pages_alloc, pages_free, pages_find, w },
@@ -228,9 +180,8 @@ static void world_init(struct world *w, const struct program *program)
 static void world_fini(struct world *w)
 {
 	pgtsim_pgtable_fini(&w->pgt);
+	judged_stop(&w->judged);
 	pgtsim_tlb_fini(&w->tlb);
-	pgtsim_judge_free(&w->judge);
-	pgtsim_tlb_fini(&w->judged);
 }
 
 /* ---- steps ---- */
@@ -351,7 +302,6 @@ static void end(struct world *w)
 	for (unsigned cpu = 0; cpu < MODEL_CPUS && !w->isb; cpu++)
 		emit(w, cpu, PGTSIM_OP_ISB, 0, 0, false);
 	pgtsim_tlb_end(&w->tlb, w->start, UINT64_MAX);
-	pgtsim_judge_end(w->judge, w->start, UINT64_MAX);
 }
 
 static void run_step(struct world *w, const struct step *step)
@@ -437,7 +387,7 @@ struct finding program_by_checker(const struct program *program)
 	for (; found.step < program->count && !found.wrong; found.step++) {
 		run_step(&w, &program->step[found.step]);
 		first_of(&w, &found);
-		found.judge_differs |= !judge_agrees(&w);
+		found.judge_differs |= !w.table_freed && !judged_alike(&w.judged);
 	}
 	world_fini(&w);
 	return found;

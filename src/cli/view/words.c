@@ -229,8 +229,15 @@ static void say_other_barrier(const struct telling *t)
 
 static void say_store(const struct telling *t)
 {
-	SAY(t, "0x%016llx is stored at PA 0x%llx, in a table that nothing points to yet.",
-	    (ull)t->event->new_desc, (ull)t->event->pa);
+	const struct pgtsim_event *e = t->event;
+
+	if (e->count > 1)
+		SAY(t, "%llu entries from 0x%016llx on are stored from PA 0x%llx on, in a table that "
+		       "nothing points to yet.",
+		    (ull)e->count, (ull)e->new_desc, (ull)e->pa);
+	else
+		SAY(t, "0x%016llx is stored at PA 0x%llx, in a table that nothing points to yet.",
+		    (ull)e->new_desc, (ull)e->pa);
 }
 
 /* ---- operations ---- */
