@@ -220,7 +220,7 @@ static const struct reason reasons[] = {
 			"but the level hint of the invalidate was for another level" },
 	[WHY_LOCAL] = { PGTSIM_V_STALE_LEAF, PGTSIM_V_STALE_TABLE,
 			"but the invalidate was local: the other CPUs still hold them" },
-	[WHY_NSH] = { PGTSIM_V_MISSING_BARRIER, PGTSIM_V_MISSING_BARRIER,
+	[WHY_NSH] = { PGTSIM_V_STALE_LEAF, PGTSIM_V_STALE_TABLE,
 		      "but the DSB before the invalidate was NSH: the walks of other CPUs could "
 		      "still cache them" },
 	[WHY_ONCE] = { PGTSIM_V_WRONG_INVALIDATE, PGTSIM_V_WRONG_INVALIDATE,
@@ -288,8 +288,8 @@ static void report_group(struct checker *c, const struct group *g)
 				     "%llu entr%s, 0x%016llx%s, %s %s at event %llu, %s",
 				     (ull)g->count, ies(g->count),
 				     shown(c, first->level, first->desc), the_first(g->count),
-				     what_happened(first),
-				     operation(first->by), (ull)first->since, g->reason->text);
+				     what_happened(first), operation(first->by), (ull)first->since,
+				     g->reason->text);
 }
 
 /* Whether an operation of a CPU, or of any, answers for a run: one that another left may be under way. */
