@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * protect: changes of live mappings. Attributes of leaves, splitting a leaf into smaller ones,
- * joining smaller ones into a block, and the kernel's huge vmap.
+ * joining smaller ones into a block, and the kernel's huge vmap. What a split or a join writes counts as
+ * entries.written, but not as leaves that are mapped or cleared: no memory comes or goes.
  *
  * A translation that is in use can't always be changed in place. Attributes that only restrict
  * access may, if an invalidate follows. The size may on a CPU with BBM level 3 (`bbm3` below);

@@ -427,6 +427,68 @@ static void profile_can_be_overridden(void **state)
 }
 
 /*
+ * What 7.3.4 does, in numbers that its own functions or a live kernel gave: `lines`, then `then` as
+ * linux-7.3, and `otherwise` as another profile, where a last line after ! fails.
+ */
+static const struct {
+	const char *what, *keys, *lines, *then, *other, *otherwise;
+} of_7_3[] = {
+	{ "memory that holds its own memmap can't go offline", "memmap-on-memory=on",
+	  "add 0x80000000+128M memmap-on-memory\nonline 0x80000000+128M zone=movable\n",
+	  "expect-error EPERM offline 0x80000000+128M\n", "linux-6.12",
+	  "offline 0x80000000+128M\n" },
+	{ "a block of 1G can't go offline, all of it or a memory block", "blocks=on cont=on",
+	  "add 0x80000000+1G\nonline 0x80000000+1G\nexpect tables.pte == 0\n",
+	  "expect-error EPERM offline 0x80000000+1G\nexpect-error EPERM offline 0x88000000+128M\n",
+	  "linux-6.12", "offline 0x80000000+1G\n" },
+	{ "a populate that fails at its fourth page keeps three", "ram=0x80000000000+16G",
+	  "vmemmap-populate vmemmap+0x200000 vmemmap+0x201000 pages\nfail alloc nth=4\n"
+	  "expect-error ENOMEM vmemmap-populate vmemmap vmemmap+0x8000\n",
+	  "expect dsb == 7\nexpect isb == 7\nexpect tlbi.leaf == 0\nexpect tlbi.walk == 0\n"
+	  "expect leaves.cleared == 0\n",
+	  "latest", "expect dsb == 13\nexpect isb == 10\nexpect leaves.cleared == 2\n" },
+	{ "a contiguous group with a table in it gets no hint", "blocks=on cont=on",
+	  "map linear+0x40a00000 0x80a00000 4K cont=off\nunmap-range linear+0x40a00000 4K\n"
+	  "map linear+0x40000000 0x80000000 32M\n",
+	  "check\n", "linux-6.12", "!check\n" },
+	{ "every freed table has its destructor, those of the vmemmap had no constructor", "",
+	  "add 0x80000000+256M\nremove 0x80000000+256M\nexpect tables.freed == 131\n",
+	  "expect tables.constructed == 130\nexpect tables.destructed == 131\n", "linux-6.12",
+	  "expect tables.constructed == 0\nexpect tables.destructed == 0\n" },
+	{ "range invalidates with LPA2 begin at a 64K boundary", "va=52 pa=52 tlbi-range=on",
+	  "map linear+0x1000 0x81000 0x21000\nreset-stats\nunmap-range linear+0x1000 0x21000\n",
+	  "expect tlbi.leaf == 15\nexpect tlbi.range == 1\n", "linux-6.12",
+	  "expect tlbi.leaf == 33\nexpect tlbi.range == 0\n" },
+	{ "hot-added memory has large leaves on a CPU with BBM level 3", "bbm=3",
+	  "add 0x80000000+128M\n", "expect tables.pte == 0\n", "linux-6.12",
+	  "expect tables.pte == 64\n" },
+	{ "what is mapped is not mapped again: the library's own rule", "",
+	  "map linear 0x80000000 64K\nexpect-error EEXIST map linear 0x80000000 64K\n",
+	  "expect entries.written == 16\n", "linux-6.12", "expect entries.written == 16\n" },
+};
+
+static void what_7_3_does(void **state)
+{
+	static struct output output;
+	struct run_error error;
+	char text[1024];
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(of_7_3) / sizeof(of_7_3[0]); i++) {
+		size_t row = i / 2;
+		const char *profile = i % 2 ? of_7_3[row].other : "linux-7.3";
+		const char *end = i % 2 ? of_7_3[row].otherwise : of_7_3[row].then;
+		bool fails = *end == '!';
+
+		snprintf(text, sizeof(text), "machine profile=%s %s\n%s%s", profile,
+			 of_7_3[row].keys, of_7_3[row].lines, end + fails);
+		if (!run_text(text, NULL, NULL, &output, &error) == fails)
+			fail_msg("%s, %s: %u: %s", of_7_3[row].what, profile, error.line,
+				 error.message);
+	}
+}
+
+/*
  * One scenario works in every geometry: after add and remove, only tables that the bounds keep
  * remain.
  */
@@ -575,6 +637,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_run_before_all_is_parsed),
 		cmocka_unit_test(profile_can_be_overridden),
 		cmocka_unit_test(one_scenario_for_every_geometry),
+		cmocka_unit_test(what_7_3_does),
 		cmocka_unit_test(defects_are_named),
 		cmocka_unit_test(report_tells_the_passes),
 	};
