@@ -306,7 +306,7 @@ PGTSIM_API int pgtsim_actor_vmemmap_free(struct pgtsim_actor *actor,
  * Maps new pages at page-aligned virtual addresses, like vmalloc(). Allocates each missing table, then
  * takes init_mm.page_table_lock and links it if it is still missing (__pte_alloc_kernel()). Takes no
  * hotplug lock. Returns 0, -EINVAL (range), -ENOMEM or -EBUSY (an entry is not zero). After an error
- * the pages mapped so far stay.
+ * the pages mapped so far stay. Barriers follow each page up to 6.12, and each table of them from 6.18 on.
  */
 PGTSIM_API int pgtsim_actor_vmalloc(struct pgtsim_actor *actor, struct pgtsim_machine *machine,
 				    void *arg);

@@ -167,6 +167,12 @@ static int table_below(struct pgtsim_actor *actor, struct pgtsim_pgtable *pgt,
 	return *child ? 0 : in_use(pgt, run);
 }
 
+/* From 6.18 on core mm puts barriers off to the end of a table's pages: lazy MMU mode. */
+static bool is_lazy(const struct pgtsim_pgtable *pgt)
+{
+	return pgt->policy->live_split == PGTSIM_LIVE_SPLIT_BBM3;
+}
+
 /* Maps a newly allocated page at a pte. -EBUSY if the entry is not zero. */
 static int map_page(struct pgtsim_machine *machine, const struct pgtsim_run *run)
 {
@@ -181,7 +187,7 @@ static int map_page(struct pgtsim_machine *machine, const struct pgtsim_run *run
 		return in_use(pgt, run);
 	}
 	pgtsim_run_map(pgt, run, pfn << pgt->geo.page_shift, pgt->policy->prot[PGTSIM_PROT_KERNEL],
-		       PGTSIM_EACH_SYNC);
+		       is_lazy(pgt) ? 0 : PGTSIM_EACH_SYNC);
 	return 0;
 }
 
@@ -206,8 +212,11 @@ static int map_entries(struct pgtsim_actor *actor, struct pgtsim_machine *machin
 			if (!ret)
 				ret = map_entries(actor, machine, child, run.va, run.last);
 		}
-		if (ret || run.last == last)
+		if (ret || run.last == last) {
+			if (run.level == PGTSIM_PTE && is_lazy(pgt))
+				pgtsim_tlb_sync(pgt->tlb);
 			return ret;
+		}
 		va = run.last + 1;
 	}
 }

@@ -327,6 +327,72 @@ static void usage_map_of_a_section(void **state)
 	}
 }
 
+/* ---- vmalloc ---- */
+
+/* The profile, and what one run of an actor took. */
+struct vmalloc {
+	const char *profile;
+	uint64_t dsb, isb;
+};
+
+static int plain_machine(void *ctx, struct pgtsim_machine **machine)
+{
+	const struct vmalloc *vmalloc = ctx;
+	struct pgtsim_machine_config plain = config_of(vmalloc->profile, 4, 48);
+	int ret = pgtsim_machine_new(machine, &plain);
+
+	if (!ret)
+		pgtsim_tlb_reset_counts(&(*machine)->tlb);
+	return ret;
+}
+
+static const char *keep_barriers(void *ctx, struct pgtsim_machine *machine)
+{
+	struct vmalloc *vmalloc = ctx;
+
+	vmalloc->dsb = machine->tlb.counts.dsb;
+	vmalloc->isb = machine->tlb.counts.isb;
+	return NULL;
+}
+
+/*
+ * Ten pages in two tables: a pair of barriers for each page, or, from 6.18 on, for each table. Each of the
+ * four tables that are linked has one, but up to 6.1 not that in the root.
+ */
+static void barriers_of_vmalloc(void **state)
+{
+	static const struct {
+		const char *profile;
+		unsigned pages, links;
+	} rows[] = { { "linux-6.1", 10, 3 },
+		     { "linux-6.12", 10, 4 },
+		     { "linux-7.3", 2, 4 },
+		     { "latest", 2, 4 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pgtsim_actor_range range = { .start = 0xffff8000001fb000,
+						    .size = 10 * 4096 };
+		const struct pgtsim_actor_spec actor = { .name = "vmalloc",
+							 .run = pgtsim_actor_vmalloc,
+							 .check = pgtsim_actor_vmalloc_check,
+							 .arg = &range };
+		struct vmalloc vmalloc = { .profile = rows[i].profile };
+		const struct pgtsim_explore_config search = { .setup = plain_machine,
+							      .check = keep_barriers,
+							      .ctx = &vmalloc,
+							      .actors = &actor,
+							      .actor_count = 1 };
+		struct pgtsim_exploration out;
+
+		assert_int_equal(pgtsim_explore(&search, &out), 0);
+		assert_int_equal(out.failed, 0);
+		assert_int_equal(vmalloc.dsb, rows[i].pages + rows[i].links);
+		assert_int_equal(vmalloc.isb, vmalloc.dsb);
+		pgtsim_exploration_free(&out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -335,6 +401,7 @@ int main(void)
 		cmocka_unit_test(readers_are_waited_for),
 		cmocka_unit_test(refuses_what_is_not_there),
 		cmocka_unit_test(usage_map_of_a_section),
+		cmocka_unit_test(barriers_of_vmalloc),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
