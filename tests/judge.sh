@@ -130,6 +130,35 @@ for pa in 0x40400000 0x44400000; do
 done
 [ ! -s wanted ] || fail 'a split that maps the same memory is clean at bbm=3'
 
+# A table of which only its entry and a leaf are told: the leaf beside the one that is invalidated stays.
+link='{"op":"link","level":"pmd","va":"0xffff000000000000","old":"0x0","new":"0x1800000041000003"}'
+unlink='{"op":"unlink","level":"pmd","va":"0xffff000000000000","old":"0x1800000041000003","new":"0x0"}'
+leaves='{"op":"map","level":"pte","va":"0xffff000000000000","count":2,"old":"0x0","new":"0x60000040000703","pa":"0x40000000"}'
+one_invalidate=('{"op":"dsb-ishst"}' '{"op":"tlbi-walk","va":"0xffff000000000000"}' '{"op":"dsb-ish"}'
+	'{"op":"isb"}')
+for first in "$link" "$leaves"; do
+	second=$leaves
+	[ "$first" = "$link" ] || second=$link
+	trace "$first" "$second" '{"op":"dsb-ishst"}' '{"op":"isb"}' "$unlink" "${one_invalidate[@]}"
+	judge 1 t
+	has out 'stale-leaf 0xffff000000001000 pte '
+done
+
+# What the trace does not tell is not called clean.
+trace "$unlink" "${one_invalidate[@]}"
+judge 0 t
+has out 't: not judged: what 1 table held that went or changed'
+trace '{"op":"table-alloc","level":"pte","va":"0xffff000000000000","pa":"0x41000000"}' '{"op":"dsb-ishst"}' \
+	"$link" '{"op":"dsb-ishst"}' '{"op":"isb"}' "$unlink" "${one_invalidate[@]}"
+judge 0 t
+! grep -q 'not judged' out || fail "a table that is known was not judged: $(cat out)"
+printf '%s\n' '{"format":"pgtsim-trace","version":1,"root":"0x42000000"}' \
+	'{"op":"store","pa":"0x42000000","value":"0x0"}' '{"op":"store","pa":"0x42000000","value":"0x0"}' \
+	'{"op":"store","pa":"0x43000000","value":"0x41000003"}' '{"op":"dsb-ishst"}' '{"op":"isb"}' >t
+judge 0 t
+has out 't: not judged: 1 store over values'
+has out 't: not judged: 1 page with stores'
+
 # Leaves map consecutive memory unless `step` says otherwise.
 trace '{"op":"map","level":"pte","va":"0xffff000000000000","count":3,"old":"0x0","new":"0x60000040000703"}' \
 	'{"op":"poke","level":"pte","va":"0xffff000000002000","old":"0x60000040002703","new":"0x0"}'

@@ -46,7 +46,8 @@ PGTSIM_API int pgtsim_judge_root(struct pgtsim_judge *judge, uint64_t pa);
  * entries once the table there is linked; until then the values are kept. Returns 0; -EINVAL if the
  * event cannot be (a field is out of range, or the tables of the trace hold something else than its
  * old descriptor): it has no effect then; -EINVAL, too, if a table entry leads to more tables than a
- * real one, and then not all of them were looked at; -ENOBUFS if the host's memory ran out, or the trace has more than 1 GiB of tables.
+ * real one, and then not all of them were looked at; -ENOBUFS if the host's memory ran out, or the
+ * trace has more than 1 GiB of tables.
  */
 PGTSIM_API int pgtsim_judge_event(struct pgtsim_judge *judge, const struct pgtsim_event *event);
 
@@ -61,6 +62,16 @@ PGTSIM_API void pgtsim_judge_end(struct pgtsim_judge *judge, uint64_t va, uint64
  * pgtsim_judge_event(); -EINVAL for a line that is not of the format, too.
  */
 PGTSIM_API int pgtsim_judge_line(struct pgtsim_judge *judge, const char *line, size_t length);
+
+/* What a trace did not tell, so that it was not judged. */
+struct pgtsim_judge_unknown {
+	uint64_t tables; /* that went, or were restricted: some of their entries may have been valid */
+	uint64_t stores; /* PGTSIM_OP_STORE over entries whose value until then is not known */
+	uint64_t pages;  /* that PGTSIM_OP_STORE wrote to, and that no table entry led to so far */
+};
+
+/* All 0: nothing, as far as the judge can know. It looks at each table of the trace. */
+PGTSIM_API struct pgtsim_judge_unknown pgtsim_judge_unknown(const struct pgtsim_judge *judge);
 
 /*
  * Why the last call that failed did, one sentence without a period; valid until the next call. NULL

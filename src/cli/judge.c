@@ -30,8 +30,8 @@ struct judging {
 	size_t room;
 	uint64_t number, judged, bad;
 	bool any_event; /* one of them was an event: no line about the trace itself */
-	size_t shown; /* violations printed */
-	bool lenient; /* known weaknesses of the profile are remarks, not violations */
+	size_t shown;   /* violations printed */
+	bool lenient;   /* known weaknesses of the profile are remarks, not violations */
 };
 
 /* ---- lines ---- */
@@ -180,6 +180,25 @@ static int judge_rest(struct judging *j)
 	return RUN_OK;
 }
 
+/* What the trace did not tell: it is not clean for that. */
+static void print_unknown(const struct judging *j)
+{
+	struct pgtsim_judge_unknown unknown = pgtsim_judge_unknown(j->judge);
+
+	if (unknown.tables)
+		printf("%s: not judged: what %" PRIu64 " table%s held that went or changed: the trace "
+		       "does not tell all of it (table-alloc says that a table is empty)\n",
+		       j->name, unknown.tables, unknown.tables == 1 ? "" : "s");
+	if (unknown.stores)
+		printf("%s: not judged: %" PRIu64 " store%s over values that the trace does not tell "
+		       "(poke tells them)\n",
+		       j->name, unknown.stores, unknown.stores == 1 ? "" : "s");
+	if (unknown.pages)
+		printf("%s: not judged: %" PRIu64 " page%s with stores to which no table entry led "
+		       "(`root` in the first line says where the root table is)\n",
+		       j->name, unknown.pages, unknown.pages == 1 ? "" : "s");
+}
+
 static int conclude(const struct judging *j)
 {
 	uint64_t violations = j->run.machine->tlb.counts.violations;
@@ -191,6 +210,7 @@ static int conclude(const struct judging *j)
 		printf("%s: only the first %zu violations are shown\n", j->name, j->shown);
 	printf("%s: %" PRIu64 " lines judged, %" PRIu64 " violation%s\n", j->name, j->judged,
 	       violations, violations == 1 ? "" : "s");
+	print_unknown(j);
 	if (pgtsim_machine_out_of_host_memory(j->run.machine))
 		return file_complain(j->name, ENOBUFS);
 	if (j->bad)

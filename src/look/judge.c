@@ -74,14 +74,33 @@ static int tell_below(struct pgtsim_judge *judge, const struct pgtsim_event *cha
 	return 0;
 }
 
+/* A table that is linked, and of which nothing is known, stands where its entry says. */
+static int know_child(struct pgtsim_judge *judge, const struct pgtsim_event *event)
+{
+	struct judge_table *child;
+
+	if (event->level == PGTSIM_PTE || !pgtsim_desc_is_table(event->level, event->new_desc) ||
+	    pgtsim_judge_child(judge, event->level, event->va, event->new_desc))
+		return 0;
+	child = pgtsim_judge_table_add(
+		&judge->tables, pgtsim_desc_address(judge->geo, event->level, event->new_desc),
+		JUDGE_UNKNOWN);
+	if (!child)
+		return fail_memory(judge);
+	pgtsim_judge_table_place(&judge->tables, child, event->level + 1, event->va);
+	return 0;
+}
+
 /* Emits the change of entries that are known to hold what the event says. */
 static int change_entries(struct pgtsim_judge *judge, struct judge_table *table, unsigned index,
 			  const struct pgtsim_event *event)
 {
 	struct pgtsim_checker *checker = judge->tlb->checker;
 	struct pgtsim_event change = *event;
-	int ret;
+	int ret = know_child(judge, event);
 
+	if (ret)
+		return ret;
 	change.pa = pgtsim_judge_above(judge, event->level, event->va);
 	ret = tell_below(judge, &change, true);
 	pgtsim_judge_table_set(table, index, (unsigned)event->count, event->new_desc, event->step);
@@ -151,6 +170,8 @@ static int judge_one_store(struct pgtsim_judge *judge, struct judge_table *table
 	unsigned index = (unsigned)((event->pa & (page - 1)) / sizeof(uint64_t));
 	struct pgtsim_event change = *event;
 
+	table->stored = true;
+	judge->unknown.stores += table->entry[index] == JUDGE_UNKNOWN;
 	change.old_desc = table->entry[index] == JUDGE_UNKNOWN ? 0 : table->entry[index];
 	if (table->level == JUDGE_UNPLACED || index >= pgtsim_entries(judge->geo, table->level)) {
 		pgtsim_judge_table_set(table, index, 1, event->new_desc, 0);
@@ -174,9 +195,11 @@ static int judge_store(struct pgtsim_judge *judge, const struct pgtsim_event *ev
 
 	/* What an empty entry is depends on its level, which is not known before the table is linked. */
 	if (judge->geo->format != PGTSIM_FORMAT_ARM64)
-		return pgtsim_judge_fail(judge, "store: with format=%s stores are judged by their "
-						"virtual address alone: map, clear, link, unlink, poke",
-					 pgtsim_format_name((enum pgtsim_format)judge->geo->format));
+		return pgtsim_judge_fail(
+			judge,
+			"store: with format=%s stores are judged by their "
+			"virtual address alone: map, clear, link, unlink, poke",
+			pgtsim_format_name((enum pgtsim_format)judge->geo->format));
 	if (event->pa % sizeof(uint64_t) || event->pa >> ADDRESS_BITS_MAX)
 		return pgtsim_judge_fail(judge, "pa 0x%llx: no descriptor can stand there",
 					 (unsigned long long)event->pa);
@@ -426,4 +449,15 @@ void pgtsim_judge_end(struct pgtsim_judge *judge, uint64_t va, uint64_t last)
 const char *pgtsim_judge_error(const struct pgtsim_judge *judge)
 {
 	return judge ? judge->error : NULL;
+}
+
+struct pgtsim_judge_unknown pgtsim_judge_unknown(const struct pgtsim_judge *judge)
+{
+	struct pgtsim_judge_unknown unknown = { 0 };
+
+	if (judge) {
+		unknown = judge->unknown;
+		unknown.pages = pgtsim_judge_tables_nowhere(&judge->tables);
+	}
+	return unknown;
 }

@@ -29,6 +29,8 @@ struct judge_table {
 	uint64_t va;    /* the first address it translates, if it is placed */
 	int level;      /* JUDGE_UNPLACED: only its address is known */
 	unsigned count; /* entries */
+	bool stored;    /* some entry was written by PGTSIM_OP_STORE */
+	bool led_to;    /* an entry points to it, or did */
 	unsigned live;  /* entries that are neither 0 nor unknown */
 	bool unknown;   /* some entry is, or was, unknown */
 	uint64_t entry[];
@@ -55,6 +57,9 @@ struct judge_table *pgtsim_judge_table_at(const struct judge_tables *tables, uin
 struct judge_table *pgtsim_judge_table_of(const struct judge_tables *tables, int level,
 					  uint64_t va);
 
+/* Pages that were stored to, and that no entry has led to. */
+uint64_t pgtsim_judge_tables_nowhere(const struct judge_tables *tables);
+
 /*
  * Adds a table that no entry points to, each entry `value`. Returns NULL if the host's memory or
  * JUDGE_BYTES_MAX does not suffice.
@@ -76,7 +81,20 @@ void pgtsim_judge_table_remove(struct judge_tables *tables, struct judge_table *
 void pgtsim_judge_table_set(struct judge_table *table, unsigned index, unsigned count,
 			    uint64_t desc, uint64_t step);
 
+/* Whether a table is known by its place alone. */
+static inline bool pgtsim_judge_table_is_assumed(const struct judge_table *table)
+{
+	return table->pa >> 56;
+}
+
 /* ---- what is below an entry (judge_below.c) ---- */
+
+/*
+ * The table that an entry points to, by its address or else by the place; NULL if it points to none,
+ * or to one that is not known.
+ */
+struct judge_table *pgtsim_judge_child(const struct pgtsim_judge *judge, int level, uint64_t va,
+				       uint64_t desc);
 
 /*
  * Tells the checker of all below the table that the event's old value pointed to, if it goes, or its
@@ -92,6 +110,7 @@ struct pgtsim_judge {
 	struct pgtsim_tlb *tlb;
 	const struct pgtsim_geometry *geo;
 	struct judge_tables tables;
+	struct pgtsim_judge_unknown unknown; /* `pages` is counted when it is asked for */
 	char error[200];
 };
 

@@ -22,12 +22,34 @@ struct above {
 	uint64_t before, after;
 };
 
-/* The table that an entry points to; NULL if it points to none, or to one that is not known. */
-static struct judge_table *child_of(const struct pgtsim_judge *judge, int level, uint64_t desc)
+static bool leads_on(int level, uint64_t desc)
 {
-	if (level == PGTSIM_PTE || desc == JUDGE_UNKNOWN || !pgtsim_desc_is_table(level, desc))
+	return level < PGTSIM_PTE && desc != JUDGE_UNKNOWN && pgtsim_desc_is_table(level, desc);
+}
+
+struct judge_table *pgtsim_judge_child(const struct pgtsim_judge *judge, int level, uint64_t va,
+				       uint64_t desc)
+{
+	struct judge_table *table;
+
+	if (!leads_on(level, desc))
 		return NULL;
-	return pgtsim_judge_table_at(&judge->tables, pgtsim_desc_address(judge->geo, level, desc));
+	table = pgtsim_judge_table_at(&judge->tables,
+				      pgtsim_desc_address(judge->geo, level, desc));
+	if (table)
+		return table;
+	table = pgtsim_judge_table_of(&judge->tables, level + 1, va);
+	return table && pgtsim_judge_table_is_assumed(table) ? table : NULL;
+}
+
+/* Whether some of its entries may be valid, and the trace has not told of them. */
+static bool is_untold(const struct judge_table *table, unsigned entries)
+{
+	unsigned i = 0;
+
+	while (table->unknown && i < entries && table->entry[i] != JUDGE_UNKNOWN)
+		i++;
+	return table->unknown && i < entries;
 }
 
 /* How many entries from `index` on are one run: empty, or alike, each with the next address. */
@@ -81,6 +103,8 @@ static void visit(struct below *below, struct judge_table *table, int level, uin
 	if (!below->left)
 		return;
 	below->left--;
+	if (below->change != PGTSIM_BELOW_COMES && is_untold(table, entries))
+		below->judge->unknown.tables++;
 	if (table->level != level || table->va != va)
 		pgtsim_judge_table_place(tables, table, level, va);
 	/* What an empty entry was may be found under other restrictions, if its store is not yet seen. */
@@ -93,9 +117,11 @@ static void visit(struct below *below, struct judge_table *table, int level, uin
 		if ((!desc && !restricts) || desc == JUDGE_UNKNOWN)
 			continue;
 		tell_entries(below, table, i, next - i, above);
-		child = child_of(below->judge, level, desc);
+		child = pgtsim_judge_child(below->judge, level, va + i * size, desc);
 		if (child && child != table)
 			visit(below, child, level + 1, va + i * size, &more);
+		else if (!child && leads_on(level, desc))
+			below->judge->unknown.tables++;
 	}
 	if (below->change == PGTSIM_BELOW_GOES)
 		pgtsim_judge_table_displace(tables, table);
@@ -110,12 +136,13 @@ int pgtsim_judge_below(struct pgtsim_judge *judge, const struct pgtsim_event *ev
 	const struct above above = { before & PGTSIM_DESC_RESTRICTIONS,
 				     after & PGTSIM_DESC_RESTRICTIONS };
 	struct below below = { judge, change, event->cpu, VISITS_MAX };
-	struct judge_table *child =
-		child_of(judge, event->level,
-			 change == PGTSIM_BELOW_GOES ? event->old_desc : event->new_desc);
+	uint64_t way = change == PGTSIM_BELOW_GOES ? event->old_desc : event->new_desc;
+	struct judge_table *child = pgtsim_judge_child(judge, event->level, event->va, way);
 
 	if (child)
 		visit(&below, child, event->level + 1, event->va, &above);
+	else if (change != PGTSIM_BELOW_COMES && leads_on(event->level, way))
+		judge->unknown.tables++;
 	return below.left ? 0 :
 			    pgtsim_judge_fail(judge, "more than %u tables are below the entry",
 					      VISITS_MAX - 1);

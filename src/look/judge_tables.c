@@ -179,6 +179,7 @@ void pgtsim_judge_table_place(struct judge_tables *tables, struct judge_table *t
 {
 	pgtsim_judge_table_displace(tables, table);
 	table->level = level;
+	table->led_to = true;
 	table->va = table_start(tables, level, va);
 	insert_by_place(tables, table);
 }
@@ -226,4 +227,15 @@ void pgtsim_judge_table_set(struct judge_table *table, unsigned index, unsigned 
 		table->unknown |= desc == JUDGE_UNKNOWN;
 		*entry = desc;
 	}
+}
+
+uint64_t pgtsim_judge_tables_nowhere(const struct judge_tables *tables)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < tables->buckets; i++)
+		for (const struct judge_table *table = tables->by_pa[i]; table;
+		     table = table->next_by_pa)
+			count += table->stored && !table->led_to;
+	return count;
 }
