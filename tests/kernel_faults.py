@@ -8,6 +8,9 @@ PGTABLE = "arch/arm64/include/asm/pgtable.h"
 PAGEATTR = "arch/arm64/mm/pageattr.c"
 VMALLOC = "mm/vmalloc.c"
 MEMORY = "mm/memory.c"
+PTDUMP = "mm/ptdump.c"
+BLOCK = "drivers/base/memory.c"
+HOTPLUG = "mm/memory_hotplug.c"
 
 LEAF_FLUSH = r"flush_tlb_kernel_range\(addr, addr \+ PAGE_SIZE\);"
 RANGE_FLUSH = r"if \(!free_mapped\)\n\t\tflush_tlb_kernel_range\(start, end\);"
@@ -91,6 +94,36 @@ FAULTS = [
     ("vmap links a table with no barrier", MEMORY, "__pte_alloc_kernel", r"smp_wmb\(\);", ";"),
     ("vunmap flushes nothing", VMALLOC, "vunmap_range", r"flush_tlb_kernel_range\(addr, end\);", ";"),
     ("vunmap leaves the last page", VMALLOC, "vunmap_pte_range", "addr != end", "addr != end - PAGE_SIZE"),
+    # Locks that are left out, each where it is taken and where it is released.
+    ("ptdump takes no hotplug lock (B5)", PTDUMP, "ptdump_walk_pgd", r"get_online_mems\(\);", ";",
+     "ptdump_walk_pgd", r"put_online_mems\(\);", ";"),
+    ("ptdump takes no mmap lock", PTDUMP, "ptdump_walk_pgd", r"mmap_write_lock\(mm\);", ";",
+     "ptdump_walk_pgd", r"mmap_write_unlock\(mm\);", ";"),
+    ("vmap takes no mmap lock before it frees a table", VMALLOC, "vmap_try_huge_pmd",
+     r"scoped_cond_guard\([^{]*\{|if \(!mmap_read_trylock\(&init_mm\)\)\n\t\treturn 0;", "{",
+     "vmap_try_huge_pmd", r"\tmmap_read_unlock\(&init_mm\);|\A", ""),
+    ("no lock around a new table of ptes", MEMORY, "__pte_alloc_kernel",
+     r"spin_lock\(&init_mm.page_table_lock\);", ";",
+     "__pte_alloc_kernel", r"spin_unlock\(&init_mm.page_table_lock\);", ";"),
+    ("no lock around a new table of pmds", MEMORY, "__pmd_alloc", r"ptl = pud_lock\(mm, pud\);", "(void)ptl;",
+     "__pmd_alloc", r"spin_unlock\(ptl\);", ";"),
+    ("no lock around the fixmap's slots", MMU, "__create_pgd_mapping", r"mutex_lock\(&fixmap_lock\);", ";",
+     "__create_pgd_mapping", r"mutex_unlock\(&fixmap_lock\);", ";"),
+    ("no lock around a split", MMU, "split_kernel_leaf_mapping", r"mutex_lock\(&pgtable_split_lock\);", ";",
+     "split_kernel_leaf_mapping", r"mutex_unlock\(&pgtable_split_lock\);", ";"),
+    ("a lock is not released", MMU, "__create_pgd_mapping", r"mutex_unlock\(&fixmap_lock\);", ";"),
+    ("a memory block goes offline without the hotplug lock", BLOCK, "memory_block_offline",
+     r"mem_hotplug_begin\(\);", ";", "memory_block_offline", r"mem_hotplug_done\(\);", ";"),
+    ("a memory block goes online without the hotplug lock", BLOCK, "memory_block_online",
+     r"mem_hotplug_begin\(\);", ";", "memory_block_online", r"mem_hotplug_done\(\);", ";"),
+    # Memory blocks.
+    ("boot memory goes offline", MMU, "(?:prevent_memory_remove_notifier|prevent_bootmem_remove_notifier)",
+     "return NOTIFY_BAD;", "return NOTIFY_OK;"),
+    ("nothing is refused that cuts a leaf", MMU, "can_unmap_without_split", r"return false;", "return true;"),
+    ("pages that hold a memmap are given away", BLOCK, "memory_block_online",
+     r"start_pfn \+ nr_vmemmap_pages,", "start_pfn,"),
+    ("the shadow of a memmap is too small", HOTPLUG, "mhp_init_memmap_on_memory",
+     r"PFN_PHYS\(nr_pages\)", "PFN_PHYS(nr_pages / 2)"),
     ("entries are stored without WRITE_ONCE()", PGTABLE, None,
      r"WRITE_ONCE\(\*ptep, pte\);", "*ptep = pte;"),
 ]

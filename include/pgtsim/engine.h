@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine: who maps, unmaps, frees tables, populates and frees the vmemmap, and changes live mappings of
- * a page table. It is the library, unless the caller brings an engine of its own: a new algorithm, or
+ * engine: who maps, unmaps, frees tables, populates and frees the vmemmap, changes live mappings and
+ * decides about offline. It is the library, unless the caller brings an engine of its own: a new algorithm, or
  * the functions of a kernel source compiled for the host (`pgtsim kernel build`). All else stays the
  * library's: memory and its owners, injected failures, hotplug, counters, cost, checker, explore, trace.
  *
@@ -24,6 +24,7 @@ extern "C" {
 #endif
 
 struct pgtsim_altmap;
+struct pgtsim_hotplug; /* hotplug.h */
 struct pgtsim_unmap;   /* teardown.h */
 struct pgtsim_vmemmap; /* vmemmap.h */
 
@@ -63,6 +64,21 @@ struct pgtsim_engine {
 	/* vunmap_range(): pgtsim_vunmap(). */
 	int (*vunmap)(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, uint64_t va,
 		      uint64_t size);
+	/*
+	 * Whether the memory block at `start`, bytes, may go offline: what memory_block_offline() and
+	 * arm64's notifier say before anything changes. Returns PGTSIM_ENGINE_OWN, 0 or a negative errno.
+	 */
+	int (*may_offline)(struct pgtsim_engine *self, struct pgtsim_hotplug *hotplug,
+			   uint64_t start);
+	/*
+	 * memory_block_online() and memory_block_offline() of that block: the engine emits the events of
+	 * its memmap's KASAN shadow. Zones, the notifier chain and the migration stay the library's.
+	 */
+	int (*online)(struct pgtsim_engine *self, struct pgtsim_hotplug *hotplug, uint64_t start);
+	int (*offline)(struct pgtsim_engine *self, struct pgtsim_hotplug *hotplug, uint64_t start);
+	/* ptdump_walk_pgd(): reads all entries for [start, end). */
+	int (*ptdump)(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, uint64_t start,
+		      uint64_t end);
 };
 
 /*

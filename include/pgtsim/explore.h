@@ -40,6 +40,11 @@ enum { PGTSIM_ACTORS_MAX = 8 };
 enum pgtsim_lock {
 	PGTSIM_LOCK_HOTPLUG,    /* mem_hotplug_lock */
 	PGTSIM_LOCK_PAGE_TABLE, /* init_mm.page_table_lock */
+	PGTSIM_LOCK_MMAP,       /* init_mm.mmap_lock */
+	PGTSIM_LOCK_1,          /* any other locks that actors' code has */
+	PGTSIM_LOCK_2,
+	PGTSIM_LOCK_3,
+	PGTSIM_LOCK_4,
 	PGTSIM_LOCKS,
 };
 
@@ -70,6 +75,15 @@ PGTSIM_API int pgtsim_actor_lock(struct pgtsim_actor *actor, enum pgtsim_lock lo
 
 /* Releases a lock. Returns 0, -EINVAL (no such lock) or -EPERM (the actor does not hold it). */
 PGTSIM_API int pgtsim_actor_unlock(struct pgtsim_actor *actor, enum pgtsim_lock lock);
+
+/* True if the actor holds the lock; false for NULL and for no such lock. */
+PGTSIM_API bool pgtsim_actor_holds(const struct pgtsim_actor *actor, enum pgtsim_lock lock);
+
+/*
+ * The actor that runs now on this machine, for code that an actor calls without handing itself on: an
+ * engine (engine.h). NULL if the machine is not being explored, or for NULL.
+ */
+PGTSIM_API struct pgtsim_actor *pgtsim_actor_of(const struct pgtsim_machine *machine);
 
 /*
  * Variables that actors share: numbers 0 to PGTSIM_VARIABLES - 1, each 0 at the start of a schedule.

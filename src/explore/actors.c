@@ -282,12 +282,19 @@ int pgtsim_actor_ptdump_unlocked(struct pgtsim_actor *actor, struct pgtsim_machi
 				 void *arg)
 {
 	const struct pgtsim_actor_range *range = arg;
+	struct pgtsim_engine *engine;
+	int ret = PGTSIM_ENGINE_OWN;
 
 	if (!actor || !machine || !arg)
 		return -EINVAL;
-	(void)actor;
 	if (pgtsim_geometry_check_va(&machine->geo, range->start, range->size))
 		return pgtsim_pgtable_check(&machine->pgt, range->start, range->size);
+	engine = pgtsim_engine_of(&machine->pgt);
+	if (engine && engine->ptdump)
+		ret = engine->ptdump(engine, &machine->pgt, range->start,
+				     range->start + range->size);
+	if (ret != PGTSIM_ENGINE_OWN)
+		return ret;
 	read_entries(&machine->pgt, machine->pgt.root, range->start,
 		     range->start + range->size - 1);
 	return 0;

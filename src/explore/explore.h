@@ -463,6 +463,9 @@ int pgtsim_search_randomly(struct pgtsim_exploring *x, struct pgtsim_exploration
 int pgtsim_simplify(struct pgtsim_exploring *x, enum pgtsim_violation_name name,
 		    struct pgtsim_schedule *failing);
 
+/* What the story calls a lock; "" for none. In steps.c. */
+const char *pgtsim_lock_name(enum pgtsim_lock lock);
+
 /* ---- variables.c ---- */
 
 /* Sets all variables to 0 for a new run. */

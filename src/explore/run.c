@@ -21,11 +21,6 @@ bool pgtsim_is_runnable(const struct pgtsim_exploring *x, unsigned actor)
 	return !(pgtsim_step_acquires(a->next.op) && x->lock[a->next.lock].held);
 }
 
-static const char *const lock_names[PGTSIM_LOCKS] = {
-	[PGTSIM_LOCK_HOTPLUG] = "the hotplug lock",
-	[PGTSIM_LOCK_PAGE_TABLE] = "the page table lock",
-};
-
 /* Returns what a blocked actor waits for, in words. */
 static const char *awaited_name(const struct pgtsim_exploring *x, unsigned actor)
 {
@@ -33,7 +28,7 @@ static const char *awaited_name(const struct pgtsim_exploring *x, unsigned actor
 
 	if (x->actor[actor].next.waits)
 		return "a variable to change";
-	return lock < PGTSIM_LOCKS ? lock_names[lock] : "the end of a walk";
+	return lock < PGTSIM_LOCKS ? pgtsim_lock_name((enum pgtsim_lock)lock) : "the end of a walk";
 }
 
 /* The caller's schedule cannot go on as written: says why in x->problem, and ends the run. */

@@ -415,3 +415,39 @@ int pgtsim_actor_unlock(struct pgtsim_actor *actor, enum pgtsim_lock lock)
 		return -EPERM;
 	return use_named_lock(actor, PGTSIM_STEP_UNLOCK, lock);
 }
+
+bool pgtsim_actor_holds(const struct pgtsim_actor *actor, enum pgtsim_lock lock)
+{
+	const struct pgtsim_lock_state *state;
+
+	if (!actor || (unsigned)lock >= PGTSIM_LOCKS)
+		return false;
+	state = &actor->x->lock[lock];
+	return state->held && state->holder == actor->id;
+}
+
+struct pgtsim_actor *pgtsim_actor_of(const struct pgtsim_machine *machine)
+{
+	struct pgtsim_access_hook *hook = machine ? machine->pgt.hook : NULL;
+	struct pgtsim_exploring *x;
+
+	if (!hook || hook->before != pgtsim_before_access)
+		return NULL;
+	x = (struct pgtsim_exploring *)((char *)hook - offsetof(struct pgtsim_exploring, hook));
+	return &x->actor[x->current];
+}
+
+const char *pgtsim_lock_name(enum pgtsim_lock lock)
+{
+	static const char *const names[] = {
+		[PGTSIM_LOCK_HOTPLUG] = "the hotplug lock",
+		[PGTSIM_LOCK_PAGE_TABLE] = "the page table lock",
+		[PGTSIM_LOCK_MMAP] = "the mmap lock",
+		[PGTSIM_LOCK_1] = "lock 1",
+		[PGTSIM_LOCK_2] = "lock 2",
+		[PGTSIM_LOCK_3] = "lock 3",
+		[PGTSIM_LOCK_4] = "lock 4",
+	};
+
+	return (unsigned)lock < PGTSIM_LOCKS ? names[lock] : "";
+}

@@ -217,11 +217,6 @@ void pgtsim_story_show_step(struct pgtsim_exploring *x)
 
 /* ---- printing the story ---- */
 
-static const char *lock_name(enum pgtsim_lock lock)
-{
-	return lock == PGTSIM_LOCK_HOTPLUG ? "the hotplug lock" : "the page table lock";
-}
-
 /* For example "... 12 reads, 1 write where nobody else comes". */
 static void print_many(const struct pgtsim_explore_row *row, const struct pgtsim_printer *out)
 {
@@ -324,7 +319,7 @@ void pgtsim_story_print_what(const struct pgtsim_exploration *exploration,
 	case PGTSIM_STEP_LOCK:
 	case PGTSIM_STEP_UNLOCK:
 		pgtsim_printf(out, "%s %s", row->op == PGTSIM_STEP_LOCK ? "takes " : "leaves",
-			      lock_name(row->lock));
+			      pgtsim_lock_name(row->lock));
 		break;
 	case PGTSIM_STEP_MANY:
 		print_many(row, out);

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "memory_ranges.h"
+#include "pgtable/access.h"
 
 static void offline_block(struct pgtsim_hotplug *hotplug, struct memory_block *block)
 {
@@ -128,9 +129,34 @@ static int check_split(const struct pgtsim_hotplug *hotplug, uint64_t start, uin
 		"the linear map or the vmemmap, which this kernel does not split");
 }
 
-/* What the notifiers of the kernel itself refuse. */
-static int check_refused(const struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
+/*
+ * What the engine says of each memory block; PGTSIM_ENGINE_OWN if it says nothing. If it refuses for what
+ * is a known weakness, that is named.
+ */
+static int ask_engine(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
 {
+	struct pgtsim_engine *engine = pgtsim_engine_of(hotplug->config.pgt);
+	int ret = 0;
+
+	if (!engine || !engine->may_offline)
+		return PGTSIM_ENGINE_OWN;
+	pgtsim_for_each_block (hotplug, pa, start, size) {
+		if (!ret)
+			ret = engine->may_offline(engine, hotplug, pa);
+		if (ret == -EPERM && !pgtsim_is_boot_memory(hotplug, start, size) &&
+		    check_block(hotplug, pa))
+			return -EPERM;
+	}
+	return ret;
+}
+
+/* What the notifiers of the kernel itself refuse. */
+static int check_refused(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
+{
+	int ret = ask_engine(hotplug, start, size);
+
+	if (ret != PGTSIM_ENGINE_OWN)
+		return ret;
 	if (pgtsim_is_boot_memory(hotplug, start, size) &&
 	    pgtsim_hotplug_policy(hotplug)->boot_guard == PGTSIM_BOOT_GUARD_ON)
 		return pgtsim_hotplug_fail(hotplug, -EPERM,

@@ -6,6 +6,7 @@
 
 #include "events/events.h"
 #include "memory_ranges.h"
+#include "pgtable/access.h"
 
 int pgtsim_check_all_blocks(const struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size,
 			    bool online)
@@ -40,6 +41,19 @@ bool pgtsim_is_boot_memory(const struct pgtsim_hotplug *hotplug, uint64_t start,
 	return false;
 }
 
+/* True if the page table has an engine whose code does that. */
+static bool engine_changes(struct pgtsim_hotplug *hotplug, const struct memory_block *block,
+			   enum pgtsim_op op)
+{
+	struct pgtsim_engine *engine = pgtsim_engine_of(hotplug->config.pgt);
+
+	if (engine && op == PGTSIM_OP_KASAN_ADD && engine->online)
+		return engine->online(engine, hotplug, block->start) != PGTSIM_ENGINE_OWN;
+	if (engine && op == PGTSIM_OP_KASAN_REMOVE && engine->offline)
+		return engine->offline(engine, hotplug, block->start) != PGTSIM_ENGINE_OWN;
+	return false;
+}
+
 void pgtsim_kasan_event(struct pgtsim_hotplug *hotplug, const struct memory_block *block,
 			enum pgtsim_op op)
 {
@@ -50,7 +64,7 @@ void pgtsim_kasan_event(struct pgtsim_hotplug *hotplug, const struct memory_bloc
 		.pa = block->start,
 	};
 
-	if (!block->memmap_pages)
+	if (engine_changes(hotplug, block, op) || !block->memmap_pages)
 		return;
 	if (!hotplug->locked)
 		pgtsim_tlb_violation(hotplug->config.pgt->tlb, PGTSIM_V_LOCK_NOT_HELD,

@@ -88,7 +88,7 @@ bool pgtsim_is_boot_memory(const struct pgtsim_hotplug *hotplug, uint64_t start,
 
 /*
  * mhp_init_memmap_on_memory() and its opposite: the KASAN shadow of the pages that hold a block's
- * memmap comes or goes, under the lock that protects their zone.
+ * memmap comes or goes, under the lock that protects their zone. An engine's code may do that instead.
  */
 void pgtsim_kasan_event(struct pgtsim_hotplug *hotplug, const struct memory_block *block,
 			enum pgtsim_op op);

@@ -919,12 +919,15 @@ static void refuses_what_is_no_exploration(void **state)
 
 static int lock_badly(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg)
 {
-	(void)machine;
 	(void)arg;
+	assert_ptr_equal(pgtsim_actor_of(machine), actor);
+	assert_false(pgtsim_actor_holds(actor, PGTSIM_LOCK_HOTPLUG));
+	assert_false(pgtsim_actor_holds(actor, PGTSIM_LOCKS));
 	assert_int_equal(pgtsim_actor_lock(actor, PGTSIM_LOCKS), -EINVAL);
 	assert_int_equal(pgtsim_actor_unlock(actor, PGTSIM_LOCKS), -EINVAL);
 	assert_int_equal(pgtsim_actor_unlock(actor, PGTSIM_LOCK_HOTPLUG), -EPERM);
 	assert_int_equal(pgtsim_actor_lock(actor, PGTSIM_LOCK_HOTPLUG), 0);
+	assert_true(pgtsim_actor_holds(actor, PGTSIM_LOCK_HOTPLUG));
 	pgtsim_actor_lock(actor, PGTSIM_LOCK_HOTPLUG);
 	return -ENODEV;
 }

@@ -20,7 +20,10 @@ enum asked {
 	PROTECT = 32,
 	SPLIT = 64,
 	VMAP = 128,
-	VUNMAP = 256
+	VUNMAP = 256,
+	MAY_OFFLINE = 512,
+	ONLINE = 1024,
+	OFFLINE = 2048
 };
 
 struct asked_engine {
@@ -125,11 +128,33 @@ static int ask_vunmap(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, ui
 	return ask(self, VUNMAP);
 }
 
+static int ask_may_offline(struct pgtsim_engine *self, struct pgtsim_hotplug *hotplug, uint64_t start)
+{
+	(void)hotplug;
+	(void)start;
+	return ask(self, MAY_OFFLINE);
+}
+
+static int ask_online(struct pgtsim_engine *self, struct pgtsim_hotplug *hotplug, uint64_t start)
+{
+	(void)hotplug;
+	(void)start;
+	return ask(self, ONLINE);
+}
+
+static int ask_offline(struct pgtsim_engine *self, struct pgtsim_hotplug *hotplug, uint64_t start)
+{
+	(void)hotplug;
+	(void)start;
+	return ask(self, OFFLINE);
+}
+
 static struct asked_engine asked_engine(int answer)
 {
 	return (struct asked_engine){
 		.engine = { "asked", ask_map, ask_unmap, ask_free_tables, ask_populate,
-			    ask_free_memmap, ask_protect, ask_split, ask_vmap, ask_vunmap },
+			    ask_free_memmap, ask_protect, ask_split, ask_vmap, ask_vunmap,
+			    ask_may_offline, ask_online, ask_offline },
 		.answer = answer,
 	};
 }
@@ -203,6 +228,27 @@ static void own_live(void **state)
 	assert_int_equal(pgtsim_split(&machine->pgt, va, va + 4096), -EBUSY);
 	assert_int_equal(pgtsim_vmap(&machine->pgt, va, PA, 4096, true), -EBUSY);
 	pgtsim_machine_free(&other);
+}
+
+/* It is asked whether a memory block may go offline, and its veto counts; all blocks stay online then. */
+static void blocks(void **state)
+{
+	struct pgtsim_machine *machine = *state;
+	struct pgtsim_hotplug *hotplug = &machine->hotplug;
+	struct asked_engine engine = asked_engine(PGTSIM_ENGINE_OWN);
+
+	assert_int_equal(pgtsim_add_memory(hotplug, PA, 256 * MIB), 0);
+	pgtsim_engine_set(&machine->pgt, &engine.engine);
+	assert_int_equal(pgtsim_online_memory(hotplug, PA, 256 * MIB, PGTSIM_ZONE_MOVABLE), 0);
+	assert_int_equal(engine.asked, ONLINE);
+	engine = asked_engine(-EPERM);
+	assert_int_equal(pgtsim_offline_memory(hotplug, PA, 256 * MIB), -EPERM);
+	assert_int_equal(engine.asked, MAY_OFFLINE);
+	assert_true(pgtsim_section_state(hotplug, PA).online);
+	engine = asked_engine(0);
+	assert_int_equal(pgtsim_offline_memory(hotplug, PA, 256 * MIB), 0);
+	assert_int_equal(engine.asked, MAY_OFFLINE | OFFLINE);
+	assert_false(pgtsim_section_state(hotplug, PA).online);
 }
 
 /* ---- single entries ---- */
@@ -322,6 +368,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(own, pgtsim_test_setup, pgtsim_test_teardown),
 		cmocka_unit_test_setup_teardown(own_live, pgtsim_test_setup, pgtsim_test_teardown),
+		cmocka_unit_test_setup_teardown(blocks, pgtsim_test_setup, pgtsim_test_teardown),
 		cmocka_unit_test_setup_teardown(answers, pgtsim_test_setup, pgtsim_test_teardown),
 		cmocka_unit_test_setup_teardown(stores, pgtsim_test_setup, pgtsim_test_teardown),
 		cmocka_unit_test_setup_teardown(stores_early, pgtsim_test_setup,

@@ -307,7 +307,9 @@ static void host_load(void *ctx, const volatile void *entry)
 		return;
 	index = (unsigned)((const volatile uint64_t *)entry - known->entries);
 	desc = pgtsim_entry_load(pgtable_of(e), known->table, index);
-	if (!address_of_entry(e, &known, entry, &va))
+	/* Meanwhile others may have gone on. */
+	known = find_known(e, entry);
+	if (!known || !known->table || !address_of_entry(e, &known, entry, &va))
 		return;
 	call->loaded_level = known->table->level;
 	call->loaded_va = va;
@@ -469,14 +471,28 @@ static void host_construct(void *ctx, uint64_t pa, bool destruct)
 		known->constructed = true;
 }
 
-static void host_fixmap(void *ctx, uint64_t pa, bool set)
+static struct kernel_table *known_at(struct kernel_engine *e, uint64_t pa)
+{
+	struct pgtsim_table *table = pa ? find_table(e, pa) : NULL;
+
+	return table ? kernel_tables_add(&e->tables, table) : NULL;
+}
+
+static void host_fixmap(void *ctx, unsigned slot, uint64_t pa, const char *lock)
 {
 	struct kernel_engine *e = ctx;
-	struct pgtsim_table *table = find_table(e, pa);
-	struct kernel_table *known = table ? kernel_tables_add(&e->tables, table) : NULL;
+	struct kernel_call *call = e->call;
+	uint64_t *in = &call->slot[slot % KERNEL_SLOTS];
+	struct kernel_table *before = known_at(e, *in), *after = known_at(e, pa);
 
-	if (known)
-		known->fixmap = set;
+	if (pa && lock && !kernel_host_holds(e, lock))
+		pgtsim_tlb_violation(pgtable_of(e)->tlb, PGTSIM_V_LOCK_NOT_HELD, call->loaded_va,
+				     PGTSIM_PTE, "the kernel sets a slot of the fixmap without %s", lock);
+	if (before)
+		before->fixmap = false;
+	if (after)
+		after->fixmap = true;
+	*in = pa;
 }
 
 static void host_pass(void *ctx, int pass, uint64_t start, uint64_t end)
@@ -528,6 +544,8 @@ void kernel_host_init(struct kernel_engine *e)
 		.event = host_event,
 		.construct = host_construct,
 		.fixmap = host_fixmap,
+		.lock = kernel_host_lock,
+		.holds = kernel_host_holds,
 		.pass = host_pass,
 		.said = host_said,
 	};

@@ -63,7 +63,7 @@ void kernel_tables_free(struct kernel_tables *tables);
 
 /* ---- the engine of one machine ---- */
 
-enum { KERNEL_WAITING = 8 };
+enum { KERNEL_WAITING = 8, KERNEL_LOCKS = PGTSIM_LOCKS - PGTSIM_LOCK_1, KERNEL_SLOTS = 8 };
 
 /*
  * One call of the kernel's code. Where schedules are explored, several are under way, each in a
@@ -90,6 +90,11 @@ struct kernel_call {
 	/* The entry that was loaded last: a new table is for it, if nobody says otherwise. */
 	int loaded_level;
 	uint64_t loaded_va;
+	unsigned held, taken; /* locks, 1 << enum pgtsim_lock; those that an actor took here */
+	uint64_t slot[KERNEL_SLOTS]; /* what is in the fixmap's slots for tables */
+	struct kc_block block;       /* the memory block that it changes */
+	uint64_t shadow;             /* pages whose KASAN shadow came or went */
+	char said[200];              /* what the kernel printed last */
 };
 
 struct kernel_engine {
@@ -99,6 +104,7 @@ struct kernel_engine {
 	struct pgtsim_machine *machine;
 	struct kernel_tables tables;
 	void *call; /* the call that runs now, a struct kernel_call */
+	char lock_names[KERNEL_LOCKS][40]; /* of the kernel's other locks; "" from the first free one on */
 };
 
 /* The functions of a struct kc_host, with an engine as context. In host.c. */
@@ -106,6 +112,23 @@ void kernel_host_init(struct kernel_engine *engine);
 
 /* Says what the tables that wait are for, as well as can be known, and all that came later. */
 void kernel_host_settle(struct kernel_engine *engine, struct kernel_call *call);
+
+/* Locks of the kernel's; at the end of a call those that it has kept. `stopped`: by BUG(). In locks.c. */
+void kernel_host_lock(void *ctx, const char *name, bool takes);
+bool kernel_host_holds(void *ctx, const char *name);
+void kernel_locks_end(struct kernel_engine *engine, struct kernel_call *call, bool stopped);
+
+/* Memory blocks, for a struct kc_host; and the engine's functions for them. In blocks.c. */
+void kernel_blocks_init(struct kernel_engine *engine);
+
+/* Begins and ends a call of the kernel's code from va on; what the operation returns. In operations.c. */
+struct kernel_call kernel_call_begin(struct kernel_engine *e, uint64_t va,
+				     struct pgtsim_altmap *altmap);
+int kernel_call_end(struct kernel_engine *e, struct kernel_call *call, enum kc_end end);
+
+/* Keeps the reason for a code: before, what, after. Returns the code. */
+int kernel_fail(struct kernel_engine *e, int code, const char *before, const char *what,
+		const char *after);
 
 /* Before a kernel is closed: its code is not there any more. */
 void kernel_forget_faults(void);

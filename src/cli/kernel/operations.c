@@ -78,8 +78,8 @@ static enum pgtsim_region region_of(const struct kernel_engine *e, uint64_t va)
 	return PGTSIM_REGION_OTHER;
 }
 
-/* Begins a call from va on. */
-static struct kernel_call begin(struct kernel_engine *e, uint64_t va, struct pgtsim_altmap *altmap)
+struct kernel_call kernel_call_begin(struct kernel_engine *e, uint64_t va,
+				     struct pgtsim_altmap *altmap)
 {
 	struct kernel_table *root = kernel_tables_add(&e->tables, e->machine->pgt.root);
 
@@ -91,8 +91,7 @@ static struct kernel_call begin(struct kernel_engine *e, uint64_t va, struct pgt
 	return (struct kernel_call){ .altmap = altmap, .region = region_of(e, va) };
 }
 
-/* Keeps the reason for a code: before, what, after. */
-static int fail(struct kernel_engine *e, int code, const char *before, const char *what,
+int kernel_fail(struct kernel_engine *e, int code, const char *before, const char *what,
 		const char *after)
 {
 	struct pgtsim_error *error = &e->machine->error;
@@ -104,28 +103,28 @@ static int fail(struct kernel_engine *e, int code, const char *before, const cha
 
 static int lacks(struct kernel_engine *e, const char *function)
 {
-	return fail(e, -EINVAL, "the kernel was built without ", function,
+	return kernel_fail(e, -EINVAL, "the kernel was built without ", function,
 		      "(): see pgtsim kernel info");
 }
 
-/* The end of a call; what the operation returns. */
-static int end_call(struct kernel_engine *e, struct kernel_call *call, enum kc_end end)
+int kernel_call_end(struct kernel_engine *e, struct kernel_call *call, enum kc_end end)
 {
 	char line[16];
 
+	kernel_locks_end(e, call, end == KC_BUG);
 	e->call = NULL;
 	if (pgtsim_machine_out_of_host_memory(e->machine))
 		return -ENOBUFS;
 	if (end == KC_DONE)
 		return 0;
 	if (end == KC_INVALID)
-		return fail(e, -EINVAL, "the kernel's function", " returns", " -EINVAL");
+		return kernel_fail(e, -EINVAL, "the kernel's function", " returns", " -EINVAL");
 	if (end == KC_FAILED || call->no_memory)
 		return -ENOMEM;
 	if (!call->bug_file)
-		return fail(e, -EFAULT, "the kernel's code", " accesses memory", " that is not there");
+		return kernel_fail(e, -EFAULT, "the kernel's code", " accesses memory", " that is not there");
 	snprintf(line, sizeof(line), ":%d", call->bug_line);
-	return fail(e, -EFAULT, "the kernel stops with BUG() at ", call->bug_file, line);
+	return kernel_fail(e, -EFAULT, "the kernel stops with BUG() at ", call->bug_file, line);
 }
 
 /* The same, of a call that must leave nothing stale in [start, last]. */
@@ -134,7 +133,7 @@ static int finish(struct kernel_engine *e, struct kernel_call *call, enum kc_end
 {
 	kernel_host_settle(e, call);
 	pgtsim_tlb_end(&e->machine->tlb, start, last);
-	return end_call(e, call, end);
+	return kernel_call_end(e, call, end);
 }
 
 static struct kc_altmap to_kernel(const struct pgtsim_altmap *altmap)
@@ -180,7 +179,7 @@ static int map(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, const str
 	flags |= map->blocks ? KC_BLOCKS : 0;
 	flags |= map->cont ? KC_CONT : 0;
 	flags |= map->table_attrs == pgt->policy->linear_table ? 0 : KC_EXEC;
-	call = begin(e, map->va, NULL);
+	call = kernel_call_begin(e, map->va, NULL);
 	call.region = map->region;
 	pgtsim_tlb_begin(pgt->tlb, PGTSIM_OP_BEGIN_MAP, map->va, last);
 	e->call = &call;
@@ -199,7 +198,7 @@ static int unmap(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt,
 	(void)pgt;
 	if (!e->plug->kernel->unmap)
 		return lacks(e, "unmap_hotplug_range");
-	call = begin(e, unmap->start, unmap->altmap);
+	call = kernel_call_begin(e, unmap->start, unmap->altmap);
 	e->call = &call;
 	end = e->plug->kernel->unmap(unmap->start, unmap->end, unmap->free_mapped,
 				     unmap->altmap ? &altmap : NULL);
@@ -216,7 +215,7 @@ static int free_tables(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, u
 	(void)pgt;
 	if (!e->plug->kernel->free_tables)
 		return lacks(e, "free_empty_tables");
-	call = begin(e, start, NULL);
+	call = kernel_call_begin(e, start, NULL);
 	e->call = &call;
 	return finish(e, &call, e->plug->kernel->free_tables(start, end, floor, ceiling), start,
 		      end - 1);
@@ -240,7 +239,7 @@ static int populate(struct pgtsim_engine *self, struct pgtsim_vmemmap *vmemmap, 
 		pages = true;
 	start &= ~mask;
 	end = (end + mask) & ~mask;
-	call = begin(e, start, altmap);
+	call = kernel_call_begin(e, start, altmap);
 	pgtsim_tlb_begin(&e->machine->tlb, PGTSIM_OP_BEGIN_POPULATE, start, end - 1);
 	e->call = &call;
 	ret = e->plug->kernel->populate(start, end, altmap ? &kernel : NULL, pages);
@@ -259,7 +258,7 @@ static int free_memmap(struct pgtsim_engine *self, struct pgtsim_vmemmap *vmemma
 	(void)vmemmap;
 	if (!e->plug->kernel->free_memmap)
 		return lacks(e, "vmemmap_free");
-	call = begin(e, start, altmap);
+	call = kernel_call_begin(e, start, altmap);
 	e->call = &call;
 	ret = e->plug->kernel->free_memmap(start, end, altmap ? &kernel : NULL);
 	from_kernel(altmap, &kernel);
@@ -272,7 +271,7 @@ static int free_memmap(struct pgtsim_engine *self, struct pgtsim_vmemmap *vmemma
 static int change(struct kernel_engine *e, uint64_t va, uint64_t size, enum pgtsim_protect what,
 		  bool noflush)
 {
-	struct kernel_call call = begin(e, va, NULL);
+	struct kernel_call call = kernel_call_begin(e, va, NULL);
 	enum kc_end end;
 
 	e->call = &call;
@@ -281,9 +280,9 @@ static int change(struct kernel_engine *e, uint64_t va, uint64_t size, enum pgts
 		return finish(e, &call, end, va, va + (size - 1));
 	kernel_host_settle(e, &call);
 	if (end != KC_NONE)
-		return end_call(e, &call, end);
+		return kernel_call_end(e, &call, end);
 	e->call = NULL;
-	return fail(e, -EINVAL, "no function of the kernel does this ",
+	return kernel_fail(e, -EINVAL, "no function of the kernel does this ",
 		    noflush ? "without" : "with", " a flush");
 }
 
@@ -310,7 +309,7 @@ static int split(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, uint64_
 	(void)pgt;
 	if (!e->plug->kernel->split)
 		return lacks(e, "split_kernel_leaf_mapping");
-	call = begin(e, start, NULL);
+	call = kernel_call_begin(e, start, NULL);
 	e->call = &call;
 	return finish(e, &call, e->plug->kernel->split(start, end), start, end - 1);
 }
@@ -323,7 +322,7 @@ static int vmap(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, uint64_t
 
 	if (!e->plug->kernel->vmap)
 		return lacks(e, "vmap_range_noflush");
-	call = begin(e, va, NULL);
+	call = kernel_call_begin(e, va, NULL);
 	call.region = PGTSIM_REGION_VMALLOC;
 	pgtsim_tlb_begin(pgt->tlb, PGTSIM_OP_BEGIN_MAP, va, va + (size - 1));
 	e->call = &call;
@@ -339,9 +338,23 @@ static int vunmap(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, uint64
 	(void)pgt;
 	if (!e->plug->kernel->vunmap)
 		return lacks(e, "vunmap_range");
-	call = begin(e, va, NULL);
+	call = kernel_call_begin(e, va, NULL);
 	e->call = &call;
 	return finish(e, &call, e->plug->kernel->vunmap(va, va + size), va, va + (size - 1));
+}
+
+static int ptdump(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, uint64_t start,
+		  uint64_t end)
+{
+	struct kernel_engine *e = engine_of(self);
+	struct kernel_call call;
+
+	(void)pgt;
+	if (!e->plug->kernel->ptdump)
+		return PGTSIM_ENGINE_OWN;
+	call = kernel_call_begin(e, start, NULL);
+	e->call = &call;
+	return kernel_call_end(e, &call, e->plug->kernel->ptdump(start, end));
 }
 
 static const struct pgtsim_engine operations = {
@@ -354,6 +367,7 @@ static const struct pgtsim_engine operations = {
 	.split = split,
 	.vmap = vmap,
 	.vunmap = vunmap,
+	.ptdump = ptdump,
 };
 
 /* True if the library has placed its regions where the kernel has them. */
@@ -382,6 +396,7 @@ int kernel_engine_new(const struct kernel *kernel, struct pgtsim_machine *machin
 	e->plug = kernel->plug;
 	e->machine = machine;
 	kernel_host_init(e);
+	kernel_blocks_init(e);
 	if (!same_layout(e)) {
 		snprintf(reason, size, "the kernel of %.100s has other regions than this machine",
 			 kernel->path);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A machine of the library as the world below the kernel's functions. */
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,16 +146,51 @@ void kc_destruct(uint64_t pa)
 	TELL(construct, pa, true);
 }
 
-void *kc_fixmap(unsigned slot, uint64_t pa)
+void *kc_fixmap(unsigned slot, uint64_t pa, const char *lock)
 {
-	uint64_t *in = &kc_task->slot[slot % (sizeof(kc_task->slot) / sizeof(kc_task->slot[0]))];
-
-	if (*in)
-		TELL(fixmap, *in, false);
-	*in = pa;
-	if (pa)
-		TELL(fixmap, pa, true);
+	TELL(fixmap, slot, pa, lock);
 	return pa ? kc_memory(pa) : NULL;
+}
+
+void kc_lock(const char *name)
+{
+	TELL(lock, name, true);
+}
+
+void kc_unlock(const char *name)
+{
+	TELL(lock, name, false);
+}
+
+bool kc_holds(const char *name)
+{
+	return ASK(bool, holds, name);
+}
+
+bool kc_is_early(uint64_t pa)
+{
+	return ASK(bool, is_early, pa);
+}
+
+void kc_block_pages(uint64_t pfn, uint64_t pages, bool online)
+{
+	TELL(block_pages, pfn, pages, online);
+}
+
+void kc_shadow(uint64_t pa, uint64_t pages, bool add)
+{
+	TELL(shadow, pa, pages, add);
+}
+
+void kc_print(const char *format, ...)
+{
+	char text[200];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	TELL(print, text);
 }
 
 void kc_pass(int pass, uint64_t start, uint64_t end)

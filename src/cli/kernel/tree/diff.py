@@ -18,11 +18,11 @@ import extract
 
 # What kernel.c calls.
 CALLED = [row[0] for row in extract.OPERATIONS.values()] + extract.SET_MEMORY + [
-    "vmemmap_populate_basepages", "split_kernel_leaf_mapping", "vmap_range_noflush", "vunmap_range"]
+    "vmemmap_populate_basepages", "split_kernel_leaf_mapping", "vmap_range_noflush", "vunmap_range", "ptdump_walk_pgd", *extract.BLOCK]
 # Where code that belongs to this may be changed: other files of these are compared, if they can be.
 NEAR = ["mm", "arch/arm64", "include/linux", "include/asm-generic", "drivers/base/memory.c"]
 # What stands in for functions and macros of the kernel.
-OWN = set(re.findall(r"\w+", "".join((build.HERE / name).read_text() for name in ("shim.h", "live.h", "vmap.h"))))
+OWN = set(re.findall(r"\w+", "".join((build.HERE / name).read_text() for name in ("shim.h", "live.h", "vmap.h", "blocks.h", "blocks_end.h", "ptdump.h"))))
 
 
 # The exit status if some of it does not run; 1 is Python's own when it fails.

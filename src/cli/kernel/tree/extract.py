@@ -19,6 +19,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 from names import *  # noqa: E402, F403
+from pieces import *  # noqa: E402, F403
 
 SUPPORTED = (6, 1), (7, 3)
 
@@ -31,17 +32,6 @@ OPERATIONS = {
     "FREE_MEMMAP": ("vmemmap_free", MMU_C, "vmemmap-free, remove"),
 }
 
-# Behind these functions: from here on whoever calls one says so first.
-BEHIND = {
-    "unmap_hotplug_range": "#undef unmap_hotplug_range\n"
-                           "#define unmap_hotplug_range(start, end, ...) "
-                           "(kc_pass(1, start, end), KC_LOCAL(unmap_hotplug_range)(start, end, __VA_ARGS__))\n",
-    "free_empty_tables": "#undef free_empty_tables\n"
-                         "#define free_empty_tables(start, end, ...) "
-                         "(kc_pass(2, start, end), KC_LOCAL(free_empty_tables)(start, end, __VA_ARGS__))\n",
-}
-
-
 def lacking(files):
     """Rows as those of OPERATIONS for all that this tree cannot do."""
     rows = list(missing(files).values())
@@ -49,6 +39,8 @@ def lacking(files):
     if gone:
         path = dict(live_wanted(files))[gone[0]]
         return rows + [(gone[0], path, "protect, split, vmap, vunmap")]
+    rows += [("memory_block_offline", BLOCK_C, "online and offline by its own code")] if not offlines(files) else []
+    rows += [("ptdump_walk_pgd", PTDUMP_C, "ptdump by its own code")] if not dumps(files) else []
     rows += [("split_kernel_leaf_mapping", MMU_C, "split")] if not splits(files) else []
     rows += [("vmap_range_noflush", VMALLOC_C, "vmap")] if not vmaps(files) else []
     return rows + ([("vunmap_range", VMALLOC_C, "vunmap")] if not vunmaps(files) else [])
@@ -56,10 +48,6 @@ def lacking(files):
 
 # The end of what an engine is built without.
 SECTIONS_END = "#endif /* !KC_ENGINE */"
-
-
-class Damaged(Exception):
-    """A tree that cannot be taken apart."""
 
 
 # What reading a source may raise.
@@ -159,109 +147,6 @@ def refusal_of_content(source, files):
 def lacks(files):
     """The files that every release has, and this one does not."""
     return [name for name in FILES if name not in files and name not in LATER]
-
-
-def find_macro_span(text, name):
-    found = re.search(rf"^#\s*define\s+{name}\b(?:.*\\\n)*.*\n", text, re.M)
-    return found.span() if found else None
-
-
-def find_function_span(text, name):
-    """The definition: from the first line of its declaration to the brace in column 0."""
-    for found in re.finditer(rf"^(?:[A-Za-z_][^\n;{{}}]*)?\b{name}\(", text, re.M):
-        body = re.compile(r"[;{]").search(text, found.end())
-        if not body or body.group(0) == ";":
-            continue
-        start = found.start()
-        before = text[:start].rstrip("\n").rpartition("\n")[2]
-        if text[start - 2:start] != "\n\n" and re.match(r"[A-Za-z_][\w\s*]*$", before):
-            start -= len(before) + 1
-        end = text.find("\n}", found.end())
-        if end < 0:
-            raise Damaged(f"{name}() has no end: no line begins with its closing brace")
-        return start, text.index("\n", end + 1) + 1 if "\n" in text[end + 1:] else len(text)
-    found = re.search(rf"^\w[^\n{{}}]*\b{name}\([^\n]*\{{[^\n]*\}}\n", text, re.M)
-    return found.span() if found else None
-
-
-def find_function(text, name):
-    span = find_function_span(text, name)
-    return text[slice(*span)] if span else None
-
-
-def find_choice_span(text, name):
-    """Several definitions in one #if … #else … #endif, and nothing else there: all of that."""
-    first = find_function_span(text, name)
-    second = find_function_span(text[first[1]:], name) if first else None
-    if not second:
-        return None
-    start, end = text.rfind("\n#if", 0, first[0]) + 1, text.find("\n#endif", first[1] + second[1] - 1)
-    between = text[first[1]:first[1] + second[0]]
-    if not start or end < 0 or "\n}" in text[start:first[0]] or "\n}" in between or "\n#else" not in "\n" + between:
-        return None
-    return start, text.index("\n", end + 1) + 1
-
-
-def find_variable_span(text, name):
-    """A variable that is defined with an initializer of several lines."""
-    found = re.search(rf"^(?:static |const |struct )+\w+ {name} = \{{.*?^\}};\n", text, re.M | re.S)
-    return found.span() if found else None
-
-
-def find(files, paths, name):
-    """The item of that name, with a line that says where it is; None if no file has it."""
-    for look in (find_choice_span, find_function_span, find_macro_span, find_variable_span):
-        for path in paths:
-            span = look(files[path], name) if path in files else None
-            if span:
-                line = files[path].count("\n", 0, span[0]) + 1
-                return f'#line {line} "{path}"\n' + files[path][slice(*span)]
-    return None
-
-
-def pick(files, paths, names, guarded=False):
-    out = []
-    for name in names:
-        item = find(files, [paths] if isinstance(paths, str) else paths, name)
-        if item and guarded:
-            item = f"#ifndef {name}\n{item}#endif\n"
-        if item:
-            out.append(item + BEHIND.get(name, ""))
-    return "\n".join(out)
-
-
-def header(files, name):
-    """A whole header: the folded levels where it includes them, no other #include."""
-    def include(line):
-        folded = Path(line.group(1)).name
-        if folded not in FOLDED:
-            return ""
-        line = files[name].count("\n", 0, line.start()) + 1
-        return header(files, "include/asm-generic/" + folded) + f'\n#line {line + 1} "{name}"'
-    if name not in files:
-        return ""
-    return f'#line 1 "{name}"\n' + re.sub(r"^#\s*include\s*[<\"]([^>\"]*)[>\"].*$", include, files[name],
-                                         flags=re.M)
-
-
-def local_names(functions):
-    """Gives each function that is not static a name of its own in every kernel."""
-    names = re.findall(r"^(?!static\b|#)[A-Za-z_][^\n(]*?\b(\w+)\([^;{]*\n\{", functions, re.M)
-    names += BEHIND
-    return "".join(f"#define {name} KC_LOCAL({name})\n" for name in names)
-
-
-def declared(text, kind, name):
-    found = re.search(rf"^{kind} {name} \{{.*?^\}};\n", text, re.M | re.S)
-    return found.group(0) if found else ""
-
-
-def enumeration(text, name):
-    return declared(text, "enum", name)
-
-
-def structure(text, name):
-    return declared(text, "struct", name)
 
 
 def memory_types(files):
@@ -438,6 +323,61 @@ def vmap(files):
     return "\n".join(out + [pick(files, MMU_C, HUGE_TABLES), pick(files, VMALLOC_C, VMAP)])
 
 
+def lock_text(files, name):
+    """A lock of mmu.c as a string of C; NULL if it defines none of that name."""
+    return f'"{name}"' if re.search(rf"^static DEFINE_\w+\({name}\)", files[MMU_C], re.M) else "NULL"
+
+
+def helpers(files):
+    """Reads of single entries: once, before the first part that has any."""
+    return "" if not live_missing(files) else pick(files, "include/linux/pgtable.h", WALK_HELPERS, guarded=True)
+
+
+def notifier(files):
+    """The function of arm64 in the chain that is told of memory blocks; None if there is none."""
+    return next((name for name in NOTIFIERS if find_function(files[MMU_C], name)), None)
+
+
+def offlines(files):
+    """Whether the tree has what decides about memory blocks. Up to 5.11 nobody but the notifier does."""
+    wanted = [(BLOCK_C, BLOCK), ("mm/memory_hotplug.c", SHADOW)]
+    return bool(notifier(files) and structure(files.get(BLOCK_H, ""), "memory_notify")
+                and all(find_function(files.get(path, ""), name) for path, names in wanted for name in names))
+
+
+def blocks(files):
+    """What lets memory blocks go online and offline."""
+    if not offlines(files):
+        return ""
+    out = ['#include "blocks.h"', helpers(files), structure(files[BLOCK_H], "memory_notify"),
+           f"#define KC_NOTIFIER {notifier(files)}", pick(files, MMU_C, SPLITS + [notifier(files)])]
+    return "\n".join(out + ['#include "blocks_end.h"', pick(files, "mm/memory_hotplug.c", SHADOW),
+                            pick(files, BLOCK_C, BLOCK)])
+
+
+def dumps(files):
+    """Whether the tree has ptdump's walk, and what changes live mappings, whose walk it shares."""
+    return bool(not live_missing(files) and PTDUMP_H in files
+                and find_function(files.get(PTDUMP_C, ""), "ptdump_walk_pgd")
+                and any(find_function(files.get(PAGEWALK_C, ""), name) for name in PTDUMP_WALK))
+
+
+def ptdump(files):
+    """ptdump's walk, whose callbacks note nothing here."""
+    if not dumps(files):
+        return ""
+    state = structure(files[PTDUMP_H], "ptdump_state")
+    notes = re.findall(r"\(\*(note_page\w*)\)", state)
+    out = ['#include "ptdump.h"']
+    if not splits(files):
+        out += ["struct mm_walk;"] + [declared(files[PAGEWALK_H], *name) for name in WALK_TYPES]
+        out += [pick(files, PAGEWALK_C, WALK[:-1])]
+    out += [structure(files[PTDUMP_H], "ptdump_range"), state]
+    out += ["#define KC_PTDUMP_STATE(ranges) { .range = (ranges), "
+            + " ".join(f".{name} = (void *)kc_note_nothing," for name in notes) + " }"]
+    return "\n".join(out + [pick(files, PAGEWALK_C, PTDUMP_WALK), pick(files, PTDUMP_C, PTDUMP)])
+
+
 def live(files):
     """All that changes live mappings; nothing if the tree lacks a part of it."""
     if live_missing(files):
@@ -456,12 +396,6 @@ def live(files):
     return "\n".join(out + [pick(files, PAGEATTR_C, CHANGE + SET_MEMORY)])
 
 
-def prototypes(functions):
-    """A declaration of each function in this text, for what calls one before it is defined."""
-    found = re.findall(r"^((?:[a-z][\w *]*\n)?[A-Za-z_][^\n;{}#]*\([^;{}]*\))\n\{", functions, re.M)
-    return "".join(head + ";\n" for head in found)
-
-
 def text_of(files, extra=()):
     """All that kernel.c includes. `extra`: names that are needed, too, in any file."""
     out = []
@@ -475,6 +409,10 @@ def text_of(files, extra=()):
             f"#define KC_HAS_SPLIT {int(not live_missing(files) and splits(files))}",
             f"#define KC_HAS_VUNMAP {int(vunmaps(files))}",
             f"#define KC_HAS_VMAP {int(vmaps(files))}",
+            f"#define KC_HAS_OFFLINE (KC_ENGINE && {int(offlines(files))})",
+            f"#define KC_HAS_PTDUMP (KC_ENGINE && {int(dumps(files))})",
+            *(f"#define {name} {lock_text(files, lock)}" for name, lock in
+              (("KC_FIXMAP_LOCK", "fixmap_lock"), ("KC_PGD_LOCK", "swapper_pgdir_lock"))),
             f"#define KC_CONSTRUCTS {int(table_dtor(files[MMU_C]) == 'every')}"]
     out += calls(files)
     out.append("#ifdef KC_HEADERS")
@@ -497,7 +435,7 @@ def text_of(files, extra=()):
     out.append("#endif")
 
     weak = [name for name in WEAK if not find_function(files[MMU_C], name)]
-    functions = "\n".join([
+    functions = visible("\n".join([
         altmap_free(files), pick(files, VMEMMAP_C, ALTMAP),
         '#include "hooks.h"',
         prototypes(pick(files, MMU_C, MMU)) + pick(files, list(files), extra) if extra else "",
@@ -506,7 +444,8 @@ def text_of(files, extra=()):
         pick(files, MMU_C, MMU), "#if !KC_ENGINE", '#include "sections.h"',
         pick(files, [VMEMMAP_C, "mm/sparse.c"], SPARSE),
         pick(files, ["mm/memremap.c", "include/linux/mm.h"], ["vmem_altmap_offset"]),
-        pick(files, "mm/memory_hotplug.c", HOTPLUG), pick(files, MMU_C, ARCH), SECTIONS_END, live(files)])
+        pick(files, "mm/memory_hotplug.c", HOTPLUG), pick(files, MMU_C, ARCH), SECTIONS_END, live(files),
+        "#if KC_ENGINE", ptdump(files), blocks(files), "#endif"]))
     out.append("#ifdef KC_FUNCTIONS")
     out.append(functions)
     out.append("#endif")

@@ -266,6 +266,14 @@ static enum kc_end kc_take(uint64_t start, uint64_t size, struct kc_altmap *altm
 
 #endif /* !KC_ENGINE */
 
+static __attribute__((unused)) enum kc_end kc_ended(int error)
+{
+	kc_call_ends();
+	if (error == -ENOSYS)
+		return KC_NONE;
+	return error == -EINVAL ? KC_INVALID : error ? KC_FAILED : KC_DONE;
+}
+
 #if KC_HAS_PROTECT
 static int kc_set_memory(unsigned long va, int pages, enum kc_change what)
 {
@@ -293,14 +301,6 @@ static void kc_may_change(void)
 #if KC_HAS_SPLIT
 	linear_map_requires_bbml3 = !force_pte_mapping() && can_set_direct_map();
 #endif
-}
-
-static enum kc_end kc_ended(int error)
-{
-	kc_call_ends();
-	if (error == -ENOSYS)
-		return KC_NONE;
-	return error == -EINVAL ? KC_INVALID : error ? KC_FAILED : KC_DONE;
 }
 
 static enum kc_end kc_protect(uint64_t va, uint64_t size, enum kc_change what, bool noflush)
@@ -340,6 +340,41 @@ static enum kc_end kc_vunmap(uint64_t start, uint64_t end)
 {
 	KC_CATCH_BUG();
 	vunmap_range(start, end);
+	return kc_ended(0);
+}
+#endif
+
+#if KC_HAS_OFFLINE
+static enum kc_end kc_change_block(const struct kc_block *block)
+{
+	struct vmem_altmap altmap = { .base_pfn = block->start, .free = block->memmap_pages };
+	struct memory_block kernel = {
+		.start_section_nr = block->start >> (SECTION_SIZE_BITS - PAGE_SHIFT),
+		.zone = block->online ? NULL : KC_ZONE,
+		.altmap = block->memmap_pages ? &altmap : NULL,
+		.nr_vmemmap_pages = block->memmap_pages,
+	};
+	int ret;
+
+	KC_CATCH_BUG();
+	sections_per_block = block->pages >> (SECTION_SIZE_BITS - PAGE_SHIFT);
+	kc_task->asks = block->ask;
+	ret = block->online ? memory_block_online(&kernel) : memory_block_offline(&kernel);
+	kc_call_ends();
+	if (!ret || (ret == -EAGAIN && block->ask))
+		return KC_DONE;
+	return ret == -EPERM ? KC_REFUSED : KC_FAILED;
+}
+#endif
+
+#if KC_HAS_PTDUMP
+static enum kc_end kc_ptdump(uint64_t start, uint64_t end)
+{
+	const struct ptdump_range ranges[] = { { start, end }, { 0, 0 } };
+	struct ptdump_state state = KC_PTDUMP_STATE(ranges);
+
+	KC_CATCH_BUG();
+	ptdump_walk_pgd(&state, &init_mm, NULL);
 	return kc_ended(0);
 }
 #endif
@@ -396,6 +431,12 @@ const struct kc_kernel KC_LOCAL(kc_kernel) = {
 #endif
 #if KC_HAS_VUNMAP
 	.vunmap = kc_vunmap,
+#endif
+#if KC_HAS_OFFLINE
+	.block = kc_change_block,
+#endif
+#if KC_HAS_PTDUMP
+	.ptdump = kc_ptdump,
 #endif
 	.decode = kc_decode,
 };

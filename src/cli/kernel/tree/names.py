@@ -25,7 +25,12 @@ HUGETLB_C = "arch/arm64/mm/hugetlbpage.c"
 VMALLOC_C = "mm/vmalloc.c"
 VMALLOC_H = ASM + "vmalloc.h"
 TRACK_H = "mm/pgalloc-track.h"
-LIVE_FILES = [PAGEATTR_C, MEMORY_C, PAGEWALK_C, PAGEWALK_H, HUGETLB_C, VMALLOC_C, VMALLOC_H, TRACK_H]
+PTDUMP_C = "mm/ptdump.c"
+PTDUMP_H = "include/linux/ptdump.h"
+BLOCK_C = "drivers/base/memory.c"
+BLOCK_H = "include/linux/memory.h"
+LIVE_FILES = [PAGEATTR_C, MEMORY_C, PAGEWALK_C, PAGEWALK_H, HUGETLB_C, VMALLOC_C, VMALLOC_H, TRACK_H,
+              PTDUMP_C, PTDUMP_H, BLOCK_C, BLOCK_H]
 ALL_FILES = FILES + LIVE_FILES
 
 # By name, in the order of the output. A name that a release does not have is left out, and
@@ -95,3 +100,11 @@ VMAP = ["vmap_pte_range", "vmap_try_huge_pmd", "vmap_pmd_range", "vmap_try_huge_
         "vmap_try_huge_p4d", "vmap_p4d_range", "vmap_range_noflush"]
 SET_MEMORY = ["set_memory_ro", "set_memory_rw", "set_memory_nx", "set_memory_x", "set_memory_valid",
               "set_direct_map_invalid_noflush", "set_direct_map_default_noflush"]
+# Memory blocks: arm64's notifier, by either name, and who asks it.
+NOTIFIERS = ["prevent_memory_remove_notifier", "prevent_bootmem_remove_notifier"]
+SPLITS = ["addr_splits_kernel_leaf", "can_unmap_without_split"]
+SHADOW = ["mhp_init_memmap_on_memory", "mhp_deinit_memmap_on_memory"]
+BLOCK = ["memory_block_online", "memory_block_offline"]
+PTDUMP_WALK = ["walk_page_range_novma", "walk_page_range_debug"]
+PTDUMP = ["ptdump_pgd_entry", "ptdump_p4d_entry", "ptdump_pud_entry", "ptdump_pmd_entry", "ptdump_pte_entry",
+          "ptdump_hole", "ptdump_ops", "ptdump_walk_pgd"]

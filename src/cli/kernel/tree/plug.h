@@ -9,7 +9,7 @@
 #include "world.h"
 
 /* Changes with this header and with world.h: a file that another pgtsim built is refused. */
-#define KC_PLUG_VERSION "pgtsim kernel 2"
+#define KC_PLUG_VERSION "pgtsim kernel 3"
 
 /* What the kernel's code does to the machine. Addresses are physical, bytes. */
 struct kc_host {
@@ -35,8 +35,17 @@ struct kc_host {
 	/* A barrier, an invalidate, pages of an altmap: no store and no pages. */
 	void (*event)(void *ctx, const struct kc_event *event);
 	void (*construct)(void *ctx, uint64_t pa, bool destruct);
-	/* A table page comes into a fixmap slot, or goes out of it. */
-	void (*fixmap)(void *ctx, uint64_t pa, bool set);
+	/* A table page comes into a slot of the fixmap, which `lock` is for unless NULL; 0: it is cleared. */
+	void (*fixmap)(void *ctx, unsigned slot, uint64_t pa, const char *lock);
+	/* A lock is taken or released, by its name in the source; whether this call holds it. */
+	void (*lock)(void *ctx, const char *name, bool take);
+	bool (*holds)(void *ctx, const char *name);
+	/* Of the section at pa: was it there at boot? */
+	bool (*is_early)(void *ctx, uint64_t pa);
+	/* Pages go to the page allocator, or leave it. */
+	void (*block_pages)(void *ctx, uint64_t pfn, uint64_t pages, bool online);
+	void (*shadow)(void *ctx, uint64_t pa, uint64_t pages, bool add);
+	void (*print)(void *ctx, const char *text);
 	void (*pass)(void *ctx, int pass, uint64_t start, uint64_t end);
 	/* WARN() or BUG() at a line of the tree. */
 	void (*said)(void *ctx, bool bug, const char *file, int line);

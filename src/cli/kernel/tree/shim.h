@@ -131,6 +131,13 @@ struct file;
 
 /* ---- the machine ---- */
 
+/* Before a plain load of an entry: extract.py puts it there. */
+#define KC_SEEN(entry)                            \
+	({                                        \
+		__typeof__(entry) kc_at = (entry); \
+		kc_load(kc_at);                   \
+		kc_at;                            \
+	})
 #define READ_ONCE(x) (kc_load(&(x)), *(const volatile __typeof__(x) *)&(x))
 #if KC_BARE
 #define WRITE_ONCE(x, value) ((void)(*(volatile __typeof__(x) *)&(x) = (value)))
@@ -379,14 +386,61 @@ static struct mm_struct init_mm;
 #define virt_to_phys(memory) kc_address(memory)
 #define is_power_of_2(x) ((x) && !((x) & ((x)-1)))
 #define cond_resched() ((void)0)
-#define mutex_lock(lock) ((void)0)
-#define mutex_unlock(lock) ((void)0)
-#define spin_lock(lock) ((void)0)
-#define spin_unlock(lock) ((void)0)
+
+/* ---- locks: known by what the source calls them ---- */
+
+#define mutex_lock(lock) kc_lock(#lock)
+#define mutex_unlock(lock) kc_unlock(#lock)
+#define spin_lock(lock) kc_lock(#lock)
+#define spin_unlock(lock) kc_unlock(#lock)
+#define spin_lock_irqsave(lock, flags) ((void)((flags) = 0), kc_lock(#lock))
+#define spin_unlock_irqrestore(lock, flags) kc_unlock(#lock)
+#define down_read(lock) kc_lock(#lock)
+#define up_read(lock) kc_unlock(#lock)
+#define down_write(lock) kc_lock(#lock)
+#define up_write(lock) kc_unlock(#lock)
+#define mem_hotplug_begin() kc_lock("mem_hotplug_lock")
+#define mem_hotplug_done() kc_unlock("mem_hotplug_lock")
+#define get_online_mems() kc_lock("mem_hotplug_lock")
+#define put_online_mems() kc_unlock("mem_hotplug_lock")
+#define mmap_read_lock(mm) kc_lock("mmap_lock")
+#define mmap_read_unlock(mm) kc_unlock("mmap_lock")
+#define mmap_write_lock(mm) kc_lock("mmap_lock")
+#define mmap_write_unlock(mm) kc_unlock("mmap_lock")
+#define mmap_write_lock_nested(mm, depth) mmap_write_lock(mm)
+#define SINGLE_DEPTH_NESTING 1
+#define lockdep_assert_held(lock) WARN_ON(!kc_holds(#lock))
+#define mmap_assert_write_locked(mm) WARN_ON(!kc_holds("mmap_lock"))
+#define mmap_assert_locked(mm) WARN_ON(!kc_holds("mmap_lock"))
+/* guard(mutex)(&lock), to the end of the block; scoped_guard(mutex, &lock) of the next statement. */
+struct kc_guard {
+	const char *name;
+	bool done;
+};
+static inline struct kc_guard kc_begin_guard(const char *name)
+{
+	kc_lock(name);
+	return (struct kc_guard){ name, false };
+}
+static inline void kc_end_guard(struct kc_guard *guard)
+{
+	kc_unlock(guard->name);
+}
+#define KC_GUARD(name) \
+	struct kc_guard kc_guard __attribute__((cleanup(kc_end_guard), unused)) = kc_begin_guard(name)
+#define KC_SCOPE(name) for (KC_GUARD(name); !kc_guard.done; kc_guard.done = true)
+#define KC_GUARD_mutex(lock) KC_GUARD(#lock)
+#define KC_GUARD_spinlock(lock) KC_GUARD(#lock)
+#define scoped_guard(kind, lock) KC_SCOPE(#lock)
+#define KC_TRIED_mmap_read_lock_try(mm) "mmap_lock"
+#define KC_TRIED_mutex_try(lock) #lock
+#define guard(kind) KC_GUARD_##kind
+
 /* A fixmap slot is the memory itself; the maintenance of the slot is not shown. */
 enum kc_slot { FIX_PGD, FIX_P4D, FIX_PUD, FIX_PMD, FIX_PTE };
-#define set_fixmap_offset(slot, pa) ((unsigned long)kc_fixmap(slot, pa))
-#define clear_fixmap(slot) ((void)kc_fixmap(slot, 0))
+#define set_fixmap_offset(slot, pa) \
+	((unsigned long)kc_fixmap(slot, pa, (slot) == FIX_PGD ? KC_PGD_LOCK : KC_FIXMAP_LOCK))
+#define clear_fixmap(slot) ((void)kc_fixmap(slot, 0, NULL))
 #define __pa_symbol(symbol) kc_address(symbol)
 
 /* What decides whether hot-added memory is mapped by pages, from 6.18 on. */

@@ -42,16 +42,12 @@ static inline void kc_free_table(void *table)
 #define p4d_free(mm, table) kc_free_table(table)
 #define mm_inc_nr_pmds(mm) ((void)0)
 #define mm_inc_nr_puds(mm) ((void)0)
-#define pud_lock(mm, pud) NULL
-#undef spin_lock
-#undef spin_unlock
-#define spin_lock(lock) ((void)0)
-#define spin_unlock(lock) ((void)0)
+/* Kernel tables have this one lock, which the source calls ptl, too. */
+#define pud_lock(mm, pud) (kc_lock("ptl"), NULL)
 
-/* The lock against ptdump is always free. */
-#define mmap_read_trylock(mm) true
-#define mmap_read_unlock(mm) ((void)0)
-#define scoped_cond_guard(...)
+/* A lock that is tried is waited for: ptdump has it, and leaves it. */
+#define mmap_read_trylock(mm) (kc_lock("mmap_lock"), true)
+#define scoped_cond_guard(kind, fail, ...) KC_SCOPE(KC_TRIED_##kind(__VA_ARGS__))
 
 #define CONFIG_HAVE_ARCH_HUGE_VMAP 1
 #define ARCH_PAGE_TABLE_SYNC_MASK 0

@@ -124,7 +124,7 @@ struct kc_task {
 	jmp_buf bug;        /* where a BUG() ends */
 	bool lazy, pending; /* lazy MMU mode: barriers wait for its end */
 	bool table_next;    /* the next page that is allocated is a table */
-	uint64_t slot[8];   /* what is in the fixmap's slots for tables */
+	bool asks;          /* only asks whether a memory block may go offline */
 };
 
 extern struct kc_task *kc_task;
@@ -172,8 +172,21 @@ void kc_next_is_table(void);
 /* The constructor or destructor of the table at pa is called. */
 void kc_construct(uint64_t pa);
 void kc_destruct(uint64_t pa);
-/* A table page comes into a slot of the fixmap; 0: the slot is cleared. Returns its memory. */
-void *kc_fixmap(unsigned slot, uint64_t pa);
+/* Takes or releases a lock of this name, as the source has it: "&fixmap_lock". */
+void kc_lock(const char *name);
+void kc_unlock(const char *name);
+/* Whether this call holds it. */
+bool kc_holds(const char *name);
+/* True if the section at pa was there at boot. */
+bool kc_is_early(uint64_t pa);
+/* These pages go to the page allocator, or leave it. */
+void kc_block_pages(uint64_t pfn, uint64_t pages, bool online);
+/* The KASAN shadow of these pages comes or goes. */
+void kc_shadow(uint64_t pa, uint64_t pages, bool add);
+/* What the kernel prints, as a reason. */
+void kc_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A table page comes into a slot of the fixmap, under this lock or NULL; 0: the slot is cleared. Returns its memory. */
+void *kc_fixmap(unsigned slot, uint64_t pa, const char *lock);
 /* A call of the kernel's code has come to its end. */
 void kc_call_ends(void);
 /* A pass over [start, end) begins. */
@@ -183,7 +196,10 @@ void kc_pass(int pass, uint64_t start, uint64_t end);
 #define kc_next_is_table() ((void)0)
 #define kc_construct(pa) ((void)kc_world.constructed++)
 #define kc_destruct(pa) ((void)kc_world.destructed++)
-#define kc_fixmap(slot, pa) ((pa) ? kc_memory(pa) : NULL)
+#define kc_lock(name) ((void)0)
+#define kc_unlock(name) ((void)0)
+#define kc_holds(name) true
+#define kc_fixmap(slot, pa, lock) ((pa) ? kc_memory(pa) : NULL)
 #define kc_pass(pass, start, end) ((void)0)
 #define kc_call_ends() ((void)0)
 #endif
@@ -251,6 +267,7 @@ enum kc_end {
 	KC_FAILED,  /* -ENOMEM */
 	KC_INVALID, /* -EINVAL */
 	KC_NONE,    /* the kernel has no function for that */
+	KC_REFUSED, /* -EPERM, by a notifier */
 	KC_BUG,
 };
 
@@ -264,6 +281,12 @@ enum kc_change {
 	KC_CHANGE_VALID,
 	KC_CHANGE_DEFAULT,
 	KC_CHANGES,
+};
+
+/* A memory block that goes online or offline. */
+struct kc_block {
+	uint64_t start, pages, memmap_pages; /* the last: at its start, that hold its memmap */
+	bool online, ask;
 };
 
 struct kc_layout {
@@ -306,6 +329,13 @@ struct kc_kernel {
 	enum kc_end (*vmap)(uint64_t va, uint64_t pa, uint64_t size, bool huge);
 	/* vunmap_range(). NULL: not taken out. */
 	enum kc_end (*vunmap)(uint64_t start, uint64_t end);
+	/*
+	 * memory_block_online() or memory_block_offline(), or with `ask` only what the latter says before
+	 * anything changes; addresses in pages. NULL: not taken out.
+	 */
+	enum kc_end (*block)(const struct kc_block *block);
+	/* ptdump_walk_pgd(). NULL: not taken out. */
+	enum kc_end (*ptdump)(uint64_t start, uint64_t end);
 	struct kc_entry (*decode)(int level, uint64_t desc);
 };
 
