@@ -333,6 +333,17 @@ def changed(files, folder, name, pattern, replacement, **environment):
     return build(Path(folder) / name, output, **environment), output
 
 
+def check_endless(tree, files, folder, failed):
+    """A loop without an end is ended, and the row of the gallery that is asked for is the only one run."""
+    built, output = changed(files, folder, "endless", r"(unmap_hotplug_range\([^;]*\{)", r"\1 for (;;) barrier();")
+    ran = run("machine\nmap linear+0 0x40000000 4K\nunmap-range linear+0 linear+4K\ncheck\n", f"--kernel={output}")
+    failed.check(not built.returncode and ran.returncode == 1 and "loops without an end" in ran.stdout,
+                 f"{tree}: {built.stdout}{ran.stdout}")
+    listed = subprocess.run([COMMAND, "gallery", "B15", f"--kernel={folder}/genuine.so"], stdout=subprocess.PIPE,
+                            encoding="utf-8", check=False)
+    failed.check(re.match(r"B15 +clean.*\n0 of 1 defects show", listed.stdout), f"{tree}: {listed.stdout}")
+
+
 def check_lacks(tree, files, folder, failed):
     """A function that is not there is told of, and what needs it is refused. One that is new is taken."""
     built, output = changed(files, folder, "lacks", "__create_pgd_mapping", "__create_mapping")
@@ -440,6 +451,7 @@ def try_tree(tree, faults, failed):
         check_mended(tree, files, folder, failed)
         if faults:
             check_lacks(tree, files, folder, failed)
+            check_endless(tree, files, folder, failed)
             check_diff(tree, files, folder, failed)
         if faults and shutil.which("clang"):
             check_clang(tree, files, folder, CHANGES, failed)

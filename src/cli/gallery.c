@@ -13,7 +13,8 @@ struct gallery_arguments {
 	const char *kernel;
 };
 
-static int run_kernel(const char *path)
+/* Runs all on a kernel, or one pair. */
+static int run_kernel(const char *path, const struct gallery_pair *only)
 {
 	struct kernel kernel;
 	int status = kernel_open_or_complain(&kernel, path);
@@ -21,7 +22,7 @@ static int run_kernel(const char *path)
 	if (status != RUN_OK)
 		return status;
 	kernel.run.leaves_out_knobs = true;
-	status = gallery_run_kernel(gallery_pairs, &kernel.run, cli_out);
+	status = gallery_run_kernel(gallery_pairs, only, &kernel.run, cli_out);
 	kernel_close(&kernel);
 	return status;
 }
@@ -36,12 +37,8 @@ static int command_gallery(int argc, char **argv)
 
 	if (status != CLI_CONTINUE)
 		return status;
-	if (arguments.kernel && words.count)
-		return fprintf(stderr, "pgtsim gallery: --kernel runs all; leave out '%s'\n",
-			       words.word[0]),
-		       RUN_BAD_SCENARIO;
-	if (arguments.kernel)
-		return run_kernel(arguments.kernel);
+	if (arguments.kernel && (!words.count || !strcmp(words.word[0], "all")))
+		return run_kernel(arguments.kernel, NULL);
 	if (!words.count)
 		return gallery_list(cli_out), RUN_OK;
 	id = words.word[0];
@@ -53,7 +50,7 @@ static int command_gallery(int argc, char **argv)
 		return fprintf(stderr, "pgtsim gallery: there is no '%s'; see pgtsim gallery\n",
 			       id),
 		       RUN_BAD_SCENARIO;
-	return gallery_tell(pair, cli_out);
+	return arguments.kernel ? run_kernel(arguments.kernel, pair) : gallery_tell(pair, cli_out);
 }
 
 static const struct cli_option options[] = {

@@ -340,8 +340,8 @@ static int run_on_kernel(const struct gallery_pair *pair, const struct run_kerne
 	return verdict.as_told ? RUN_FAILED : RUN_OK;
 }
 
-int gallery_run_kernel(const struct gallery_pair *pairs, const struct run_kernel *kernel,
-		       const struct pgtsim_printer *out)
+int gallery_run_kernel(const struct gallery_pair *pairs, const struct gallery_pair *only,
+		       const struct run_kernel *kernel, const struct pgtsim_printer *out)
 {
 	unsigned found = 0, count = 0, elsewhere = 0;
 	int status = RUN_OK;
@@ -350,6 +350,8 @@ int gallery_run_kernel(const struct gallery_pair *pairs, const struct run_kernel
 		char in_tree[8];
 		int one;
 
+		if (only && pairs != only)
+			continue;
 		gallery_value(&pairs->bad, "in a tree", in_tree, sizeof(in_tree));
 		if (strcmp(in_tree, "yes") != 0) {
 			elsewhere++;

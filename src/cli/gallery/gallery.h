@@ -69,10 +69,11 @@ int gallery_run_all(const struct gallery_pair *pairs, const struct pgtsim_printe
 
 /*
  * Runs on a kernel those bad scenarios whose defect lies in the functions of a tree ("# in a tree:
- * yes"), without their knobs, and prints of each whether it shows there. Returns an exit status:
- * RUN_OK if none does.
+ * yes"), or only that of one pair, without their knobs, and prints of each whether it shows there.
+ * Returns an exit status: RUN_OK if none does.
  */
-int gallery_run_kernel(const struct gallery_pair *pairs, const struct run_kernel *kernel,
+int gallery_run_kernel(const struct gallery_pair *pairs, const struct gallery_pair *only,
+		       const struct run_kernel *kernel,
 		       const struct pgtsim_printer *out);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* host: the machine below a kernel's functions: its memory, and the events of what they do. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,19 +75,36 @@ static int place_child(struct pgtsim_pgtable *pgt, struct pgtsim_run *run,
 	return 0;
 }
 
+/* Who hears of accesses, while pgtsim itself looks around. */
+struct unheard {
+	struct pgtsim_access_hook *hook;
+	bool quiet;
+};
+
+static struct unheard look_around(struct pgtsim_pgtable *pgt)
+{
+	struct unheard unheard = { pgt->hook, pgt->tlb->quiet };
+
+	pgt->hook = NULL;
+	pgt->tlb->quiet = true;
+	return unheard;
+}
+
+static void look_ends(struct pgtsim_pgtable *pgt, struct unheard unheard)
+{
+	pgt->tlb->quiet = unheard.quiet;
+	pgt->hook = unheard.hook;
+}
+
 /* Finds out where all tables stand: somebody else has linked one. */
 static void place_all(struct kernel_engine *e)
 {
 	static const struct pgtsim_visitor visitor = { .table = place_child };
 	struct pgtsim_pgtable *pgt = pgtable_of(e);
-	struct pgtsim_access_hook *hook = pgt->hook;
-	bool quiet = pgt->tlb->quiet;
+	struct unheard unheard = look_around(pgt);
 
-	pgt->hook = NULL;
-	pgt->tlb->quiet = true;
 	pgtsim_walk(pgt, pgtsim_va_start(&pgt->geo), pgtsim_va_last(&pgt->geo), &visitor, e);
-	pgt->tlb->quiet = quiet;
-	pgt->hook = hook;
+	look_ends(pgt, unheard);
 }
 
 /* The address that an entry of a linked table translates. Returns whether that is known. */
@@ -306,6 +324,9 @@ static void host_load(void *ctx, const volatile void *entry)
 	if (!known || !known->table || known->waiting)
 		return;
 	index = (unsigned)((const volatile uint64_t *)entry - known->entries);
+	if (call->loaded != entry)
+		kernel_goes_on();
+	call->loaded = entry;
 	desc = pgtsim_entry_load(pgtable_of(e), known->table, index);
 	/* Meanwhile others may have gone on. */
 	known = find_known(e, entry);
@@ -322,10 +343,32 @@ static void host_load(void *ctx, const volatile void *entry)
 	}
 }
 
+/*
+ * A table that is filled before it is linked replaces a leaf of the linear map: it is for where that maps
+ * what is stored.
+ */
+static void place_by_leaf(const struct kernel_engine *e, struct kernel_call *call, unsigned index,
+			  uint64_t value)
+{
+	const struct pgtsim_geometry *geo = &e->machine->geo;
+	int above = call->loaded_level < PGTSIM_PTE ? call->loaded_level : PGTSIM_PMD;
+	uint64_t size = pgtsim_entry_size(geo, above + 1);
+	uint64_t pa = pgtsim_desc_address(geo, above + 1, value) - index * size;
+	struct pgtsim_translation at;
+	uint64_t va = pgtsim_linear(&e->machine->layout, pa);
+	struct unheard unheard = look_around(pgtable_of(e));
+
+	if (!pgtsim_translate(&e->machine->pgt, va, &at) && at.pa == pa && at.level <= above)
+		call->loaded_va = va;
+	look_ends(pgtable_of(e), unheard);
+}
+
 /* A store to a table that nothing points to yet. */
 static void store_early(struct kernel_engine *e, struct kernel_call *call,
 			struct kernel_table *known, const volatile uint64_t *entry, uint64_t value)
 {
+	if (call->waiting_count && value)
+		place_by_leaf(e, call, (unsigned)(entry - known->entries), value);
 	kernel_host_settle(e, call);
 	pgtsim_entry_store_early(pgtable_of(e), known->table, (unsigned)(entry - known->entries),
 				 value);
@@ -376,6 +419,7 @@ static void host_store(void *ctx, volatile void *entry, uint64_t value)
 	volatile uint64_t *at = entry;
 	uint64_t va;
 
+	kernel_goes_on();
 	if (known && known->table && !known->table->linked && known->table != pgtable_of(e)->root) {
 		store_early(e, call, known, at, value);
 		return;
@@ -451,6 +495,7 @@ static void host_event(void *ctx, const struct kc_event *event)
 	struct kernel_engine *e = ctx;
 	struct kernel_call *call = e->call;
 
+	kernel_goes_on();
 	if (call->waiting_count && call->later_count == KERNEL_WAITING)
 		kernel_host_settle(e, call);
 	if (call->waiting_count)
@@ -513,17 +558,20 @@ static void host_pass(void *ctx, int pass, uint64_t start, uint64_t end)
 static void host_said(void *ctx, bool bug, const char *file, int line)
 {
 	struct kernel_engine *e = ctx;
-
 	struct kernel_call *call = e->call;
+	char place[200];
 
 	if (bug) {
 		call->bug_file = file;
 		call->bug_line = line;
 	}
+	if (file)
+		snprintf(place, sizeof(place), "%s:%d", file, line);
+	else
+		snprintf(place, sizeof(place), "%s", kernel_end_reason());
 	pgtsim_tlb_violation(pgtable_of(e)->tlb,
 			     bug ? PGTSIM_V_KERNEL_BUG : PGTSIM_V_KERNEL_WARNING, call->loaded_va,
-			     call->loaded_level,
-			     file ? "%s:%d%s" : "it accesses memory that is not there", file, line,
+			     call->loaded_level, "%s%s", place,
 			     bug && call->no_memory ? ", for want of memory" : "");
 }
 

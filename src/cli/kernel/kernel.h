@@ -90,6 +90,7 @@ struct kernel_call {
 	/* The entry that was loaded last: a new table is for it, if nobody says otherwise. */
 	int loaded_level;
 	uint64_t loaded_va;
+	const volatile void *loaded;
 	unsigned held, taken; /* locks, 1 << enum pgtsim_lock; those that an actor took here */
 	uint64_t slot[KERNEL_SLOTS]; /* what is in the fixmap's slots for tables */
 	struct kc_block block;       /* the memory block that it changes */
@@ -129,6 +130,16 @@ int kernel_call_end(struct kernel_engine *e, struct kernel_call *call, enum kc_e
 /* Keeps the reason for a code: before, what, after. Returns the code. */
 int kernel_fail(struct kernel_engine *e, int code, const char *before, const char *what,
 		const char *after);
+
+/*
+ * The kernel's code has stored something, or waited for it: it is no endless loop. What ended a call that did
+ * not say BUG(), in words. In faults.c.
+ */
+void kernel_goes_on(void);
+const char *kernel_end_reason(void);
+
+/* From now on an access of memory that is not there, or an endless loop, ends the call, as BUG() does. */
+void kernel_catch_faults(const struct kc_plug *plug);
 
 /* Before a kernel is closed: its code is not there any more. */
 void kernel_forget_faults(void);

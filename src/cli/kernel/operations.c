@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* operations: an engine whose operations are a kernel's functions. */
-#define _POSIX_C_SOURCE 200809L /* sigaction() */
-
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,41 +16,6 @@ static uint64_t lowest_ram(const struct pgtsim_machine *machine)
 	return machine->hotplug.zones[0][PGTSIM_ZONE_NORMAL].start_pfn << machine->geo.page_shift;
 }
 
-/* ---- accesses of memory that is not there ---- */
-
-static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL };
-
-enum { FAULTS = sizeof(faults) / sizeof(faults[0]) };
-
-/* Whose code runs, for the handler. */
-static const struct kc_plug *running;
-
-/* Ends the call if it was the kernel's code. If not, the instruction is done again without a handler. */
-static void handle(int signal_number)
-{
-	running->crashed();
-	signal(signal_number, SIG_DFL);
-}
-
-/* From now on such an access ends the call, as BUG() does. */
-static void catch_faults(const struct kc_plug *plug)
-{
-	struct sigaction action = { .sa_handler = handle, .sa_flags = SA_NODEFER };
-
-	if (running == plug)
-		return;
-	running = plug;
-	for (unsigned i = 0; i < FAULTS; i++)
-		sigaction(faults[i], &action, NULL);
-}
-
-void kernel_forget_faults(void)
-{
-	for (unsigned i = 0; running && i < FAULTS; i++)
-		signal(faults[i], SIG_DFL);
-	running = NULL;
-}
-
 /* ---- calls ---- */
 
 /* Makes this engine's machine the one that the kernel's functions work on. */
@@ -61,7 +23,7 @@ static void attach(struct kernel_engine *e)
 {
 	const struct pgtsim_tlb *tlb = &e->machine->tlb;
 
-	catch_faults(e->plug);
+	kernel_catch_faults(e->plug);
 	e->plug->attach(&e->host, e->machine->pgt.root->pa, tlb->range_operations, tlb->bbml2);
 	e->plug->kernel->start(e->machine->geo.va_bits, lowest_ram(e->machine));
 }
@@ -122,7 +84,7 @@ int kernel_call_end(struct kernel_engine *e, struct kernel_call *call, enum kc_e
 	if (end == KC_FAILED || call->no_memory)
 		return -ENOMEM;
 	if (!call->bug_file)
-		return kernel_fail(e, -EFAULT, "the kernel's code", " accesses memory", " that is not there");
+		return kernel_fail(e, -EFAULT, "the kernel's code ended: ", kernel_end_reason(), "");
 	snprintf(line, sizeof(line), ":%d", call->bug_line);
 	return kernel_fail(e, -EFAULT, "the kernel stops with BUG() at ", call->bug_file, line);
 }
