@@ -419,6 +419,10 @@ explored 1 schedule, 1 failed|actor a remove 0x100000000+256M\nexplore
 > tlbi all|tlbi all
 0x0000000100000000|walk 0x100000000
 pmd 0x000000010ff00000 0x000000010ff03503 block|dump
+prot, blocks, cont and tables are arm64's|map linear+8G 0x200000000 1M prot=rx
+prot, blocks, cont and tables are arm64's|map linear+8G 0x200000000 1M cont=off
+vmemmap    remove          4 leaves cleared, 1 table freed, 1024 pages freed, 1 IDTE|remove 0x100000000+256M
+PFN 0x100, and 3 like it up to 0x0000037184300000;|remove 0x100000000+256M\ncheck
 END
 
 # s390 had its own memmap on memory later than arm64.

@@ -192,9 +192,15 @@ static int add_table(struct pgtsim_pgtable *pgt, struct change *change,
 	return PGTSIM_WALK_AGAIN;
 }
 
-/* Whether one entry may map where a run begins, as far as its level goes. */
-static bool may_be_large(const struct pgtsim_pgtable *pgt, const struct pgtsim_run *run)
+/*
+ * Whether one entry may map where a run begins, as far as its level goes. The kernel's identity mapping maps
+ * an address to itself; what a caller maps elsewhere has to be aligned.
+ */
+static bool may_be_large(const struct pgtsim_pgtable *pgt, const struct change *change,
+			 const struct pgtsim_run *run)
 {
+	if (change->delta & (pgtsim_entry_size(&pgt->geo, run->level) - 1))
+		return false;
 	return pgt->geo.block[pgtsim_slot(run->level)] && (run->va || pgt->policy->leaf_at_zero);
 }
 
@@ -259,7 +265,7 @@ static int add_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void 
 		return run->level == PGTSIM_PMD && pgt->geo.block[pgtsim_slot(PGTSIM_PMD)] ?
 			       add_block(pgt, change, run) :
 			       add_table(pgt, change, run);
-	if (whole && may_be_large(pgt, run)) {
+	if (whole && may_be_large(pgt, change, run)) {
 		struct pgtsim_run part = pgtsim_run_entries(pgt, run, run->index, empty < whole ? empty : whole);
 
 		map_run(pgt, &part, part.va + change->delta);

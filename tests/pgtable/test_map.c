@@ -28,9 +28,7 @@ static size_t ranges_of(const struct pgtsim_geometry *geo, struct range out[8])
 	out[n++] = (struct range){ middle - 3 * page, low + block - 3 * page, 8 * page };
 	out[n++] = (struct range){ end - block - page, low - page, block + page };
 	out[n++] = (struct range){ start, low, 2 * block + page };
-	/* s390 maps addresses to themselves, so that VA and PA are aligned alike. */
-	if (geo->format == PGTSIM_FORMAT_ARM64)
-		out[n++] = (struct range){ start, low + page, block };
+	out[n++] = (struct range){ start, low + page, block };
 	return n;
 }
 

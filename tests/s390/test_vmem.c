@@ -189,6 +189,27 @@ static void test_large_leaves(void **state)
 	pgtsim_machine_free(&machine);
 }
 
+/* What a caller maps elsewhere gets large leaves only where its address is as aligned as they are. */
+static void test_mapped_elsewhere(void **state)
+{
+	static const struct {
+		uint64_t pa, leaves;
+	} rows[] = { { 4 * GIB, 2 }, { 5 * GIB + MIB, 2 }, { 4 * GIB + 4096, 512 } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct pgtsim_machine *machine = s390_machine(1, 64, NULL, NULL);
+		const struct pgtsim_map map = { .va = 4 * GIB, .pa = rows[i].pa, .size = 2 * MIB };
+		struct pgtsim_translation at;
+
+		assert_int_equal(pgtsim_map(&machine->pgt, &map), 0);
+		assert_int_equal(machine->tlb.counts.leaves_mapped, rows[i].leaves);
+		assert_int_equal(pgtsim_translate(&machine->pgt, 4 * GIB + MIB + 77, &at), 0);
+		assert_int_equal(at.pa, rows[i].pa + MIB + 77);
+		pgtsim_machine_free(&machine);
+	}
+}
+
 /* Writes down the operations of a removal, those alike next to each other once. */
 struct record {
 	struct pgtsim_observer observer;
@@ -608,6 +629,7 @@ int main(void)
 		cmocka_unit_test(test_table_entries),
 		cmocka_unit_test(test_releases),
 		cmocka_unit_test(test_add),           cmocka_unit_test(test_large_leaves),
+		cmocka_unit_test(test_mapped_elsewhere),
 		cmocka_unit_test(test_remove_order),  cmocka_unit_test(test_checker),
 		cmocka_unit_test(test_failures),      cmocka_unit_test(test_failed_populate),
 		cmocka_unit_test(test_fallback),      cmocka_unit_test(test_sub_segments),

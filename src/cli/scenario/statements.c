@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* statements: the commands that say what must hold, `check` and `expect`. */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "runner.h"
 #include "syntax.h"
@@ -12,20 +13,41 @@ static const char *level_name(const struct run *run, int level)
 	return name ? name : "-";
 }
 
+/*
+ * How many violations from this one on are its like: memory behind neighbours is freed too early. What is
+ * said of one holds for each of them.
+ */
+static size_t alike(const struct run *run, size_t first)
+{
+	const struct pgtsim_tlb *tlb = &run->machine->tlb;
+	const struct pgtsim_violation *v = &tlb->violations[first];
+	size_t count = 1;
+
+	while (v->name == PGTSIM_V_FREED_WHILE_MAPPED && first + count < tlb->violation_count &&
+	       v[count].name == v->name && v[count].level == v->level &&
+	       v[count].va == v[count - 1].va + pgtsim_entry_size(&run->machine->geo, v->level))
+		count++;
+	return count;
+}
+
 static int do_check(struct run *run, const struct scenario_command *command)
 {
 	const struct pgtsim_tlb *tlb = &run->machine->tlb;
+	char more[64];
 
 	if (command->arg_count)
 		pgtsim_checker_set_strict(&run->machine->tlb, true);
 	pgtsim_check_machine(run->machine);
-	for (size_t i = 0; i < tlb->violation_count; i++) {
+	for (size_t i = 0, count; i < tlb->violation_count; i += count) {
 		const struct pgtsim_violation *v = &tlb->violations[i];
 		const struct pgtsim_violation_kind *kind = pgtsim_violation_kind(v->name);
 
-		pgtsim_printf(&run->options->out, "%s 0x%016" PRIx64 " %s %s: %s; instead: %s\n",
+		count = alike(run, i);
+		snprintf(more, sizeof(more), ", and %zu like it up to 0x%016" PRIx64, count - 1,
+			 v[count - 1].va);
+		pgtsim_printf(&run->options->out, "%s 0x%016" PRIx64 " %s %s: %s%s; instead: %s\n",
 			      kind->name, v->va, level_name(run, v->level), kind->meaning, v->text,
-			      kind->instead);
+			      count > 1 ? more : "", kind->instead);
 	}
 	if (!tlb->counts.violations)
 		return 0;

@@ -16,6 +16,18 @@ static int va_range(struct run *run, const struct scenario_command *command, uin
 	return ret ? ret : run_check_range(run, *start, size);
 }
 
+/* s390's functions know of none of these. */
+static bool says_how(const struct scenario_command *command)
+{
+	static const enum scenario_key keys[] = { SCENARIO_KEY_PROT, SCENARIO_KEY_BLOCKS,
+						  SCENARIO_KEY_CONT, SCENARIO_KEY_TABLES };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (scenario_option(command, keys[i]))
+			return true;
+	return false;
+}
+
 static int do_map(struct run *run, const struct scenario_command *command)
 {
 	const struct pgtsim_policy *policy = &run->machine->policy;
@@ -34,6 +46,10 @@ static int do_map(struct run *run, const struct scenario_command *command)
 	if (scenario_choice_or(command, SCENARIO_KEY_TABLES, SCENARIO_TABLES_NOEXEC) ==
 	    SCENARIO_TABLES_EXEC)
 		map.table_attrs &= ~PGTSIM_DESC_PXNTABLE;
+	if (run->machine->geo.format == PGTSIM_FORMAT_S390 && says_how(command))
+		return run_refuse(run, -EINVAL,
+				  "s390 maps with the attributes of its kernel and the largest leaves "
+				  "that edat allows: prot, blocks, cont and tables are arm64's");
 	return ret ? ret : pgtsim_map(&run->machine->pgt, &map);
 }
 

@@ -162,15 +162,19 @@ static void print_parts(const struct report *report, unsigned region, const char
 		[PASS_2] = "pass 2 (tables)",
 	};
 
+	bool s390 = report->machine->geo.format == PGTSIM_FORMAT_S390;
+
 	for (unsigned i = 0; i < REPORT_PARTS; i++) {
 		const struct report_part *part = &report->part[region][i];
 
 		if (!part->times)
 			continue;
-		pgtsim_printf(&report->out, "  %-10s %-16s", regions[region], parts[i]);
+		/* s390 has one pass. */
+		pgtsim_printf(&report->out, "  %-10s %-16s", regions[region],
+			      s390 && i == PASS_1 ? "remove" : parts[i]);
 		print_cost(report, &part->cost, idle,
 			   i == POPULATE && part->cost.leaves_mapped ? memmap : "");
-		if (i == PASS_1 && region != VMEMMAP && part->times == 1)
+		if (i == PASS_1 && !s390 && region != VMEMMAP && part->times == 1)
 			print_tables(report, "between", &part->after);
 	}
 }
