@@ -357,6 +357,10 @@ done <<'END'
 0|of a region-third table|decode --format=s390 --level=pgd 0xc007
 0|2G of it|decode --format=s390 --edat=2 --level=pgd 0x80003507
 0|of a region-second table|decode --format=s390 --va=53 --level=pgd 0xc00b
+0|half-page-tables           on               on               off              off|profiles --format=s390
+0|The profiles of s390: pgtsim profiles --format=s390|profiles
+2|there is no format 'x86'; use arm64 or s390|profiles --format=x86
+2|only arm64's kernels are swept, not 's390-7.3'|sweep --profiles=s390-7.3
 END
 
 # Every level hint of every granule is either one that the architecture reserves or names a level.

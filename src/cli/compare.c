@@ -110,6 +110,7 @@ static bool print_differences(const struct compare_arguments *a, const struct me
 	}
 	if (any && !a->json && !a->only) {
 		printf("\nJudged: cost.time, which leaves out cost.refills.\n");
+		measure_print_foreign(&m[m[1].counts_only]);
 		measure_print_left_out();
 	}
 	return more;

@@ -51,18 +51,12 @@ static bool next_line(struct judging *j, size_t *length, bool *cut)
 
 static void print_violations(struct judging *j)
 {
-	const struct pgtsim_geometry *geo = &j->run.machine->geo;
 	size_t count;
-	const struct pgtsim_violation *found = pgtsim_violations(&j->run.machine->tlb, &count);
 
-	for (; j->shown < count; j->shown++) {
-		const struct pgtsim_violation *v = &found[j->shown];
-		const struct pgtsim_violation_kind *kind = pgtsim_violation_kind(v->name);
-		const char *level = pgtsim_level_name(geo, v->level);
-
-		printf("%s:%" PRIu64 ": %s 0x%016" PRIx64 " %s %s: %s; instead: %s\n", j->name,
-		       j->number, kind->name, v->va, level ? level : "-", kind->meaning, v->text,
-		       kind->instead);
+	pgtsim_violations(&j->run.machine->tlb, &count);
+	while (j->shown < count) {
+		printf("%s:%" PRIu64 ": ", j->name, j->number);
+		j->shown += run_print_violation(&j->run, j->shown, cli_out);
 	}
 }
 

@@ -13,8 +13,14 @@
 #include "scenario/runner.h"
 #include "variant.h"
 
+static void note_counts(struct measure *out, const struct pgtsim_machine *machine)
+{
+	out->counts = machine->tlb.counts;
+	out->counts_only = machine->geo.format != PGTSIM_FORMAT_ARM64;
+}
+
 static int run_quietly(const char *file, const char *text, size_t length,
-		       const struct run_kernel *kernel, struct pgtsim_counts *counts)
+		       const struct run_kernel *kernel, struct measure *out)
 {
 	const struct run_options options = {
 		.out = { .print = cli_print_nothing },
@@ -37,7 +43,7 @@ static int run_quietly(const char *file, const char *text, size_t length,
 	if (status == RUN_OK)
 		status = run_rest(&run, &error);
 	if (status == RUN_OK)
-		*counts = run.machine->tlb.counts;
+		note_counts(out, run.machine);
 	else
 		fprintf(stderr, "%s:%u: %s\n", file, error.line, error.message);
 	run_end(&run);
@@ -64,7 +70,7 @@ static int measure_variant(const char *file, const char *changes, const struct r
 	if (status)
 		status = file_complain(file, -status);
 	else
-		status = run_quietly(file, variant, variant_length, kernel, &out->counts);
+		status = run_quietly(file, variant, variant_length, kernel, out);
 	free(variant);
 	free(text);
 	free(all);
@@ -264,6 +270,12 @@ void measure_print_left_out(void)
 	print_wrapped(text, 0);
 }
 
+void measure_print_foreign(const struct measure *m)
+{
+	if (m->counts_only)
+		printf("The constants are of arm64 machines: of s390 only the counts mean something.\n");
+}
+
 void measure_print_costs(const struct measure *m)
 {
 	for (size_t i = 0; i < COSTS; i++) {
@@ -274,6 +286,7 @@ void measure_print_costs(const struct measure *m)
 		       measure_column(picoseconds_at(m, costs[i].high)).text, costs[i].meaning);
 	}
 	printf("\nA range is that of the constants: pgtsim cost --model says where each is from.\n");
+	measure_print_foreign(m);
 	measure_print_left_out();
 }
 

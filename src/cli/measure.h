@@ -11,6 +11,7 @@
 struct measure {
 	struct pgtsim_counts counts;
 	struct pgtsim_cost cost, low, high;
+	bool counts_only; /* the constants are not of its architecture */
 };
 
 /* Fills in what the counters cost. */
@@ -43,6 +44,9 @@ struct measure_time measure_column(uint64_t picoseconds);
 
 /* Prints what no cost has in it, as a sentence. */
 void measure_print_left_out(void);
+
+/* Says so if what was measured is of an architecture that the constants are not of. */
+void measure_print_foreign(const struct measure *m);
 
 /* Prints the costs with their ranges, in units for people, and what is not in them. */
 void measure_print_costs(const struct measure *measure);

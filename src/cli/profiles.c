@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The command profiles. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include <pgtsim/format.h>
 #include <pgtsim/policy.h>
 
 #include "options.h"
@@ -15,11 +17,34 @@ static bool in_table(const char *name)
 	return !dot || !strchr(dot + 1, '.');
 }
 
-static void print_table(void)
+/*
+ * Whether a format knows of a knob. The rest of what s390's functions do is no knob: it is the same in all
+ * releases.
+ */
+static bool knows(enum pgtsim_format format, const char *knob)
 {
+	const char *first = NULL;
+
+	if (format == PGTSIM_FORMAT_ARM64 || !strcmp(knob, "free-order"))
+		return true;
+	for (const char *const *name = pgtsim_profiles_of(format); *name; name++) {
+		struct pgtsim_policy policy;
+		const char *value;
+
+		pgtsim_policy_init(&policy, *name);
+		value = pgtsim_policy_get(&policy, knob);
+		if (first && strcmp(first, value))
+			return true;
+		first = value;
+	}
+	return false;
+}
+
+static void print_table(enum pgtsim_format format)
+{
+	const char *const *names = pgtsim_profiles_of(format);
 	size_t count;
 	const struct pgtsim_knob *knobs = pgtsim_knobs(&count);
-	const char *const *names = pgtsim_profiles();
 
 	printf("%-26s", "");
 	for (size_t p = 0; names[p]; p++)
@@ -27,6 +52,8 @@ static void print_table(void)
 			printf(" %-*s", names[p + 1] ? 16 : 0, names[p]);
 	printf("\n");
 	for (size_t i = 0; i < count; i++) {
+		if (!knows(format, knobs[i].name))
+			continue;
 		printf("%-26s", knobs[i].name);
 		for (size_t p = 0; names[p]; p++) {
 			struct pgtsim_policy policy;
@@ -40,13 +67,15 @@ static void print_table(void)
 	}
 }
 
-static void print_knobs(void)
+static void print_knobs(enum pgtsim_format format)
 {
 	size_t count;
 	const struct pgtsim_knob *knobs = pgtsim_knobs(&count);
 
 	printf("\nEach row is a knob: machine KNOB=VALUE changes one.\n\n");
 	for (size_t i = 0; i < count; i++) {
+		if (!knows(format, knobs[i].name))
+			continue;
 		printf("  %-24s %s: ", knobs[i].name, knobs[i].meaning);
 		for (const char *const *value = knobs[i].values; *value; value++)
 			printf("%s%s", value == knobs[i].values ? "" : "|", *value);
@@ -90,17 +119,47 @@ static void print_weaknesses(void)
 		print_weakness((enum pgtsim_weakness_name)i);
 }
 
+struct profiles_arguments {
+	enum pgtsim_format format;
+};
+
+static int take_format(void *arguments, const char *value)
+{
+	struct profiles_arguments *a = arguments;
+
+	for (unsigned i = 0; i < PGTSIM_FORMAT_COUNT; i++) {
+		a->format = (enum pgtsim_format)i;
+		if (!strcmp(value, pgtsim_format_name(a->format)))
+			return 0;
+	}
+	fprintf(stderr, "pgtsim profiles: there is no format '%s'; use arm64 or s390\n", value);
+	return -EINVAL;
+}
+
+static const struct cli_option profiles_options[] = {
+	{ .name = "format",
+	  .value = "NAME",
+	  .kind = CLI_TAKE,
+	  .take = take_format,
+	  .meaning = "whose kernels: arm64 or s390 (default: arm64)" },
+	{ .name = NULL },
+};
+
 static int command_profiles(int argc, char **argv)
 {
+	struct profiles_arguments a = { PGTSIM_FORMAT_ARM64 };
 	struct cli_words words;
-	int status = cli_parse(&cli_profiles, argc, argv, NULL, &words);
+	int status = cli_parse(&cli_profiles, argc, argv, &a, &words);
 
 	if (status != CLI_CONTINUE)
 		return status;
-	print_table();
-	print_knobs();
+	print_table(a.format);
+	print_knobs(a.format);
+	if (a.format != PGTSIM_FORMAT_ARM64)
+		return 0;
 	print_rows();
 	print_weaknesses();
+	printf("\nThe profiles of s390: pgtsim profiles --format=s390\n");
 	return 0;
 }
 
@@ -110,5 +169,6 @@ const struct cli_command cli_profiles = {
 	.usage =
 		"pgtsim profiles                  the kernels that can be modelled, and where they "
 		"differ\n",
+	.options = profiles_options,
 	.run = command_profiles,
 };

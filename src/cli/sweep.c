@@ -426,6 +426,10 @@ static int take_shard(void *arguments, const char *value)
 static int take_profiles(void *arguments, const char *value)
 {
 	((struct sweep *)arguments)->profiles = value;
+	if (strstr(value, "s390-")) {
+		fprintf(stderr, "pgtsim sweep: only arm64's kernels are swept, not '%s'\n", value);
+		return -EINVAL;
+	}
 	return check_list(value, "no profile is", is_profile);
 }
 

@@ -193,6 +193,34 @@ static int check_kernel(struct run *run, const struct scenario_command *command)
 	return -EINVAL;
 }
 
+/* Keys of arm64's CPUs and kernels, which would change nothing on s390. */
+static int check_s390(struct run *run, const struct scenario_command *command)
+{
+	static const struct {
+		enum scenario_key key;
+		bool number;
+		const char *name;
+	} keys[] = {
+		{ SCENARIO_KEY_VA_ACTUAL, true, "va-actual" }, { SCENARIO_KEY_PA, true, "pa" },
+		{ SCENARIO_KEY_BBM, true, "bbm" },             { SCENARIO_KEY_BBML2, false, "bbml2" },
+		{ SCENARIO_KEY_BLOCKS, false, "blocks" },      { SCENARIO_KEY_CONT, false, "cont" },
+		{ SCENARIO_KEY_TLBI_RANGE, false, "tlbi-range" },
+		{ SCENARIO_KEY_ETS2, false, "ets2" },          { SCENARIO_KEY_KPTI, false, "kpti" },
+		{ SCENARIO_KEY_REPEAT_TLBI, false, "repeat-tlbi" },
+		{ SCENARIO_KEY_IOMMU, false, "iommu" },        { SCENARIO_KEY_RODATA, false, "rodata" },
+	};
+
+	if (scenario_choice_or(command, SCENARIO_KEY_FORMAT, 0) != PGTSIM_FORMAT_S390)
+		return 0;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (keys[i].number ? scenario_number_or(command, keys[i].key, 0) :
+				     scenario_choice_or(command, keys[i].key, 0))
+			return run_refuse(run, -EINVAL,
+					  "%s is arm64's: it does not go with format=s390",
+					  keys[i].name);
+	return 0;
+}
+
 static int attach_kernel(struct run *run)
 {
 	const struct run_kernel *kernel = run->options->kernel;
@@ -264,6 +292,8 @@ static int create_machine(struct run *run, const struct scenario_command *comman
 		return run_refuse(run, -EINVAL, "there are at most %d CPUs", PGTSIM_CPUS_MAX);
 	config.error = &error;
 	ret = check_kernel(run, command);
+	if (!ret)
+		ret = check_s390(run, command);
 	if (!ret)
 		ret = set_geometry(run, command, &config);
 	if (!ret)

@@ -139,6 +139,11 @@ __attribute__((format(printf, 3, 4)))
 #endif
 int run_refuse(struct run *run, int result, const char *format, ...);
 
+/*
+ * Prints a violation, and those that follow and are like it, in one line. Returns how many it has printed.
+ */
+size_t run_print_violation(const struct run *run, size_t first, const struct pgtsim_printer *out);
+
 /* The altmap that the option `altmap=` names; NULL if it was not given. */
 struct pgtsim_altmap *run_altmap(const struct run *run, const struct scenario_command *command);
 

@@ -30,25 +30,30 @@ static size_t alike(const struct run *run, size_t first)
 	return count;
 }
 
+size_t run_print_violation(const struct run *run, size_t first, const struct pgtsim_printer *out)
+{
+	const struct pgtsim_violation *v = &run->machine->tlb.violations[first];
+	const struct pgtsim_violation_kind *kind = pgtsim_violation_kind(v->name);
+	size_t count = alike(run, first);
+	char more[64];
+
+	snprintf(more, sizeof(more), ", and %zu like it up to 0x%016" PRIx64, count - 1,
+		 v[count - 1].va);
+	pgtsim_printf(out, "%s 0x%016" PRIx64 " %s %s: %s%s; instead: %s\n", kind->name, v->va,
+		      level_name(run, v->level), kind->meaning, v->text, count > 1 ? more : "",
+		      kind->instead);
+	return count;
+}
+
 static int do_check(struct run *run, const struct scenario_command *command)
 {
 	const struct pgtsim_tlb *tlb = &run->machine->tlb;
-	char more[64];
 
 	if (command->arg_count)
 		pgtsim_checker_set_strict(&run->machine->tlb, true);
 	pgtsim_check_machine(run->machine);
-	for (size_t i = 0, count; i < tlb->violation_count; i += count) {
-		const struct pgtsim_violation *v = &tlb->violations[i];
-		const struct pgtsim_violation_kind *kind = pgtsim_violation_kind(v->name);
-
-		count = alike(run, i);
-		snprintf(more, sizeof(more), ", and %zu like it up to 0x%016" PRIx64, count - 1,
-			 v[count - 1].va);
-		pgtsim_printf(&run->options->out, "%s 0x%016" PRIx64 " %s %s: %s%s; instead: %s\n",
-			      kind->name, v->va, level_name(run, v->level), kind->meaning, v->text,
-			      count > 1 ? more : "", kind->instead);
-	}
+	for (size_t i = 0; i < tlb->violation_count;)
+		i += run_print_violation(run, i, &run->options->out);
 	if (!tlb->counts.violations)
 		return 0;
 	if (tlb->counts.violations > tlb->violation_count)

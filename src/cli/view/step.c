@@ -173,6 +173,9 @@ static void print_cost(const struct stepper *s, const struct run *run)
 	struct pgtsim_cost_model model;
 	struct pgtsim_cost cost;
 
+	/* The constants are arm64's. */
+	if (run->machine->geo.format != PGTSIM_FORMAT_ARM64)
+		return;
 	pgtsim_cost_model_init(&model);
 	pgtsim_cost_of(&run->machine->tlb.counts, &model, &cost);
 	pgtsim_printf(&s->out, "cost so far %s, of it invalidates %s, barriers %s\n",

@@ -119,6 +119,7 @@ static void say_tables(const struct telling *t)
 {
 	const struct pgtsim_event *e = t->event;
 	bool alloc = e->op == PGTSIM_OP_TABLE_ALLOC;
+	bool s390 = t->geo->format == PGTSIM_FORMAT_S390;
 
 	if (e->count > 1)
 		SAY(t, "%llu table pages are %s.", (ull)e->count,
@@ -126,7 +127,9 @@ static void say_tables(const struct telling *t)
 			    "freed");
 	else
 		SAY(t, "A table page at PA 0x%llx is %s.", (ull)e->pa,
-		    alloc ? "allocated, and holds zeroes" : "freed: nobody may walk it any more");
+		    !alloc ? "freed: nobody may walk it any more" :
+		    s390   ? "allocated, and all its entries are empty" :
+			     "allocated, and holds zeroes");
 }
 
 static void say_pages(const struct telling *t)
