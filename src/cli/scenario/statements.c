@@ -14,20 +14,21 @@ static const char *level_name(const struct run *run, int level)
 }
 
 /*
- * How many violations from this one on are its like: memory behind neighbours is freed too early. What is
- * said of one holds for each of them.
+ * How many violations from this one on are its like: memory behind many neighbours is freed too early. What
+ * is said of one holds for each of them. A few are told one by one.
  */
 static size_t alike(const struct run *run, size_t first)
 {
 	const struct pgtsim_tlb *tlb = &run->machine->tlb;
 	const struct pgtsim_violation *v = &tlb->violations[first];
+	enum { FEW = 8 };
 	size_t count = 1;
 
 	while (v->name == PGTSIM_V_FREED_WHILE_MAPPED && first + count < tlb->violation_count &&
 	       v[count].name == v->name && v[count].level == v->level &&
 	       v[count].va == v[count - 1].va + pgtsim_entry_size(&run->machine->geo, v->level))
 		count++;
-	return count;
+	return count > FEW ? count : 1;
 }
 
 size_t run_print_violation(const struct run *run, size_t first, const struct pgtsim_printer *out)
