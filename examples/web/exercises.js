@@ -17,7 +17,7 @@ class Dice {
 	of(list) { return list[this.below(list.length)]; }
 }
 
-const KINDS = { translate: "Translate an address", "pass-2": "Which tables does pass 2 free?", invalidates: "How many invalidates?", stale: "Is anything stale?" };
+const KINDS = { translate: "Translate an address", "pass-2": "Which tables does pass 2 free?", invalidates: "How many invalidates?", stale: "Is anything stale?", s390: "Translate an address on s390" };
 
 const SHEET_MAX = 30;
 
@@ -243,4 +243,30 @@ function askStale(engine, dice) {
 	};
 }
 
-const ASK = { translate: askTranslate, "pass-2": askPass2, invalidates: askInvalidates, stale: askStale };
+/* s390's own entries: an address of the memmap, as memory is mapped to itself; or one behind it. */
+function askS390(engine, dice) {
+	const profile = dice.of(["s390-6.1", "s390-6.12", "s390-7.3"]), edat = dice.of([0, 1, 1, 2]);
+	const base = 0x100000000 + dice.below(16) * 0x10000000, inside = dice.below(4) > 0;
+	const text = `machine format=s390 profile=${profile} edat=${edat}\nadd 0x${base.toString(16)}+256M\n`;
+	const loaded = engine.call("load", text), memmap = BigInt(loaded.machine.vmemmap) + BigInt(base / 64);
+	const target = hex(memmap + BigInt(Math.floor(dice.next() * 4194304)) + (inside ? 0n : 0x400000n));
+	const view = lastView(engine, loaded.moments, target), walk = view.walk, fault = Boolean(walk.fault), last = walk.steps.at(-1);
+	const rows = walk.steps.map((step) => make("tr", {}, make("td", {}, `${step.name}[${step.index}]`), make("td", {}, make("code", {}, step.desc))));
+	const bit = (step) => step.name === "pte" ? "bit 10 (0x400)" : "bit 5 (0x20)";
+	const kinds = (step) => ({ table: `it is valid and bit 10, “large”, is 0, so it points to the table at PA ${short(step.address)}`, page: `it is valid: a page at PA ${short(step.address)}`,
+		block: `it is valid and bit 10, “large”, is 1: a leaf at PA ${short(step.address)}` })[step.kind] || `${bit(step)}, “invalid”, is 1`;
+	return {
+		text, moment: loaded.moments - 1, va: target,
+		question: `What does VA ${target} translate to on this s390? Give the physical address, or “fault”. The entries that the walk meets:`,
+		given: make("div", { class: "scroll" }, make("table", {}, rows)),
+		inputs: make("label", {}, "Physical address", make("input", { type: "text", name: "pa", autocomplete: "off", spellcheck: "false" })),
+		check: (form) => { const said = String(form.get("pa")).trim().toLowerCase(); try { return fault ? said === "fault" : BigInt(said) === BigInt(walk.pa); } catch { return false; } },
+		hints: () => [`The last entry in the list decides. On s390 a bit says that an entry is invalid: in this one it is ${bit(last)}.`, fault ? "It is set. What does a CPU do with an address that has no translation?"
+			: `It is a leaf of ${size(walk.size)}: take its address bits, and the low ${Math.log2(walk.size)} bits of the VA as the offset.`],
+		answer: fault ? "fault" : short(walk.pa),
+		explain: [...walk.steps.map((step) => `The ${step.name} index of the address is ${step.index}. That entry is ${step.desc}: ${kinds(step)}.`),
+			fault ? "So the walk ends in a translation fault. An empty entry of s390 is not zero." : `The leaf maps ${size(walk.size)}; the low ${Math.log2(walk.size)} bits of the address, ${short(BigInt(target) & (BigInt(walk.size) - 1n))}, are the offset in it: ${short(walk.pa)}.`],
+	};
+}
+
+const ASK = { translate: askTranslate, "pass-2": askPass2, invalidates: askInvalidates, stale: askStale, s390: askS390 };

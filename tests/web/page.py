@@ -381,7 +381,7 @@ class Test:
 
     def asks_exercises(self):
         questions = collections.defaultdict(set)
-        for kind in ["translate", "pass-2", "invalidates", "stale"]:
+        for kind in ["s390", "translate", "pass-2", "invalidates", "stale"]:
             answers = set()
             for seed in [1, 1, 2, 3, 4]:
                 self.open(f"#s=1-walk&ask={kind}&seed={seed}")
@@ -400,7 +400,7 @@ class Test:
         self.b.click("#exercises .solve")
         answer = self.text("#exercises .solution b").removeprefix("Answer: ")
         assert empty_is_right == (kind == "pass-2" and answer == "none"), answer
-        if kind == "translate":
+        if kind in ["translate", "s390"]:
             self.b.click("#exercises [name=pa]")
             self.b.type(answer)
         elif kind == "invalidates":
