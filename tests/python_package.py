@@ -41,6 +41,13 @@ def works():
     with Machine("linux-6.12", memmap_on_memory=True) as m:
         m.add(START, BLOCK, memmap_on_memory=True)
         assert m.counters.altmap_allocated > 0
+    with Machine("s390-6.1", format="s390", edat=1, free_order="after-invalidate") as m:
+        m.add(0x100000000, 2 * BLOCK)
+        m.map(0x200000000, 0x200000000, 2 << 20)
+        assert m.translate(0x200000000 + 5) == 0x200000000 + 5
+        m.unmap(0x200000000, 2 << 20)
+        m.remove(0x100000000, 2 * BLOCK)
+        assert m.counters.tlbi_all == 3 and m.counters.dsb == 0 and m.check() == []
     assert "linux-6.12" in pgtsim.profiles() and {"granule", "flush", "cont"} <= set(pgtsim.keys())
 
 

@@ -138,10 +138,11 @@ class Machine(_pgtsim.Machine):
         """Removes memory blocks that are offline."""
         self.run(f"remove {_range(start, size)}")
 
-    def map(self, va: int, pa: int, size: int, blocks: bool = True, cont: bool = True) -> None:
-        """Maps a range as hot-add does."""
-        self.run(f"map {operator.index(va):#x} {operator.index(pa):#x} {operator.index(size):#x} "
-                 f"blocks={_word(blocks)} cont={_word(cont)}")
+    def map(self, va: int, pa: int, size: int, blocks: Optional[bool] = None,
+            cont: Optional[bool] = None) -> None:
+        """Maps a range as hot-add does, by the largest leaves unless `blocks` or `cont` is False."""
+        how = [f" {name}={_word(value)}" for name, value in (("blocks", blocks), ("cont", cont)) if value is not None]
+        self.run(f"map {operator.index(va):#x} {operator.index(pa):#x} {operator.index(size):#x}" + "".join(how))
 
     def unmap(self, va: int, size: int) -> None:
         """Both passes: clears the leaves, then frees the tables that are empty."""
