@@ -193,6 +193,26 @@ static int check_kernel(struct run *run, const struct scenario_command *command)
 	return -EINVAL;
 }
 
+/* A knob among a machine's keys that s390's functions do not ask for; NULL: there is none. */
+static const char *arm64_knob(const struct scenario_command *command)
+{
+	static const char *const knobs[] = {
+		"flush",        "flush-all",        "flush-by-range", "flush-rounding",
+		"block-failure", "block-over-table", "free-tables",    "free-mapped",
+		"table-free-order", "invalid-leaf",  "barriers",       "cont-rewrite",
+		"cont-group",   "hot-add-leaves",   "live-split",     "kernel-layout",
+		"lpa2",         "pa-bits-49-48",    "memory-types",   "leaf-dirty",
+		"vmemmap-block-attributes", "table-noexec", "table-af",
+	};
+
+	for (size_t i = 0; i < command->option_count; i++)
+		for (size_t k = 0; k < sizeof(knobs) / sizeof(knobs[0]); k++)
+			if (command->options[i].key == SCENARIO_KEY_KNOB &&
+			    !strcmp(command->options[i].name, knobs[k]))
+				return knobs[k];
+	return NULL;
+}
+
 /* Keys of arm64's CPUs and kernels, which would change nothing on s390. */
 static int check_s390(struct run *run, const struct scenario_command *command)
 {
@@ -210,8 +230,13 @@ static int check_s390(struct run *run, const struct scenario_command *command)
 		{ SCENARIO_KEY_IOMMU, false, "iommu" },        { SCENARIO_KEY_RODATA, false, "rodata" },
 	};
 
+	const char *knob = arm64_knob(command);
+
 	if (scenario_choice_or(command, SCENARIO_KEY_FORMAT, 0) != PGTSIM_FORMAT_S390)
 		return 0;
+	if (knob)
+		return run_refuse(run, -EINVAL, "%s is arm64's: it does not go with format=s390",
+				  knob);
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (keys[i].number ? scenario_number_or(command, keys[i].key, 0) :
 				     scenario_choice_or(command, keys[i].key, 0))
