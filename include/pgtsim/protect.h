@@ -59,7 +59,7 @@ PGTSIM_API int pgtsim_split(struct pgtsim_pgtable *pgt, uint64_t start, uint64_t
 
 /*
  * Joins the lowest table that translates va into one block, if it maps a whole block's memory with
- * the same attributes: clears its entry, invalidates the walk cache and every page of the table, frees
+ * the same attributes, contiguous hints aside: clears its entry, invalidates the walk cache and every page of the table, frees
  * the table, and only then writes the block. The contiguous hint goes.
  * Returns 0 or -EINVAL (va, no table below the root there, entries that differ, no block there).
  */

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include <pgtsim/format.h>
+
 #include "arch/range.h"
 #include "live.h"
 #include "runs.h"
@@ -194,19 +196,52 @@ int pgtsim_split(struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end)
 
 /* ---- joining ---- */
 
-/* The block that a table's entries add up to; 0 if they do not. */
-static uint64_t joined(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table)
+/* How many entries from the first on go on where the one before ends, alike but for the hint. */
+static unsigned alike(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table)
 {
-	unsigned entries = pgtsim_entries(&pgt->geo, table->level);
+	const uint64_t hint = PGTSIM_DESC_CONT;
+	unsigned entries = pgtsim_entries(&pgt->geo, table->level), i = 1;
+	uint64_t size = pgtsim_entry_size(&pgt->geo, table->level);
+	uint64_t first = pgtsim_access_read(pgt, table, 0) & ~hint;
+
+	while (i < entries && (pgtsim_access_read(pgt, table, i) & ~hint) == first + i * size)
+		i++;
+	return i;
+}
+
+/* Sets *block to what the entries of the table of va add up to. Returns 0, or -EINVAL if they do not. */
+static int joined(const struct pgtsim_pgtable *pgt, const struct pgtsim_table *table, uint64_t va,
+		  uint64_t *block)
+{
+	const char *level = pgtsim_level_name(&pgt->geo, table->level);
+	unsigned entries = pgtsim_entries(&pgt->geo, table->level), same;
 	uint64_t size = pgtsim_entry_size(&pgt->geo, table->level);
 	uint64_t first = pgtsim_access_read(pgt, table, 0);
 	uint64_t pa = pgtsim_desc_address(&pgt->geo, table->level, first);
 
+	*block = (first & ~(uint64_t)(PGTSIM_DESC_TABLE | PGTSIM_DESC_CONT)) | PGTSIM_DESC_VALID;
+	if (!pgt->geo.block[pgtsim_slot(table->level - 1)])
+		return pgtsim_fail(
+			pgt->tlb, -EINVAL,
+			"there are no blocks as large as the %s table of VA 0x%016" PRIx64, level,
+			va);
 	if (!(first & PGTSIM_DESC_VALID) || pgtsim_desc_is_table(table->level, first) ||
-	    !pgt->geo.block[pgtsim_slot(table->level - 1)] || pa & (size * entries - 1) ||
-	    pgtsim_access_uniform(pgt, table, 0, entries, size) < entries)
+	    pa & (size * entries - 1))
+		return pgtsim_fail(pgt->tlb, -EINVAL,
+				   "the first entry of the %s table of VA 0x%016" PRIx64
+				   " cannot begin a block: it is no valid leaf, or its PA is not "
+				   "aligned to one",
+				   level, va);
+	same = alike(pgt, table);
+	if (same == entries)
 		return 0;
-	return (first & ~(uint64_t)(PGTSIM_DESC_TABLE | PGTSIM_DESC_CONT)) | PGTSIM_DESC_VALID;
+	return pgtsim_fail(
+		pgt->tlb, -EINVAL,
+		"the entries of the %s table of VA 0x%016" PRIx64
+		" do not add up to a block: entry %u, 0x%016" PRIx64
+		", does not go on where the one before ends with the same attributes",
+		level, va, same,
+		pgtsim_desc_to_raw(&pgt->geo, table->level, pgtsim_access_read(pgt, table, same)));
 }
 
 int pgtsim_join(struct pgtsim_pgtable *pgt, uint64_t va)
@@ -226,12 +261,9 @@ int pgtsim_join(struct pgtsim_pgtable *pgt, uint64_t va)
 		return pgtsim_fail(pgt->tlb, -EINVAL,
 				   "no table below the root translates VA 0x%016" PRIx64, va);
 	child = run.table;
-	block = joined(pgt, child);
-	if (!block)
-		return pgtsim_fail(pgt->tlb, -EINVAL,
-				   "the entries of the %s table of VA 0x%016" PRIx64
-				   " do not add up to a block",
-				   pgtsim_level_name(&pgt->geo, child->level), va);
+	ret = joined(pgt, child, va, &block);
+	if (ret)
+		return ret;
 	size = pgtsim_entry_size(&pgt->geo, child->level - 1);
 	va &= ~(size - 1);
 	for (run.table = pgt->root, run.level = run.table->level; run.level < child->level - 1;

@@ -278,7 +278,7 @@ static void refused(void **state)
 	fixture_fini(&f);
 }
 
-/* Joining needs entries that are alike; a joined block has no contiguous hint. */
+/* Joining needs entries that are alike but for the contiguous hint, which a joined block lacks. */
 static void joined_again(void **state)
 {
 	const uint64_t page = VA + 5 * MIB;
@@ -289,7 +289,10 @@ static void joined_again(void **state)
 	start(&f, "linux-7.3", 4, 48);
 	map_large(&f, VA, GIB, GIB);
 	assert_int_equal(pgtsim_split(&f.pgt, page, page + 4096), 0);
-	/* The group around the page has lost its hint: the entries differ. */
+	/* The group around the page has lost its hint. */
+	assert_int_equal(pgtsim_join(&f.pgt, page), 0);
+	assert_leaf(&f, page, PGTSIM_PMD, false);
+	assert_int_equal(pgtsim_protect(&f.pgt, page, 4096, PGTSIM_PROTECT_RO, false), 0);
 	assert_int_equal(pgtsim_join(&f.pgt, page), -EINVAL);
 	assert_int_equal(pgtsim_split(&f.pgt, VA + 512 * MIB, VA + 512 * MIB + 4096), 0);
 	fixture_fini(&f);
