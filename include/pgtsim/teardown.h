@@ -87,7 +87,7 @@ PGTSIM_API void pgtsim_gather_init(struct pgtsim_gather *gather, struct pgtsim_p
 /*
  * Clears every leaf that [start, end) touches, and takes the memory behind them. end 0 is the end
  * of the address space. Returns 0 or -EINVAL (empty or reversed range, outside the region; nowhere
- * to free to). Free no tables of the range before the flush.
+ * to free to; s390's tables, where the knob free-order gathers). Free no tables of the range before the flush.
  */
 PGTSIM_API int pgtsim_gather_unmap(struct pgtsim_gather *gather, uint64_t start, uint64_t end);
 

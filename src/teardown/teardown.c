@@ -252,6 +252,7 @@ int pgtsim_gather_unmap(struct pgtsim_gather *gather, uint64_t start, uint64_t e
 
 	int ret = gather && gather->pgt ? check_range(gather->pgt, start, end) : -EINVAL;
 
+	ret = ret ? ret : pgtsim_pgtable_check_arm64(gather->pgt, "leaves are gathered");
 	if (ret)
 		return ret;
 	if (!gather->memory && !gather->altmap)

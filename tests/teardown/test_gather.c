@@ -184,11 +184,30 @@ static void refused(void **state)
 	fixture_drop(&f);
 }
 
+/* The flush is arm64's: s390 gathers by a knob, free-order. */
+static void refused_on_s390(void **state)
+{
+	const struct pgtsim_geometry geo = s390_geometry(42, 1);
+	const struct pgtsim_policy policy = profile("s390-7.3");
+	struct pgtsim_gather gather;
+	struct fixture f;
+
+	(void)state;
+	start(&f, &policy, &geo);
+	map_pages(&f, GIB, 1, 1);
+	pgtsim_gather_init(&gather, &f.pgt, f.memory, NULL);
+	assert_int_equal(pgtsim_gather_unmap(&gather, GIB, GIB + 4096), -EINVAL);
+	assert_int_equal(watching.cleared, 0);
+	assert_true(is_mapped(&f, GIB));
+	fixture_drop(&f);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(memory_waits_for_the_flush),
 	cmocka_unit_test(full_gather_flushes_itself),
 	cmocka_unit_test(blocks_and_altmaps),
 	cmocka_unit_test(refused),
+	cmocka_unit_test(refused_on_s390),
 };
 
 int main(void)
