@@ -155,33 +155,28 @@ static void add_store(struct kc_sums *sums, const struct kc_event *event)
 	sums->cleared += event->a && !event->b;
 }
 
-static void add_event(struct kc_sums *sums, const struct kc_event *event)
-{
-	uint64_t *const counter[KC_WHATS] = {
-		[KC_ALLOC] = &sums->pages_allocated,
-		[KC_FREE] = &sums->pages_freed,
-		[KC_ALTMAP_ALLOC] = &sums->altmap_allocated,
-		[KC_ALTMAP_FREE] = &sums->altmap_freed,
-		[KC_DSB_ISHST] = &sums->dsb,
-		[KC_DSB_ISH] = &sums->dsb,
-		[KC_ISB] = &sums->isb,
-		[KC_TLBI_LEAF] = &sums->tlbi_leaf,
-		[KC_TLBI_WALK] = &sums->tlbi_walk,
-		[KC_TLBI_RANGE] = &sums->tlbi_range,
-		[KC_TLBI_ALL] = &sums->tlbi_all,
-	};
-	bool pages = event->what != KC_TLBI_RANGE && event->b;
-
-	if (event->what == KC_STORE)
-		add_store(sums, event);
-	else if (counter[event->what])
-		*counter[event->what] += pages ? event->b : 1;
-}
-
 static void add_log(struct kc_sums *sums, const struct kc_log *log)
 {
-	for (size_t i = 0; i < log->count; i++)
-		add_event(sums, &log->event[i]);
+	uint64_t n[KC_WHATS] = { 0 };
+
+	for (size_t i = 0; i < log->count; i++) {
+		const struct kc_event *event = &log->event[i];
+		bool pages = event->what != KC_TLBI_RANGE && event->b;
+
+		if (event->what == KC_STORE)
+			add_store(sums, event);
+		n[event->what] += pages ? event->b : 1;
+	}
+	sums->pages_allocated += n[KC_ALLOC];
+	sums->pages_freed += n[KC_FREE];
+	sums->altmap_allocated += n[KC_ALTMAP_ALLOC];
+	sums->altmap_freed += n[KC_ALTMAP_FREE];
+	sums->dsb += n[KC_DSB_ISHST] + n[KC_DSB_ISH];
+	sums->isb += n[KC_ISB];
+	sums->tlbi_leaf += n[KC_TLBI_LEAF];
+	sums->tlbi_walk += n[KC_TLBI_WALK];
+	sums->tlbi_range += n[KC_TLBI_RANGE];
+	sums->tlbi_all += n[KC_TLBI_ALL];
 }
 
 bool kc_compare_counters(struct kc_sides *s)

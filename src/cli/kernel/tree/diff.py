@@ -113,21 +113,27 @@ def others(base, tree):
     return sorted(name for name in names if name not in extract.ALL_FILES)
 
 
-def report(base, tree):
-    """Prints what differs. Returns how much of it does not run."""
-    before, after = ((files, running(files)) for files in (build.read_tree(base), build.read_tree(tree)))
-    missed = told = 0
+def rows_of(before, after):
+    """What differs in the files that are read: (how, name)."""
     for path in extract.ALL_FILES[1:]:
-        texts = before[0].get(path, ""), after[0].get(path, "")
-        for name in changed_names(*texts) if texts[0] != texts[1] else []:
-            taken = runs(before, after, path, name)
-            missed += not taken
-            told += 1
-            print(f"{'runs' if taken else 'does not run':13} {name or 'what is in no function'} in {path}")
-    for name in others(base, tree):
-        missed += 1
-        print(f"{'is not read':13} {name}")
-    if not missed + told:
+        old, new = before[0].get(path, ""), after[0].get(path, "")
+        if old and not new:
+            yield "is gone", path
+        elif old != new:
+            for name in changed_names(old, new):
+                yield ("runs" if runs(before, after, path, name) else "does not run",
+                       f"{name or 'what is in no function'} in {path}")
+
+
+def report(base, tree):
+    """Prints what differs, first what runs. Returns how much of it does not run."""
+    before, after = ((files, running(files)) for files in (build.read_tree(base), build.read_tree(tree)))
+    rows = [*rows_of(before, after), *(("is not read", name) for name in others(base, tree))]
+    order = ["runs", "does not run", "is gone", "is not read"]
+    for how, what in sorted(rows, key=lambda row: order.index(row[0])):
+        print(f"{how:13} {what}")
+    missed = sum(how != "runs" for how, _ in rows)
+    if not rows:
         print("nothing differs but comments")
     if missed:
         print(f"{missed} of what differs is not judged by scenarios on {tree}")
