@@ -13,6 +13,22 @@ struct gallery_arguments {
 	const char *kernel;
 };
 
+static bool stop_before(const struct gallery_pair *next)
+{
+	limits_progress("defect B%u", next->number);
+	return limits_stop();
+}
+
+static int run_all(void)
+{
+	int status;
+
+	limits_catch_interrupt();
+	status = gallery_run_all(gallery_pairs, cli_out, stop_before);
+	limits_progress(NULL);
+	return status;
+}
+
 /* Runs all on a kernel, or one pair. */
 static int run_kernel(const char *path, const struct gallery_pair *only)
 {
@@ -22,7 +38,9 @@ static int run_kernel(const char *path, const struct gallery_pair *only)
 	if (status != RUN_OK)
 		return status;
 	kernel.run.leaves_out_knobs = true;
-	status = gallery_run_kernel(gallery_pairs, only, &kernel.run, cli_out);
+	limits_catch_interrupt();
+	status = gallery_run_kernel(gallery_pairs, only, &kernel.run, cli_out, stop_before);
+	limits_progress(NULL);
 	kernel_close(&kernel);
 	return status;
 }
@@ -43,8 +61,7 @@ static int command_gallery(int argc, char **argv)
 		return gallery_list(cli_out), RUN_OK;
 	id = words.word[0];
 	if (!strcmp(id, "all"))
-		return limits_catch_interrupt(),
-		       gallery_run_all(gallery_pairs, cli_out, limits_stop);
+		return run_all();
 	pair = gallery_find(id);
 	if (!pair)
 		return fprintf(stderr, "pgtsim gallery: there is no '%s'; see pgtsim gallery\n",

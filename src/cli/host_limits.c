@@ -54,10 +54,20 @@ static void limit_memory(void)
 
 /* ---- time, Ctrl-C ---- */
 
+/* The handler is called once. A read that waits for another process goes on waiting. */
+static void catch_once(int number, void (*handler)(int))
+{
+	struct sigaction action = { .sa_handler = handler, .sa_flags = SA_RESTART };
+
+	action.sa_flags |= (int)SA_RESETHAND;
+	sigemptyset(&action.sa_mask);
+	sigaction(number, &action, NULL);
+}
+
 static void interrupt(int number)
 {
+	(void)number;
 	interrupted = 1;
-	signal(number, SIG_DFL);
 }
 
 /* The second time there was no stop in between: one step of the work takes too long. */
@@ -71,7 +81,7 @@ static void expire(int number)
 		_exit(LIMITS_TIME_UP);
 	}
 	time_up = 1;
-	signal(number, expire);
+	catch_once(number, expire);
 	alarm(GRACE);
 }
 
@@ -83,14 +93,14 @@ void limits_start(void)
 	if (!limits.seconds || limits.seconds > MOST)
 		return;
 	end = time(NULL) + (time_t)limits.seconds;
-	signal(SIGALRM, expire);
+	catch_once(SIGALRM, expire);
 	alarm((unsigned)limits.seconds);
 }
 
 void limits_catch_interrupt(void)
 {
 	if (!interrupted)
-		signal(SIGINT, interrupt);
+		catch_once(SIGINT, interrupt);
 }
 
 /* Processes that were forked have no alarm: they look at the clock. */
@@ -132,12 +142,15 @@ void limits_progress(const char *format, ...)
 {
 	static time_t shown;
 	static bool visible;
-	time_t now = time(NULL);
+	time_t now;
 	va_list args;
 
+	if (!format && !visible)
+		return;
+	now = time(NULL);
 	if (!shown)
 		shown = now; /* what is done within a second shows nothing */
-	if (!isatty(STDERR_FILENO) || (format ? now == shown : !visible))
+	if (format && (now == shown || !isatty(STDERR_FILENO)))
 		return;
 	shown = now;
 	visible = format;

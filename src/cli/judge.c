@@ -12,12 +12,14 @@
 #include <pgtsim/judge.h>
 
 #include "file.h"
+#include "host_limits.h"
 #include "options.h"
 #include "scenario/runner.h"
 
 enum {
 	BAD_LINES_SHOWN = 20,
 	MACHINE_MAX = 2048, /* bytes of a machine's keys */
+	LINES_PER_LOOK = 1024, /* between two looks at the clock */
 };
 
 /* A trace under way. */
@@ -54,6 +56,8 @@ static void print_violations(struct judging *j)
 	size_t count;
 
 	pgtsim_violations(&j->run.machine->tlb, &count);
+	if (j->shown < count)
+		limits_progress(NULL);
 	while (j->shown < count) {
 		printf("%s:%" PRIu64 ": ", j->name, j->number);
 		j->shown += run_print_violation(&j->run, j->shown, cli_out);
@@ -159,17 +163,35 @@ static int make_machine(struct judging *j, struct scenario *scenario, const char
 
 /* ---- a whole trace ---- */
 
+/* Now and then, as each look costs a system call: shows how far it is; true if it should stop here. */
+static bool is_stopped(const struct judging *j)
+{
+	if (j->number % LINES_PER_LOOK)
+		return false;
+	limits_progress("%s: line %" PRIu64, j->name, j->number);
+	return limits_stop();
+}
+
+/* What is open at the end of a trace is judged there; where it was stopped nobody knows what follows. */
 static int judge_rest(struct judging *j)
 {
+	bool cut, stopped = false;
 	size_t length;
-	bool cut;
+	int ret = 0;
 
-	while (next_line(j, &length, &cut))
-		if (judge_line(j, length, cut))
-			return RUN_NO_MEMORY;
+	while (ret == 0 && !stopped && next_line(j, &length, &cut)) {
+		ret = judge_line(j, length, cut);
+		stopped = is_stopped(j);
+	}
+	limits_progress(NULL);
+	if (ret)
+		return RUN_NO_MEMORY;
 	if (ferror(j->file))
 		return file_complain(j->name, errno ? errno : EIO);
-	pgtsim_judge_end(j->judge, 0, UINT64_MAX);
+	if (stopped)
+		fprintf(stderr, "%s:%" PRIu64 ": stopped after this line\n", j->name, j->number);
+	else
+		pgtsim_judge_end(j->judge, 0, UINT64_MAX);
 	print_violations(j);
 	return RUN_OK;
 }
@@ -294,6 +316,7 @@ static int command_judge(int argc, char **argv)
 	if (!j.file)
 		return file_complain(j.name, errno);
 	errno = 0;
+	limits_catch_interrupt();
 	status = judge_trace(&j, machine);
 	if (j.file != stdin)
 		fclose(j.file);

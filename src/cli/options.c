@@ -46,6 +46,7 @@ struct parse {
 
 void cli_print_to(void *file, const char *text)
 {
+	limits_progress(NULL);
 	fputs(text, file ? file : stdout);
 }
 

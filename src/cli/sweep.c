@@ -189,6 +189,7 @@ static void print_row(const struct sweep *sweep, const struct point *point, cons
 	size_t count;
 	const struct pgtsim_cost_knob *knobs = pgtsim_cost_knobs(&count);
 
+	limits_progress(NULL);
 	if (sweep->text) {
 		print_text(point, result, m);
 		return;

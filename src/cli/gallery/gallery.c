@@ -287,15 +287,23 @@ static int run_pair(const struct gallery_pair *pair, const struct pgtsim_printer
 	return worse(verdict_status(&bad), verdict_status(&good));
 }
 
+static bool is_stopped(gallery_stop *stop, const struct gallery_pair *next)
+{
+	return stop && stop(next);
+}
+
 int gallery_run_all(const struct gallery_pair *pairs, const struct pgtsim_printer *out,
-		    bool (*stop)(void))
+		    gallery_stop *stop)
 {
 	unsigned count = 0, right = 0;
 	int status = RUN_OK;
 
-	for (; pairs[count].number && status != RUN_NO_MEMORY && !(stop && stop()); count++) {
-		int pair = run_pair(&pairs[count], out);
+	for (; pairs[count].number && status != RUN_NO_MEMORY; count++) {
+		int pair;
 
+		if (is_stopped(stop, &pairs[count]))
+			break;
+		pair = run_pair(&pairs[count], out);
 		right += pair == RUN_OK;
 		status = worse(status, pair);
 	}
@@ -341,12 +349,13 @@ static int run_on_kernel(const struct gallery_pair *pair, const struct run_kerne
 }
 
 int gallery_run_kernel(const struct gallery_pair *pairs, const struct gallery_pair *only,
-		       const struct run_kernel *kernel, const struct pgtsim_printer *out)
+		       const struct run_kernel *kernel, const struct pgtsim_printer *out,
+		       gallery_stop *stop)
 {
 	unsigned found = 0, count = 0, elsewhere = 0;
 	int status = RUN_OK;
 
-	for (; pairs->number; pairs++) {
+	for (; pairs->number && !is_stopped(stop, pairs); pairs++) {
 		char in_tree[8];
 		int one;
 

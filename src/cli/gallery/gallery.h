@@ -59,13 +59,15 @@ void gallery_list(const struct pgtsim_printer *out);
  */
 int gallery_tell(const struct gallery_pair *pair, const struct pgtsim_printer *out);
 
+/* Is asked before each pair: true ends the run with what there is. */
+typedef bool gallery_stop(const struct gallery_pair *next);
+
 /*
- * Runs pairs, as many as there are before the number 0 and until stop(), which may be NULL, returns
- * true, and prints a verdict on each. Returns an
- * exit status: RUN_OK if all found just what they say.
+ * Runs pairs, as many as there are before the number 0 and until stop(), which may be NULL, and prints
+ * a verdict on each. Returns an exit status: RUN_OK if all found just what they say.
  */
 int gallery_run_all(const struct gallery_pair *pairs, const struct pgtsim_printer *out,
-		    bool (*stop)(void));
+		    gallery_stop *stop);
 
 /*
  * Runs on a kernel those bad scenarios whose defect lies in the functions of a tree ("# in a tree:
@@ -73,7 +75,7 @@ int gallery_run_all(const struct gallery_pair *pairs, const struct pgtsim_printe
  * Returns an exit status: RUN_OK if none does.
  */
 int gallery_run_kernel(const struct gallery_pair *pairs, const struct gallery_pair *only,
-		       const struct run_kernel *kernel,
-		       const struct pgtsim_printer *out);
+		       const struct run_kernel *kernel, const struct pgtsim_printer *out,
+		       gallery_stop *stop);
 
 #endif

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "host_limits.h"
 #include "kernel.h"
 #include "options.h"
 
@@ -74,6 +75,8 @@ static int run_script(const char *what, char **argv)
 	}
 	argv[1] = script;
 	fflush(stdout);
+	/* The script gets Ctrl-C, too, and ends: this waits for it. */
+	limits_catch_interrupt();
 	child = fork();
 	if (child == 0) {
 		execvp(argv[0], argv);
@@ -85,6 +88,8 @@ static int run_script(const char *what, char **argv)
 		;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
 		fprintf(stderr, "pgtsim kernel %s: there is no Python: install python3\n", what);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == LIMITS_INTERRUPTED)
+		return LIMITS_INTERRUPTED;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == DIFF_NOT_ALL)
 		return RUN_FAILED;
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? RUN_OK : RUN_BAD_SCENARIO;

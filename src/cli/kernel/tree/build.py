@@ -22,6 +22,8 @@ SHIFTS = {"4": 12, "16": 14, "64": 16}
 ROUNDS = 20
 # How many errors of the compiler are shown.
 ERRORS = 5
+# The exit status after Ctrl-C.
+INTERRUPTED = 130
 
 
 class Refused(Exception):
@@ -134,10 +136,17 @@ def compile_once(words, folder, output):
     return "" if not run.returncode else run.stderr.decode(errors="replace") or "the compiler failed"
 
 
+def progress(text):
+    """Shows what is under way, if that is a terminal; an empty text clears it."""
+    if sys.stderr.isatty():
+        print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
+
+
 def build(tree, files, geometry, folder, output):
     """Compiles, and adds what functions call that are new in this tree. Returns what was added."""
     words, extra, errors = flags(tree, files, geometry), [], ""
-    for _ in range(ROUNDS):
+    for turn in range(ROUNDS):
+        progress(f"compiling {tree}" + (f", with {len(extra)} functions more" if turn else ""))
         (Path(folder) / "kernel-source.h").write_text(extract.text_of(files, extra))
         errors = compile_once(words, folder, output)
         if not errors:
@@ -160,6 +169,9 @@ def install(built, target):
     try:
         shutil.copyfile(built, beside)
         os.replace(beside, target)
+    except KeyboardInterrupt:
+        beside.unlink(missing_ok=True)
+        raise
     except OSError as e:
         beside.unlink(missing_ok=True)
         raise Refused(f"{target} cannot be written: {e.strerror}") from None
@@ -180,6 +192,7 @@ def main():
     tree, target, *geometry = sys.argv[1:]
     try:
         compiler()
+        progress(f"reading {tree}")
         files = read_tree(tree)
         if geometry[1] == "52" and geometry[0] != "64" and not extract.has_lpa2(files):
             raise Refused(f"{tree} has no 52 bits of VA with {geometry[0]}K pages: that came with LPA2 in 6.9")
@@ -193,15 +206,27 @@ def main():
             output = Path(folder) / "kernel.so"
             extra = build(tree, files, geometry, folder, output)
             install(output, target)
+        progress("")
         told(tree, files, extra, target)
     except extract.Damaged as e:
+        progress("")
         print(f"pgtsim kernel build: {tree}: {e}", file=sys.stderr)
         return 2
     except Refused as e:
+        progress("")
         print(f"pgtsim kernel build: {e}", file=sys.stderr)
         return 2
     return 0
 
 
+def until_interrupted(work):
+    """Runs work; Ctrl-C ends it without a trace of Python's, and with the status of that."""
+    try:
+        return work()
+    except KeyboardInterrupt:
+        progress("")
+        return INTERRUPTED
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(until_interrupted(main))
