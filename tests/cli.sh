@@ -401,11 +401,28 @@ wrong:2: unknown command|cost wrong
 nothere: |cost nothere
 one argument too many|sweep wrong
 wrong:2: unknown command|compare wrong@latest wrong@linux-5.10
+no profile is ''|sweep --profiles=
+no geometry is ''|sweep --geometries=
+--trace would write over the scenario s|run --trace=s s
+--trace would write over the scenario s|run --trace=./s s
+--junit would write over the scenario s|run --junit=s s
+--trace and --junit would both write new|run --trace=new --junit=new s
+--shard-out would write into the scenario s|explore --shard=1/2 --shard-out=s s
+no-folder/t: there is no folder for it|run --trace=no-folder/t s
+no-folder/t: there is no folder for it|run --junit=no-folder/t s
+'': there is no folder for it|run --trace= s
+'strict=maybe' is not strict=on or strict=off|judge s strict=maybe
+'x' is not key=value; one trace at a time|judge s x
+s: it cannot be loaded: |kernel info s
 Linux has no configuration|kernel build --va=99 tree -o k
 Linux has no configuration|kernel build --granule=8G tree -o k
 Linux has no configuration|kernel build --pa=99 tree -o k
 Linux has no configuration|kernel build --granule=5K tree -o k
 END
+
+has s 'map linear+0 2G 4K'
+run 2 run ''
+is err "'': there is no such file"
 
 # Memory of many neighbours that is freed too early is one line, of a few it is a line each.
 scenario 'machine format=s390 edat=0' 'add 0x100000000+256M' 'remove 0x100000000+256M' 'check'

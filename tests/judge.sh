@@ -345,6 +345,10 @@ judge 2 t
 has err ':4: old 0x0000000000000020: by what came before, the entry holds 0x0000000040003503'
 has err ':5: store: with format=s390 stores are judged by their virtual address alone'
 has err ':6: va 0x8000000000000000: no entry of its level begins there'
+# What stands behind a byte 0 is no part of a line that ends there.
+printf '{"op":"isb"}\0{"op":"isb"}\n' >t
+judge 2 t
+has err ':1: not a line of a trace: a byte 0 stands in it'
 status=0
 "$pgtsim" judge random0 >out 2>err || status=$?
 grep -q ': [a-z-]* 0x' out || fail 'random0: no violation'

@@ -53,6 +53,13 @@ END
 printf '%s\n' 'machine ram=0x40000000+256G' 'vmemmap-populate vmemmap+0 vmemmap+128G pages' >large.pgt
 if ! grep -qa __asan_init "$pgtsim" && ! grep -qa __tsan_init "$pgtsim"; then
 	expect 3 'may take 64M of memory: --max-memory=SIZE' run --quiet --max-memory=64M large.pgt
+	# A line of a trace that does not fit into memory is not its end.
+	(
+		ulimit -v 100000
+		printf '%s\n' '{"op":"isb"}' >trace
+		truncate -s 200M trace
+		expect 3 'the host is out of memory' judge trace
+	)
 fi
 printf '%s\n' machine 'echo here' >small.pgt
 expect 0 here run --max-memory=0 --max-time=0 --max-schedules 0 small.pgt

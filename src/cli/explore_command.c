@@ -142,7 +142,14 @@ static int command_explore(int argc, char **argv)
 	}
 	if (arguments.merge)
 		return merge(&files);
-	for (int i = 0; i < files.count; i++) {
+	for (int i = 0; arguments.jobs.shard_out && i < files.count; i++)
+		if (file_is(arguments.jobs.shard_out, files.word[i])) {
+			fprintf(stderr,
+				"pgtsim explore: --shard-out would write into the scenario %s\n",
+				files.word[i]);
+			return RUN_BAD_SCENARIO;
+		}
+	for (int i = 0; i < files.count && !limits_stop(); i++) {
 		status = run_file(files.word[i], &arguments);
 		worst = status > worst ? status : worst;
 	}

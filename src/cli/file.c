@@ -99,10 +99,28 @@ int file_flush(FILE *file)
 	return ferror(file) ? EIO : 0;
 }
 
+bool file_is(const char *path, const char *other)
+{
+	struct stat one, two;
+
+	if (stat(path, &one))
+		return strcmp(path, "-") && !strcmp(path, other);
+	return S_ISREG(one.st_mode) && !stat(other, &two) && one.st_dev == two.st_dev &&
+	       one.st_ino == two.st_ino;
+}
+
+int file_complain_of_output(const char *path, int error)
+{
+	if (error != ENOENT)
+		return file_complain(path, error);
+	fprintf(stderr, "%s: there is no folder for it\n", *path ? path : "''");
+	return RUN_BAD_SCENARIO;
+}
+
 int file_complain(const char *path, int error)
 {
 	bool memory = error == ENOMEM || error == ENOBUFS;
 
-	fprintf(stderr, "%s: %s\n", path, memory ? RUN_NO_MEMORY_TEXT : run_file_reason(error));
+	fprintf(stderr, "%s: %s\n", *path ? path : "''", memory ? RUN_NO_MEMORY_TEXT : run_file_reason(error));
 	return memory ? RUN_NO_MEMORY : RUN_BAD_SCENARIO;
 }

@@ -5,6 +5,7 @@
 #ifndef PGTSIM_CLI_FILE_H
 #define PGTSIM_CLI_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -24,7 +25,13 @@ int file_read_beside(void *path, const char *name, char **text, size_t *length);
 /* Flushes an output file. Returns 0, or the errno (positive) of this or any earlier write. */
 int file_flush(FILE *file);
 
+/* Whether two names are of one file: a regular one, or one that is not there yet. */
+bool file_is(const char *path, const char *other);
+
 /* Says on standard error what is wrong with a file; returns the exit status for it. */
 int file_complain(const char *path, int error);
+
+/* The same, for a file that was to be written. */
+int file_complain_of_output(const char *path, int error);
 
 #endif

@@ -18,7 +18,7 @@
 
 enum {
 	BAD_LINES_SHOWN = 20,
-	MACHINE_MAX = 2048, /* bytes of a machine's keys */
+	MACHINE_MAX = 2048,    /* bytes of a machine's keys */
 	LINES_PER_LOOK = 1024, /* between two looks at the clock */
 };
 
@@ -31,6 +31,7 @@ struct judging {
 	char *line;
 	size_t room;
 	uint64_t number, judged, bad;
+	int error;      /* why no further line could be read; 0: it was the last one */
 	bool any_event; /* one of them was an event: no line about the trace itself */
 	size_t shown;   /* violations printed */
 	bool lenient;   /* known weaknesses of the profile are remarks, not violations */
@@ -38,13 +39,20 @@ struct judging {
 
 /* ---- lines ---- */
 
-/* Reads the next line, without its newline; *cut: it had none. Returns false at the end. */
+/*
+ * Reads the next line, without its newline; *cut: it had none. Returns false at the end, and where the
+ * file cannot be read on: j->error says why.
+ */
 static bool next_line(struct judging *j, size_t *length, bool *cut)
 {
-	ssize_t size = getline(&j->line, &j->room, j->file);
+	ssize_t size;
 
-	if (size < 0)
+	errno = 0;
+	size = getline(&j->line, &j->room, j->file);
+	if (size < 0) {
+		j->error = feof(j->file) ? 0 : errno ? errno : EIO;
 		return false;
+	}
 	j->number++;
 	*cut = j->line[size - 1] != '\n';
 	*length = (size_t)size - !*cut;
@@ -186,8 +194,8 @@ static int judge_rest(struct judging *j)
 	limits_progress(NULL);
 	if (ret)
 		return RUN_NO_MEMORY;
-	if (ferror(j->file))
-		return file_complain(j->name, errno ? errno : EIO);
+	if (j->error)
+		return file_complain(j->name, j->error);
 	if (stopped)
 		fprintf(stderr, "%s:%" PRIu64 ": stopped after this line\n", j->name, j->number);
 	else
@@ -202,11 +210,13 @@ static void print_unknown(const struct judging *j)
 	struct pgtsim_judge_unknown unknown = pgtsim_judge_unknown(j->judge);
 
 	if (unknown.tables)
-		printf("%s: not judged: what %" PRIu64 " table%s held that went or changed: the trace "
+		printf("%s: not judged: what %" PRIu64
+		       " table%s held that went or changed: the trace "
 		       "does not tell all of it (table-alloc says that a table is empty)\n",
 		       j->name, unknown.tables, unknown.tables == 1 ? "" : "s");
 	if (unknown.stores)
-		printf("%s: not judged: %" PRIu64 " store%s over values that the trace does not tell "
+		printf("%s: not judged: %" PRIu64
+		       " store%s over values that the trace does not tell "
 		       "(poke tells them)\n",
 		       j->name, unknown.stores, unknown.stores == 1 ? "" : "s");
 	if (unknown.pages)
@@ -238,14 +248,26 @@ static int conclude(const struct judging *j)
 	return violations ? RUN_FAILED : RUN_OK;
 }
 
+/* Of all its bytes: a 0 among them is no end. */
+static char *copy_line(const char *line, size_t length)
+{
+	char *copy = malloc(length + 1);
+
+	if (copy) {
+		memcpy(copy, line, length);
+		copy[length] = '\0';
+	}
+	return copy;
+}
+
 /* `machine` has the keys of the command line; the first two lines of the trace may have more. */
 static int judge_trace(struct judging *j, char *machine)
 {
 	struct scenario scenario = { 0 };
-	size_t length = 0, keys_length;
+	size_t length = 0, header_length, keys_length;
 	const char *keys;
-	bool cut = false, any = next_line(j, &length, &cut);
-	char *header = any ? strdup(j->line) : NULL;
+	bool cut = false, any = next_line(j, &header_length, &cut);
+	char *header = any ? copy_line(j->line, header_length) : NULL;
 	bool second = any && !cut && next_line(j, &length, &cut);
 	int status = RUN_OK;
 
@@ -262,7 +284,7 @@ static int judge_trace(struct judging *j, char *machine)
 
 		j->line = header;
 		j->number -= second;
-		if (judge_line(j, strcspn(header, "\n"), !second && cut))
+		if (judge_line(j, header_length, !second && cut))
 			status = RUN_NO_MEMORY;
 		j->number += second;
 		header = j->line;
@@ -291,6 +313,8 @@ static bool take_word(struct judging *j, char *machine, const char *word)
 		j->lenient = off;
 		return true;
 	}
+	if (!strncmp(word, "strict=", 7))
+		return false;
 	return strchr(word, '=') && !strpbrk(word, " \t\n#") &&
 	       add_keys(machine, word, strlen(word));
 }
@@ -306,16 +330,16 @@ static int command_judge(int argc, char **argv)
 		return status;
 	for (int i = 1; i < words.count; i++)
 		if (!take_word(&j, machine, words.word[i])) {
-			fprintf(stderr,
-				"pgtsim judge: '%s' is not key=value; one trace at a time\n",
-				words.word[i]);
+			fprintf(stderr, "pgtsim judge: '%s' is not %s\n", words.word[i],
+				strncmp(words.word[i], "strict=", 7) ?
+					"key=value; one trace at a time" :
+					"strict=on or strict=off");
 			return RUN_BAD_SCENARIO;
 		}
 	j.name = words.word[0];
 	j.file = strcmp(j.name, "-") ? fopen(j.name, "r") : stdin;
 	if (!j.file)
 		return file_complain(j.name, errno);
-	errno = 0;
 	limits_catch_interrupt();
 	status = judge_trace(&j, machine);
 	if (j.file != stdin)

@@ -44,7 +44,7 @@ static int run_scenario(const struct scenario *scenario, const struct run_argume
 				       &error);
 
 		if (lost)
-			status = file_complain(arguments->junit, lost);
+			status = file_complain_of_output(arguments->junit, lost);
 	}
 	run_end(&run);
 	return status;
@@ -109,7 +109,7 @@ static int run_text(const char *text, size_t length, const struct run_arguments 
 	if (arguments->trace)
 		trace = strcmp(arguments->trace, "-") ? fopen(arguments->trace, "w") : stdout;
 	if (arguments->trace && !trace)
-		status = file_complain(arguments->trace, errno);
+		status = file_complain_of_output(arguments->trace, errno);
 	else
 		status = run_watched(&scenario, arguments, trace);
 	if (trace && trace != stdout)
@@ -129,6 +129,22 @@ static int run_file(const struct run_arguments *arguments)
 	status = run_text(text, length, arguments);
 	free(text);
 	return status;
+}
+
+/* Whether what is to be written would go over the scenario, or one over the other. */
+static bool writes_over(const struct run_arguments *arguments, const char *scenario)
+{
+	const char *trace = arguments->trace, *junit = arguments->junit;
+
+	if (trace && file_is(trace, scenario))
+		fprintf(stderr, "pgtsim run: --trace would write over the scenario %s\n", scenario);
+	else if (junit && file_is(junit, scenario))
+		fprintf(stderr, "pgtsim run: --junit would write over the scenario %s\n", scenario);
+	else if (trace && junit && file_is(trace, junit))
+		fprintf(stderr, "pgtsim run: --trace and --junit would both write %s\n", junit);
+	else
+		return false;
+	return true;
 }
 
 /* Options that work with one scenario only: they write one file, or talk to one user. */
@@ -190,6 +206,8 @@ static int command_run(int argc, char **argv)
 			for_one_scenario(&arguments), files.count);
 		return RUN_BAD_SCENARIO;
 	}
+	if (writes_over(&arguments, files.word[0]))
+		return RUN_BAD_SCENARIO;
 	return arguments.kernel ? run_on_kernel(&arguments, &files) : run_files(&arguments, &files);
 }
 

@@ -395,7 +395,9 @@ static bool is_size(const char *word)
 /* True if each item of the list is valid for its kind. */
 static int check_list(const char *list, const char *what, bool (*known)(const char *))
 {
-	for (const char *next; list && *list; list = next) {
+	if (!*list)
+		return wrong(what, list, 0);
+	for (const char *next; *list; list = next) {
 		char word[32] = { 0 };
 		size_t length = item(list, &next);
 

@@ -466,6 +466,8 @@ int pgtsim_judge_line(struct pgtsim_judge *judge, const char *text, size_t lengt
 	if (!judge || !text)
 		return -EINVAL;
 	judge->error[0] = '\0';
+	if (memchr(text, '\0', length))
+		return pgtsim_judge_fail(judge, "not a line of a trace: a byte 0 stands in it");
 	if (!next_character(&line) && line.at == line.end)
 		return 0;
 	ret = take_members(&line);

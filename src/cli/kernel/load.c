@@ -144,7 +144,11 @@ int kernel_open(struct kernel *kernel, const char *path, char *reason, size_t si
 	if (!kernel->object) {
 		const char *error = dlerror();
 
-		snprintf(reason, size, "%s", error ? error : "it cannot be opened");
+		/* The linker's text begins with the name, which the caller says, too. */
+		if (error && !strncmp(error, path, strlen(path)) &&
+		    !strncmp(error + strlen(path), ": ", 2))
+			error += strlen(path) + 2;
+		snprintf(reason, size, "it cannot be loaded: %s", error ? error : "no memory");
 		return -EINVAL;
 	}
 	kernel->plug = dlsym(kernel->object, "pgtsim_kernel");
