@@ -292,6 +292,28 @@ static void ranges_and_the_walk_cache(void **state)
 	}
 }
 
+/* A level hint spares the walk-cache entries of its own level and below, and no others. */
+static void hints_and_the_walk_cache(void **state)
+{
+	static const enum pgtsim_op ops[] = { PGTSIM_OP_TLBI_WALK, PGTSIM_OP_TLBI_RANGE_WALK };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(ops); i++) {
+		for (uint8_t ttl = 5; ttl <= 7; ttl++) {
+			struct fixture f;
+			struct pgtsim_cpus *cpus = start(&f, 8 * KIB, false, false);
+
+			assert_outcome(cpus, 0, VA, PGTSIM_OUTCOME_MISS);
+			assert_int_equal(pgtsim_invalidate(&f.tlb, ops[i], VA, i ? 4 * KIB : 0, 0,
+							   PGTSIM_SCOPE_IS, ttl),
+					 0);
+			assert_outcome(cpus, 0, VA + 4 * KIB,
+				       ttl == 7 ? PGTSIM_OUTCOME_MISS : PGTSIM_OUTCOME_WALK);
+			end(&f, cpus);
+		}
+	}
+}
+
 /* A walk that a stale entry leads into freed memory ends there, and says so. */
 static void walk_into_a_freed_table(void **state)
 {
@@ -733,6 +755,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(stale_table_entries),
 	cmocka_unit_test(local_invalidates),
 	cmocka_unit_test(level_hints),
+	cmocka_unit_test(hints_and_the_walk_cache),
 	cmocka_unit_test(ranges_and_the_walk_cache),
 	cmocka_unit_test(walk_into_a_freed_table),
 	cmocka_unit_test(restrictions_of_tables),

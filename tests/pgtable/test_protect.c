@@ -339,6 +339,26 @@ static void huge_vmap_over_an_empty_table(void **state)
 	fixture_fini(&f);
 }
 
+/* An entry that points to no table ends a vmap before it maps anything. */
+static void vmap_below_no_table(void **state)
+{
+	const uint64_t va = UINT64_C(0xffff800000000000);
+
+	(void)state;
+	for (int level = PGTSIM_PUD; level <= PGTSIM_PMD; level++) {
+		uint64_t size = level == PGTSIM_PUD ? GIB : 2 * MIB;
+		struct fixture f;
+
+		start(&f, "linux-7.3", 4, 48);
+		assert_int_equal(pgtsim_vmap(&f.pgt, va, GIB, 4096, false), 0);
+		assert_int_equal(pgtsim_poke(&f.pgt, level, va + 2 * size, 0x123003), 0);
+		pgtsim_tlb_reset_counts(&f.tlb);
+		assert_int_equal(pgtsim_vmap(&f.pgt, va + size, GIB, 2 * size, false), -EFAULT);
+		assert_int_equal(f.tlb.counts.leaves_mapped, 0);
+		fixture_fini(&f);
+	}
+}
+
 /* A pmd table stays where memory is aligned for pmd blocks only: vmap_try_huge_pud() refuses it. */
 static void huge_vmap_keeps_the_table_of_its_blocks(void **state)
 {
@@ -453,6 +473,7 @@ int main(void)
 		cmocka_unit_test(refused),
 		cmocka_unit_test(joined_again),
 		cmocka_unit_test(huge_vmap_over_an_empty_table),
+		cmocka_unit_test(vmap_below_no_table),
 		cmocka_unit_test(huge_vmap_keeps_the_table_of_its_blocks),
 		cmocka_unit_test(vmap_barriers),
 		cmocka_unit_test(vmap_groups),
