@@ -87,7 +87,7 @@ static uint64_t live_tables(const struct pgtsim_counts *counts)
 
 uint64_t pgtsim_check(struct pgtsim_pgtable *pgt)
 {
-	if (!pgt)
+	if (!pgt || !pgt->root)
 		return 0;
 
 	static const struct pgtsim_visitor visitor = { .table = check_child };

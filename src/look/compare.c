@@ -41,7 +41,7 @@ static bool tables_differ(const struct pgtsim_pgtable *a, const struct pgtsim_ta
 bool pgtsim_pgtable_difference(const struct pgtsim_pgtable *a, const struct pgtsim_pgtable *b,
 			       struct pgtsim_difference *out)
 {
-	if (!a || !b || !out)
+	if (!a || !b || !out || !a->root || !b->root)
 		return false;
 	/* The root's last entry ends with the address space, whatever part of it is in use. */
 	uint64_t size = pgtsim_entry_size(&a->geo, a->root->level);

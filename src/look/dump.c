@@ -125,7 +125,7 @@ void pgtsim_export_tables(struct pgtsim_pgtable *pgt,
 	static const struct pgtsim_visitor visitor = { .table = export_table };
 	struct exporter to = { table, arg };
 
-	if (!pgt || !table)
+	if (!pgt || !table || !pgt->root)
 		return;
 	hand_out(pgt, pgt->root, &to);
 	walk_unseen(pgt, &visitor, &to);

@@ -66,13 +66,18 @@ static inline bool pgtsim_pgtable_busy(const struct pgtsim_pgtable *pgt)
 /* -EBUSY with the reason: who is under way. In allocator.c. */
 int pgtsim_pgtable_fail_busy(const struct pgtsim_pgtable *pgt);
 
-/* -EINVAL with the reason: nothing of [va, va + size), or not all of it, can be translated. In pgtable.c. */
+/*
+ * -EINVAL with the reason: nothing of [va, va + size), or not all of it, can be translated, or the page
+ * table has ended. In pgtable.c.
+ */
 int pgtsim_pgtable_fail_outside(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size);
 
 static inline int pgtsim_pgtable_check_inside(const struct pgtsim_pgtable *pgt, uint64_t va,
 					      uint64_t size)
 {
-	return pgtsim_va_fits(&pgt->geo, va, size) ? 0 : pgtsim_pgtable_fail_outside(pgt, va, size);
+	return pgt->root && pgtsim_va_fits(&pgt->geo, va, size) ?
+		       0 :
+		       pgtsim_pgtable_fail_outside(pgt, va, size);
 }
 
 /*

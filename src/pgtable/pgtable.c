@@ -13,6 +13,9 @@
 
 int pgtsim_pgtable_fail_outside(const struct pgtsim_pgtable *pgt, uint64_t va, uint64_t size)
 {
+	if (!pgt->root)
+		return pgtsim_fail(pgt->tlb, -EINVAL,
+				   "the page table has ended: pgtsim_pgtable_fini() took its tables");
 	if (!size)
 		return pgtsim_fail(pgt->tlb, -EINVAL, "the range is empty");
 	return pgtsim_fail(pgt->tlb, -EINVAL,

@@ -149,7 +149,7 @@ static inline bool translate_fast(const struct pgtsim_pgtable *pgt, uint64_t va,
 
 int pgtsim_translate(const struct pgtsim_pgtable *pgt, uint64_t va, struct pgtsim_translation *out)
 {
-	if (!pgt || !out)
+	if (!pgt || !out || !pgt->root)
 		return -EINVAL;
 	if (!pgtsim_va_inside(&pgt->geo, va)) {
 		start_walk(out, pgt->root->level);

@@ -222,8 +222,6 @@ int pgtsim_walk_inside(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last,
 	uint8_t busy;
 	int ret;
 
-	if (!pgt->root)
-		return -EINVAL;
 	if (pgt->root->level > walk.last_level)
 		return 0;
 	busy = pgtsim_busy_begin(pgt, PGTSIM_BUSY_VISITOR);
@@ -235,7 +233,7 @@ int pgtsim_walk_inside(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last,
 int pgtsim_walk(struct pgtsim_pgtable *pgt, uint64_t va, uint64_t last,
 		const struct pgtsim_visitor *visitor, void *arg)
 {
-	if (!pgt || !visitor)
+	if (!pgt || !visitor || !pgt->root)
 		return -EINVAL;
 	if (last < va)
 		return pgtsim_fail(pgt->tlb, -EINVAL,

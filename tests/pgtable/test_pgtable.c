@@ -2,6 +2,9 @@
 /* A page table as a whole: creation, events and counters, allocators, marks, poke. */
 #include "page_table.h"
 
+#include <pgtsim/check.h>
+#include <pgtsim/teardown.h>
+
 /* ---- creation ---- */
 
 static void check_empty(const struct pgtsim_policy *policy, const struct pgtsim_geometry *geo)
@@ -35,6 +38,85 @@ static void new_table_is_empty(void **state)
 	each_geometry("latest", check_empty);
 	each_geometry("linux-5.7", check_empty);
 	each_geometry("s390-7.3", check_empty);
+}
+
+static int ended_map(struct pgtsim_pgtable *pgt, uint64_t va)
+{
+	return pgtsim_map(pgt, &(struct pgtsim_map){ .va = va, .size = 4096 });
+}
+
+static int ended_unmap(struct pgtsim_pgtable *pgt, uint64_t va)
+{
+	return pgtsim_unmap_range(pgt, &(struct pgtsim_unmap){ .start = va, .end = va + 4096 });
+}
+
+static int ended_free_tables(struct pgtsim_pgtable *pgt, uint64_t va)
+{
+	return pgtsim_free_tables(pgt, va, va + 4096, 0, 0);
+}
+
+static int ended_gather(struct pgtsim_pgtable *pgt, uint64_t va)
+{
+	struct pgtsim_gather gather;
+
+	pgtsim_gather_init(&gather, pgt, NULL, NULL);
+	return pgtsim_gather_unmap(&gather, va, va + 4096);
+}
+
+static int ended_protect(struct pgtsim_pgtable *pgt, uint64_t va)
+{
+	return pgtsim_protect(pgt, va, 4096, 0, 0);
+}
+
+static int ended_split(struct pgtsim_pgtable *pgt, uint64_t va)
+{
+	return pgtsim_split(pgt, va, 4096);
+}
+
+static int ended_vmap(struct pgtsim_pgtable *pgt, uint64_t va)
+{
+	return pgtsim_vmap(pgt, va, 0, 4096, true);
+}
+
+static int ended_vunmap(struct pgtsim_pgtable *pgt, uint64_t va)
+{
+	return pgtsim_vunmap(pgt, va, 4096);
+}
+
+static int ended_poke(struct pgtsim_pgtable *pgt, uint64_t va)
+{
+	return pgtsim_poke(pgt, PGTSIM_PTE, va, 0);
+}
+
+/* What is asked of a page table that has ended is refused, with the reason; looking finds nothing. */
+static void ended(void **state)
+{
+	static int (*const operations[])(struct pgtsim_pgtable *, uint64_t) = {
+		ended_map,     ended_unmap, ended_free_tables, ended_gather, ended_protect,
+		ended_split,   pgtsim_join, ended_vmap,        ended_vunmap, ended_poke,
+	};
+	static const struct pgtsim_visitor visitor = { .no_pages = false };
+	struct pgtsim_translation t;
+	struct pgtsim_error error;
+	struct fixture f;
+	uint64_t va;
+
+	(void)state;
+	va = fixture_init_4k_48(&f);
+	f.tlb.error = &error;
+	pgtsim_pgtable_fini(&f.pgt);
+	for (size_t i = 0; i < COUNT(operations); i++) {
+		error.text[0] = '\0';
+		assert_int_equal(operations[i](&f.pgt, va), -EINVAL);
+		assert_non_null(strstr(error.text, "the page table has ended"));
+	}
+	assert_int_equal(pgtsim_walk(&f.pgt, va, va, &visitor, NULL), -EINVAL);
+	assert_int_equal(pgtsim_translate(&f.pgt, va, &t), -EINVAL);
+	assert_int_equal(pgtsim_translate(&f.pgt, 0, &t), -EINVAL);
+	assert_int_equal(pgtsim_check(&f.pgt), 0);
+	pgtsim_tables_undo(&f.pgt, va, va, 0);
+	f.tlb.error = NULL;
+	fixture_fini(&f);
 }
 
 /* Without memory for the root there is no page table, and taking it down is harmless. */
@@ -593,6 +675,7 @@ static void unlink_is_detach_and_free(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(new_table_is_empty),
+		cmocka_unit_test(ended),
 	cmocka_unit_test(root_needs_memory),
 	cmocka_unit_test(barriers_of_mapping),
 	cmocka_unit_test(events_of_a_link),
