@@ -3,7 +3,8 @@
 """Makes the host's memory run out at every allocation of the command in turn.
 
 A run must end as it does with memory enough, or say that the host is out of memory and exit with
-status 3. Nothing else: a failing host allocation is no simulated one, and no verdict.
+status 3. Nothing else: a failing host allocation is no simulated one, and no verdict. And with memory
+enough a command that is given more files has no more memory in use at its end.
 
 starved.py COMMAND [--all | --each]: COMMAND is linked with tests/cli/starve.c. With --all every
 example, gallery scenario and recording is run, at 12 points of failure each; with --each at every
@@ -21,7 +22,9 @@ SAYS = "the host is out of memory"
 
 
 def run(command, words, at=0, on=False, count=None):
-    env = dict(os.environ, PGTSIM_STARVE_AT=str(at))
+    # What is freed is not kept for the next one: it would count as in use.
+    env = dict(os.environ, PGTSIM_STARVE_AT=str(at),
+               GLIBC_TUNABLES="glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0")
     if on:
         env["PGTSIM_STARVE_ON"] = "1"
     if count:
@@ -34,7 +37,7 @@ def sweep(command, words, most):
     """Runs of which the end is neither; `most` points of failure at most, evenly spread."""
     with tempfile.NamedTemporaryFile() as file:
         right = run(command, words, count=file.name)
-        total = int(Path(file.name).read_text())
+        total = int(Path(file.name).read_text().split()[0])
     step = max(1, -(-total // most)) if most else 1
     wrong = []
     for at in range(1, total + 1, step):
@@ -47,6 +50,24 @@ def sweep(command, words, most):
                              f"{got[2].decode(errors='replace')[:200]}")
     print(f"{' '.join(words)}: {total} allocations, {len(wrong)} wrong", flush=True)
     return wrong
+
+
+def left(command, words):
+    """How many bytes are in use at the end of a run."""
+    with tempfile.NamedTemporaryFile() as file:
+        run(command, words, count=file.name)
+        return int(Path(file.name).read_text().split()[1])
+
+
+def kept(command):
+    """Command lines after which more memory is in use the more files they are given."""
+    race, pmem = (str(ROOT / "examples" / name) for name in ("gallery/bad_b35.pgt", "pmem.pgt"))
+    recording = str(ROOT / "tests/data/recordings/73-own-4k-va39-blocks.json")
+    lines = [["run", pmem], ["run", race], ["run", "--profile=linux-6.12", pmem], ["explore", race],
+             ["explore", "--shard=1/2", race], ["explore", "--jobs=2", race], ["replay", recording]]
+    grow = [(words, left(command, words), left(command, words + 3 * words[-1:])) for words in lines]
+    return [f"{' '.join(words)}: {once} bytes are in use at the end, {often} with four files"
+            for words, once, often in grow if once != often]
 
 
 def commands(everything, trace):
@@ -83,6 +104,7 @@ def main():
         run(command, ["run", "--quiet", f"--trace={trace}", str(ROOT / "examples/hot-remove.pgt")])
         for words in commands(everything, trace):
             wrong += sweep(command, words, 0 if each else 12 if everything else 6)
+    wrong += kept(command)
     for text in wrong[:20]:
         print(text)
     sys.exit(1 if wrong else 0)

@@ -5,9 +5,11 @@
  *
  * PGTSIM_STARVE_AT=N      the Nth allocation fails, the first is 1
  * PGTSIM_STARVE_ON=1      and all after it
- * PGTSIM_STARVE_COUNT=F   at the end the number of allocations is written to the file F
+ * PGTSIM_STARVE_COUNT=F   at the end the number of allocations is written to the file F, and behind it
+ *                         how many bytes of the heap are still in use
  */
 #include <errno.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,14 +35,28 @@ static bool starves(void)
 	return true;
 }
 
+/* 0 where the C library does not say. */
+static size_t bytes_in_use(void)
+{
+#ifdef __GLIBC__
+#if __GLIBC_PREREQ(2, 33)
+	struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+#endif
+#endif
+	return 0;
+}
+
 __attribute__((destructor)) static void write_count(void)
 {
 	const char *path = getenv("PGTSIM_STARVE_COUNT");
+	size_t left = bytes_in_use();
 	FILE *file = path ? fopen(path, "w") : NULL;
 
 	if (!file)
 		return;
-	fprintf(file, "%lu\n", made);
+	fprintf(file, "%lu %zu\n", made, left);
 	fclose(file);
 }
 
