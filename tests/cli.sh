@@ -363,6 +363,13 @@ done <<'END'
 2|only arm64's kernels are swept, not 's390-7.3'|sweep --profiles=s390-7.3
 END
 
+# Each knob has a row in a table of profiles, and one that says what it is.
+"$pgtsim" profiles >tables
+"$pgtsim" profiles --format=s390 >>tables
+for knob in $("$pgtsim" list knobs | cut -f1); do
+	[ "$(grep -cE "^ *$knob " tables)" -ge 2 ] || fail "profiles: no row or no meaning of $knob"
+done
+
 # Every level hint of every granule is either one that the architecture reserves or names a level.
 for geometry in '--granule=4K' '--granule=4K --va=52' '--granule=16K --va=47' \
 	'--granule=16K --va=52' '--granule=64K --va=52'; do
