@@ -265,6 +265,12 @@ static const struct good good[] = {
 	  "memmap 0xfffffdffc1400000+0x200000 0x90000000 node=2 altmap\n"
 	  "memmap of 0x98000000+0x10000 node=0\n"
 	  "memmap 0xfffffdffc1600000+0x1000 not mapped\n" },
+	{ "a memmap that stays in memory that is gone",
+	  "machine free-mapped=never\naltmap dev base=0x100000 free=2048\n"
+	  "add 0x100000000+128M device altmap=dev\nremove 0x100000000+128M\n"
+	  "memmap 0x100000000+128M\nexpect altmap.kept == 512\n",
+	  "memmap of 0x100000000+0x8000000 node=0\n"
+	  "memmap 0xfffffdffc3000000+0x200000 0x100000000 node=0 not RAM\n" },
 	{ "set_memory_*() wants one area, and rodata=full its alias",
 	  "machine boot=on\nvmap linear+0x800100000000 0x50000000 64K\n"
 	  "declare linear+0x800100000000 64K vmalloc\nreset-stats\n"

@@ -153,6 +153,13 @@ static bool continues_run(const struct memmap_run *run, const struct memmap_run 
 				 run->pa + run->size == next->pa));
 }
 
+/* Whose frames they are; boot memory and pages of the allocator are both RAM. */
+static const char *owner_word(enum pgtsim_owner owner)
+{
+	return owner == PGTSIM_OWNER_BOOT || owner == PGTSIM_OWNER_PAGES ? "ram" :
+									   pgtsim_owner_name(owner);
+}
+
 static void print_memmap(const struct run *run, const struct memmap_run *memmap)
 {
 	const struct pgtsim_printer *out = &run->options->out;
@@ -162,7 +169,7 @@ static void print_memmap(const struct run *run, const struct memmap_run *memmap)
 		pgtsim_printf(out, " not mapped\n");
 	else
 		pgtsim_printf(out, " 0x%" PRIx64 " node=%u %s\n", memmap->pa, memmap->node,
-			      memmap->owner == PGTSIM_OWNER_ALTMAP ? "altmap" : "ram");
+			      owner_word(memmap->owner));
 }
 
 /* Prints where the struct pages of a range lie, and on which node: that of the range comes first. */
