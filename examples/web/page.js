@@ -407,13 +407,23 @@ Object.assign(Side.prototype, {
 
 /* ---- the tree of tables ---- */
 
+const STOPS = 8; /* of the Tab key, in one tree */
+
 Object.assign(Side.prototype, {
 	drawTree() {
 		const view = this.now, card = this.cards.tree, target = this.focus || view.at;
+		const held = card.querySelector(".strip:focus-visible")?.parentElement;
 		const rows = view.rows.map((row) => this.row(row, view, target));
 		const va = view.walk ? view.walk.va : view.at;
 		card.replaceChildren(make("h2", {}, va ? `VA ${va}: how its bits index the tables, root to leaves` : "The tables, root to leaves"),
 			va ? this.fields(BigInt(va)) : "", ...rows, this.legend(view));
+		this.order();
+		if (held) (card.querySelector(`.way[data-level="${held.dataset.level}"] .strip`) || card.querySelector(".strip"))?.focus();
+	},
+	/* Tab comes to the tables on the way to the address, and to as many others as make STOPS; up and down come to all. */
+	order() {
+		const strips = [...this.cards.tree.querySelectorAll(".strip")], way = strips.filter((each) => each.parentElement.matches(".way"));
+		for (const strip of new Set([...way, ...strips].slice(0, Math.max(STOPS, way.length)))) strip.tabIndex = 0;
 	},
 	level(number) { return this.loaded.machine.levels.find((level) => level.level === number); },
 	row(row, view, target) {
@@ -442,7 +452,8 @@ Object.assign(Side.prototype, {
 	/* The whole table as one strip; each part where its entries are. */
 	strip(row, entry, index, view) {
 		const at = (i) => `left:${100 * i / row.entries}%;`, wide = (n) => `width:${100 * n / row.entries}%`;
-		const strip = make("button", { class: "strip", type: "button", "aria-label": `Look into ${row.tables > 1 ? `${row.tables} ${this.level(row.level).name} tables` : `the ${this.level(row.level).name} table`} from ${row.va}`, tabindex: "-1", onclick: (event) => this.click(event, row, entry) });
+		const strip = make("button", { class: "strip", type: "button", "aria-label": this.nameOf(row, index), tabindex: "-1",
+			onclick: (event) => this.click(event, row, entry), onkeydown: (event) => this.stripKey(event, row, entry, index) });
 		for (const [i, n, kind, , cont] of row.parts) {
 			strip.append(make("i", { class: "k-" + kind, style: at(i) + wide(n), title: `${kind} [${i}]${n > 1 ? ` to [${i + n - 1}]` : ""}${cont ? ", contiguous hint" : ""}` }));
 			if (cont) strip.append(make("i", { class: "k-cont", style: at(i) + wide(n) }));
@@ -451,6 +462,24 @@ Object.assign(Side.prototype, {
 		this.walls(strip, row, entry, view);
 		if (index >= 0) strip.append(make("i", { class: "pointer", style: at(index + .5) }));
 		return strip;
+	},
+	nameOf(row, index) {
+		const name = this.level(row.level).name, part = row.parts.find(([i, n]) => index >= i && index < i + n);
+		const what = row.tables > 1 ? `${row.tables} ${name} tables` : `the ${name} table`;
+		return `Look into ${what} from ${row.va}${index < 0 ? "" : `, at entry ${index} of ${row.entries}: ${part ? part[2] : "nothing"}`}`;
+	},
+	/* Left and right, Page Up and Down, Home and End: another entry of the table. Up and down: another table. */
+	stripKey(event, row, entry, index) {
+		const last = row.entries - 1, by = { ArrowLeft: -1, ArrowRight: 1, PageUp: -32, PageDown: 32, Home: -last, End: last }[event.key];
+		const strips = [...this.cards.tree.querySelectorAll(".strip")], at = strips.indexOf(event.currentTarget);
+		const other = { ArrowUp: strips[at - 1], ArrowDown: strips[at + 1] };
+		if (event.ctrlKey || event.metaKey || event.altKey || !(by || event.key in other)) return;
+		event.preventDefault();
+		event.stopPropagation();
+		if (!by) return other[event.key]?.focus();
+		const to = index < 0 ? (event.key === "End" ? last : 0) : Math.min(last, Math.max(0, index + by));
+		this.look(hex(BigInt(row.va) + BigInt(to) * entry));
+		this.app.changed();
 	},
 	/* Floor and ceiling where they stand in a table, and what lies behind them. */
 	walls(strip, row, entry, view) {
@@ -849,7 +878,7 @@ class App {
 	}
 	help() {
 		const keys = [["→ ←", "one event on, back"], ["↓ ↑", "on, back to where a pass or a command begins or ends"], ["Home End", "first, last moment"], ["space", "play"], ["n p", "next, previous finding"],
-			["w", "walk the address"], ["e", "exercises"], ["t", "light or dark"], ["?", "this help"]];
+			["Tab", "from table to table; there ← → Home End: another entry, ↑ ↓: another table"], ["w", "walk the address"], ["e", "exercises"], ["t", "light or dark"], ["?", "this help"]];
 		$("keys").hidden = !$("keys").hidden;
 		$("keys").replaceChildren(make("h2", {}, "What this is"), make("p", {}, "A scenario builds an arm64 machine, adds memory to it and takes it away again. Every store to a table, every barrier and every invalidate is a moment; " +
 			"go through them one by one. Strips are tables; click one, or type an address below, to see what is below an entry. Long additions are one moment; it can be opened. Hatched entries are gone from the tables, but a TLB or a walk cache may still use them."),

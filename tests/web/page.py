@@ -145,6 +145,31 @@ class Test:
         assert self.b.js("document.querySelectorAll('.fold').length") >= 1
         assert "Translated: PA 0x" in self.text(".walk")
 
+    def goes_through_tables_by_keys(self):
+        """Tab goes from table to table in few stops; arrows go through the entries of one, and to tables that Tab leaves out."""
+        self.open("#s=hot-remove&n=600")
+        name = "document.activeElement.getAttribute('aria-label')"
+        strips = self.b.js("[...document.querySelectorAll('.strip')].map((each) => each.getAttribute('aria-label'))")
+        assert len(set(strips)) == len(strips) > 2, strips
+        self.b.run("document.querySelector('.strip').focus()")
+        reached = [self.b.js(name)]
+        while len(reached) < 8 and self.b.key("Tab") is None and self.b.js("document.activeElement.matches('.strip')"):
+            reached.append(self.b.js(name))
+        assert len(reached) > 2 and set(self.b.js("[...document.querySelectorAll('.way .strip')].map((each) => each.getAttribute('aria-label'))")) <= set(reached), reached
+        self.b.run("[...document.querySelectorAll('.way .strip')].at(-1).focus()")
+        moment = self.moment()
+        for key, entry in [("Home", 0), ("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1), ("End", 511), ("ArrowRight", 511)]:
+            self.b.key(key)
+            assert f"at entry {entry} of 512" in self.b.js(name), (key, self.b.js(name))
+        assert self.moment() == moment and self.b.js("Number(BigInt(app.main.focus) >> 12n & 511n)") == 511
+        before = self.b.js(name)
+        self.b.key("ArrowUp")
+        assert self.b.js("document.activeElement.matches('.strip')") and self.b.js(name) != before and self.moment() == moment
+        # Nothing of that is in the way of the mouse: after a click, arrows are moments.
+        self.b.click(".way .strip", 0.25)
+        self.b.key("ArrowRight")
+        assert self.moment() == moment + 1
+
     def switches_granule_and_kernel(self):
         self.open("#s=hot-remove")
         self.b.choose("#geometry", "16K/47")
@@ -266,7 +291,7 @@ class Test:
         """Of each pair the bad one ends with what is wrong, and the page leads to findings; the good one has none."""
         self.open()
         pairs = self.b.js("SCENARIOS.map((each) => each.name).filter((name) => /_b\\d/.test(name))")
-        assert len(pairs) >= 74
+        assert len(pairs) >= 76
         for name in pairs:
             self.b.run(f"app.choose({json.dumps(name)})")
             self.until("!app.loading")
@@ -552,6 +577,7 @@ TESTS = [
     "shows_each_pass",
     "shows_walls",
     "folds_alike_tables",
+    "goes_through_tables_by_keys",
     "switches_granule_and_kernel",
     "restores_from_a_link",
     "says_what_of_a_link_is_lost",
