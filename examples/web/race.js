@@ -2,7 +2,7 @@
 "use strict";
 
 /*
- * What `explore` found, on the tables: the schedule that goes wrong, a row for each step that another
+ * What `explore` found, on the tables: the schedule that goes wrong, or one where none does, a row for each step that another
  * actor shares, a column for each actor. `row` null: the moment itself is shown, after the search.
  */
 Object.assign(Side.prototype, {
@@ -68,8 +68,8 @@ Object.assign(Side.prototype, {
 		const inside = row !== null && search.rows[row].count > 1;
 		const button = (words, direction) => make("button", { type: "button", class: "step", onclick: () => this.goStep(direction) }, words);
 		card.classList.toggle("stepping", row !== null);
-		card.replaceChildren(make("h2", {}, "The order that goes wrong, actor by actor"),
-			row !== null ? "" : make("p", {}, `${many(search.schedules, "order")} of the actors' steps ${search.schedules === 1 ? "was" : "were"} tried${search.complete ? "" : " (not all)"}; ${search.failed.toLocaleString("en")} failed. This is the simplest: ${search.violation}.`),
+		card.replaceChildren(make("h2", {}, search.violation ? "The order that goes wrong, actor by actor" : "One order of the steps, actor by actor: nothing goes wrong"),
+			row !== null ? "" : make("p", {}, `${many(search.schedules, "order")} of the actors' steps ${search.schedules === 1 ? "was" : "were"} tried${search.complete ? "" : " (not all)"}; ${search.violation ? `${search.failed.toLocaleString("en")} failed. This is the simplest: ${search.violation}.` : "none failed. This is one of them."}`),
 			make("p", { class: "quiet" }, row === null ? "Next goes through its steps; the tables below show the machine after each." : `The tables below are those after step ${step.toLocaleString("en")}.`),
 			inside ? make("div", { class: "tools" }, button("◀ one step", -1), button("one step ▶", 1)) : "",
 			make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Steps" }, make("table", { class: "race" },

@@ -357,6 +357,24 @@ class Test:
         assert "many" in self.b.js("Object.keys(app.main.race.search.rows[4]).join()") and self.b.js("app.main.race.step") == 11
         assert "…" not in self.text(".say-card p") and self.b.js("app.main.now.step") == 11
 
+    def shows_a_passing_order(self):
+        """Where no order fails, one of them is shown on the tables just so: another actor comes in between if locks let it."""
+        for name, turns in [("good_b38", 3), ("good_b20", 3), ("good_b35", 2), ("good_b37", 2), ("good_b05", 2)]:
+            self.open(f"#s={name}")
+            self.until("app.main.loaded && !app.loading")
+            self.go("app.main.loaded.searches[0] && app.main.loaded.commands.find((each) => each.line === app.main.loaded.searches[0].line).end - 1")
+            assert "nothing goes wrong" in self.text(".race-card h2") and "none failed" in self.text(".race-card"), (name, self.text(".race-card"))
+            rows, actors = self.b.js("app.main.race.search.rows.length"), []
+            assert 2 <= rows <= 256, (name, rows)
+            for row in range(rows):
+                self.b.key("ArrowRight")
+                assert self.b.js("app.main.race.row") == row, (name, row)
+                actors.append(self.b.js("app.main.now.actor"))
+                assert actors[-1] == self.b.js("app.main.race.search.rows[app.main.race.row].actor") and "must not" not in self.text(".say-card p")
+            changes = sum(a != b for a, b in zip(actors, actors[1:]))
+            assert changes >= turns - 1, (name, actors)
+            assert not self.b.js("document.querySelectorAll('.race .failed').length")
+
     def explores_beside_the_page(self):
         """A search of thousands of schedules leaves the page usable, and can be stopped."""
         text = "machine va=39\nmap linear+0 0x80000000 64K\n" + "".join(
@@ -588,6 +606,7 @@ TESTS = [
     "plays_to_a_change",
     "does_not_call_gone_what_is_to_come",
     "shows_an_interleaving",
+    "shows_a_passing_order",
     "explores_beside_the_page",
     "shows_a_parse_error",
     "walks_an_address",
