@@ -166,8 +166,8 @@ PGTSIM_API bool pgtsim_is_declared(const struct pgtsim_machine *machine, uint64_
 
 /*
  * set_memory_ro(), _rw(), _x() or _nx(): changes a part of one vmalloc area, and, if it becomes
- * read-only or writable with rodata=full, first the page in the linear map behind each page of it. Each of
- * these changes is one of pgtsim_protect(), with a flush of its own; a failure leaves those before it.
+ * read-only or writable with rodata=full, first the pages in the linear map behind the whole area (up to
+ * 6.18) or behind that part (knob alias-change). Each of these changes is one of pgtsim_protect(), with a flush of its own; a failure leaves those before it.
  * Returns what that returns, and -EINVAL for another change, if no area that was declared holds all of
  * it, and from 6.18 on if the area may have huge mappings (before, blocks in it are -EINVAL).
  */

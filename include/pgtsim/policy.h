@@ -163,6 +163,12 @@ enum pgtsim_live_split {
 	PGTSIM_LIVE_SPLIT_BBM3,  /* on a CPU with bbm=3, with barriers at the end (6.18 on) */
 };
 
+/* Whose aliases in the linear map set_memory_ro() and set_memory_rw() change, with rodata=full. */
+enum pgtsim_alias_change {
+	PGTSIM_ALIAS_CHANGE_AREA, /* those of the whole vmalloc area (to 6.18) */
+	PGTSIM_ALIAS_CHANGE_PART, /* those of the part that changes (6.19 on; read in 7.2.12) */
+};
+
 /* Barriers between zeroing a new table of the vmemmap and linking it. */
 enum pgtsim_vmemmap_publish {
 	PGTSIM_VMEMMAP_PUBLISH_NONE, /* 5.7 to 7.3.4 */
@@ -291,7 +297,8 @@ struct pgtsim_policy {
 	uint8_t usage_map;       /* enum pgtsim_usage_map */
 	uint8_t free_mapped;     /* enum pgtsim_free_mapped */
 	bool half_page_tables;   /* two page tables share a page (s390 up to 6.6) */
-	uint8_t reserved[16];    /* 0; for knobs to come */
+	uint8_t alias_change;    /* enum pgtsim_alias_change */
+	uint8_t reserved[15];    /* 0; for knobs to come */
 };
 
 /* A knob that has a name: `key=value` in scenarios. */

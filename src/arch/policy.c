@@ -68,7 +68,7 @@
 	X("linux-7.3", "linux-6.18",                                                               \
 	  "leaf-split=refuse split-check=usable-pages invalid-leaf=marked "                        \
 	  "block-over-table=fill cont-group=whole cont-rewrite=allowed "                           \
-	  "vmemmap-block-attributes=kernel",                                                       \
+	  "vmemmap-block-attributes=kernel alias-change=part",                                     \
 	  "7.3.4", "offline refuses to split a leaf; invalid leaves are marked")                   \
 	X("latest", "linux-7.3", "populate-failure=rollback", "7.3.4",                             \
 	  "the newest, but what fails leaves nothing behind")
@@ -260,6 +260,10 @@ static const struct pgtsim_knob knobs[] = {
 	  "whether live leaves are split, and blocks changed, when attributes change on a CPU with "
 	  "bbm=3",
 	  KNOB(live_split) },
+	{ "alias-change", VALUES("area", "part"),
+	  "which pages of the linear map set_memory_ro() and _rw() change with rodata=full: behind "
+	  "the whole vmalloc area, or behind the part that changes",
+	  KNOB(alias_change) },
 	{ "s390-bits", VALUES("6.12", "7.3"),
 	  "which bits of software's s390's entries carry, by the release they came with",
 	  KNOB(s390_bits) },

@@ -14,6 +14,10 @@ int pgtsim_config_check(const struct pgtsim_machine_config *config);
 /* Says in config->error what is wrong with the RAM, which was refused. Returns -EINVAL. */
 int pgtsim_config_bad_ram(const struct pgtsim_machine_config *config);
 
+/* pgtsim_is_declared(), and where that declaration begins. */
+bool pgtsim_find_declared(const struct pgtsim_machine *machine, uint64_t va,
+			  enum pgtsim_meaning what, uint64_t *start, uint64_t *last);
+
 /*
  * Takes an image, but for its init memory, and KFENCE's pool from the page allocator, before anybody
  * else does. Returns 0, -EINVAL (they don't lie in RAM) or -ENOBUFS.

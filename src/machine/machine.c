@@ -341,20 +341,27 @@ int pgtsim_declare(struct pgtsim_machine *machine, uint64_t va, uint64_t size,
 	return 0;
 }
 
-bool pgtsim_is_declared(const struct pgtsim_machine *machine, uint64_t va, enum pgtsim_meaning what,
-			uint64_t *last)
+bool pgtsim_find_declared(const struct pgtsim_machine *machine, uint64_t va,
+			  enum pgtsim_meaning what, uint64_t *start, uint64_t *last)
 {
 	bool found = false;
 
-	if (!machine)
-		return false;
 	for (const struct pgtsim_declared *d = machine->declared; d; d = d->next) {
 		if (d->what != what || va < d->va || va > d->last || (found && d->last <= *last))
 			continue;
+		*start = d->va;
 		*last = d->last;
 		found = true;
 	}
 	return found;
+}
+
+bool pgtsim_is_declared(const struct pgtsim_machine *machine, uint64_t va, enum pgtsim_meaning what,
+			uint64_t *last)
+{
+	uint64_t start;
+
+	return machine && pgtsim_find_declared(machine, va, what, &start, last);
 }
 
 static void free_declared(struct pgtsim_machine *machine)

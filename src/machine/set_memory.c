@@ -6,6 +6,7 @@
 #include <pgtsim/machine.h>
 
 #include "arch/error.h"
+#include "config.h"
 #include "events/events.h"
 #include "pgtable/access.h"
 
@@ -19,22 +20,26 @@ static const char *const names[PGTSIM_PROTECTS] = {
 	[PGTSIM_PROTECT_DEFAULT] = "default",
 };
 
-/* The area that holds all of [va, last]; VM_ALLOC and VM_ALLOW_HUGE_VMAP of struct vm_struct. */
-static bool is_in_area(const struct pgtsim_machine *machine, uint64_t va, uint64_t last,
-		       enum pgtsim_meaning what)
-{
-	uint64_t end;
+/* An area of vmalloc: struct vm_struct. */
+struct area {
+	uint64_t va, last;
+};
 
-	return pgtsim_is_declared(machine, va, what, &end) && end >= last;
+/* Finds the area that holds all of [va, last]; VM_ALLOC and VM_ALLOW_HUGE_VMAP. */
+static bool find_area(const struct pgtsim_machine *machine, uint64_t va, uint64_t last,
+		      enum pgtsim_meaning what, struct area *area)
+{
+	return pgtsim_find_declared(machine, va, what, &area->va, &area->last) &&
+	       area->last >= last;
 }
 
 static int check_area(struct pgtsim_machine *machine, uint64_t va, uint64_t size,
-		      enum pgtsim_protect what)
+		      enum pgtsim_protect what, struct area *area)
 {
-	bool huge = is_in_area(machine, va, va + (size - 1), PGTSIM_VMALLOC_HUGE);
+	bool huge = find_area(machine, va, va + (size - 1), PGTSIM_VMALLOC_HUGE, area);
 	bool refuses = machine->policy.live_split == PGTSIM_LIVE_SPLIT_BBM3;
 
-	if (!huge && !is_in_area(machine, va, va + (size - 1), PGTSIM_VMALLOC))
+	if (!huge && !find_area(machine, va, va + (size - 1), PGTSIM_VMALLOC, area))
 		return pgtsim_fail(
 			&machine->tlb, -EINVAL,
 			"set_memory_%s() takes a part of one vmalloc area, and none that "
@@ -48,21 +53,20 @@ static int check_area(struct pgtsim_machine *machine, uint64_t va, uint64_t size
 	return 0;
 }
 
-/* The same change of each page where the linear map has it, with a flush each. */
-static int change_alias(struct pgtsim_machine *machine, uint64_t va, uint64_t size,
+/* The same change of each page of [va, last] where the linear map has it, with a flush each. */
+static int change_alias(struct pgtsim_machine *machine, uint64_t va, uint64_t last,
 			enum pgtsim_protect what)
 {
 	uint64_t page = pgtsim_page_size(&machine->geo);
 	int ret = 0;
 
-	for (uint64_t at = 0; !ret && at < size; at += page) {
+	for (uint64_t at = va; !ret && at >= va && at <= last; at += page) {
 		struct pgtsim_translation translation;
 
-		if (pgtsim_translate(&machine->pgt, va + at, &translation))
-			return pgtsim_fail(&machine->tlb, -EINVAL,
-					   "VA 0x%016" PRIx64
-					   " maps no page whose alias could change",
-					   va + at);
+		if (pgtsim_translate(&machine->pgt, at, &translation))
+			return pgtsim_fail(
+				&machine->tlb, -EINVAL,
+				"VA 0x%016" PRIx64 " maps no page whose alias could change", at);
 		ret = pgtsim_protect(&machine->pgt, pgtsim_linear(&machine->layout, translation.pa),
 				     page, what, false);
 	}
@@ -72,6 +76,7 @@ static int change_alias(struct pgtsim_machine *machine, uint64_t va, uint64_t si
 int pgtsim_set_memory(struct pgtsim_machine *machine, uint64_t va, uint64_t size,
 		      enum pgtsim_protect what)
 {
+	struct area area;
 	int ret;
 
 	if (!machine)
@@ -84,9 +89,11 @@ int pgtsim_set_memory(struct pgtsim_machine *machine, uint64_t va, uint64_t size
 	if ((unsigned)what > PGTSIM_PROTECT_NX)
 		return pgtsim_fail(&machine->tlb, -EINVAL,
 				   "set_memory_*() of an area makes it ro, rw, x or nx");
-	ret = check_area(machine, va, size, what);
+	ret = check_area(machine, va, size, what, &area);
+	if (machine->policy.alias_change == PGTSIM_ALIAS_CHANGE_PART)
+		area = (struct area){ va, va + (size - 1) };
 	if (!ret && machine->rodata == PGTSIM_RODATA_FULL && what <= PGTSIM_PROTECT_RW)
-		ret = change_alias(machine, va, size, what);
+		ret = change_alias(machine, area.va, area.last, what);
 	return ret ? ret : pgtsim_protect(&machine->pgt, va, size, what, false);
 }
 

@@ -254,6 +254,8 @@ def knobs(files):
         "table-af": "on" if "PMD_TABLE_AF" in mmu else "off",
         "vmemmap-block-attributes": vmemmap_block(files, mmu),
     })
+    if files.get(PAGEATTR_C):
+        known["alias-change"] = "area" if "area->nr_pages" in files[PAGEATTR_C] else "part"
     known["pa-bits-49-48"] = "kept" if known["lpa2"] == "on" else "clear"
     return known
 
