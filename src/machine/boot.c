@@ -18,74 +18,7 @@
 #define MODULES (UINT64_C(2) << 30)     /* the modules' region, below the image */
 #define IMAGE_ALIGN (UINT64_C(2) << 20) /* MIN_KIMG_ALIGN */
 
-static uint64_t section_end(const struct pgtsim_machine *machine, uint64_t pa)
-{
-	uint64_t size = machine->hotplug.config.section_size;
-
-	return (pa + size - 1) & ~(size - 1);
-}
-
-/* The memmap of the sections of one range: pages of memory that it takes at most. */
-static uint64_t memmap_pages(const struct pgtsim_machine *machine, const struct pgtsim_ram *ram)
-{
-	const struct pgtsim_geometry *geo = &machine->geo;
-	uint64_t size = machine->hotplug.config.section_size;
-	uint64_t bytes = section_end(machine, ram->end) - (ram->start & ~(size - 1));
-	uint64_t block = UINT64_C(1) << geo->shift[pgtsim_slot(PGTSIM_PMD)];
-
-	bytes = (bytes >> geo->page_shift) * machine->vmemmap.struct_page;
-	/* Where blocks are used, both ends may be rounded outwards, and the first block aligned. */
-	return (bytes >> geo->page_shift) + (geo->page_shift == 12 ? 3 * block >> 12 : 2);
-}
-
-/*
- * Takes memory for the memmap of all boot memory, as memblock does, from the end of the highest
- * range that has room: an altmap over those frames hands them out.
- */
-static int reserve_memmap(struct pgtsim_machine *machine,
-			  const struct pgtsim_machine_config *config,
-			  struct pgtsim_altmap *memblock)
-{
-	unsigned shift = machine->geo.page_shift;
-	const struct pgtsim_ram *highest = NULL;
-
-	*memblock = (struct pgtsim_altmap){ 0 };
-	for (size_t i = 0; i < config->ram_count; i++)
-		memblock->free += memmap_pages(machine, &config->ram[i]);
-	for (size_t i = 0; i < config->ram_count; i++) {
-		const struct pgtsim_ram *ram = &config->ram[i];
-
-		if ((ram->end - ram->start) >> shift > memblock->free &&
-		    (!highest || ram->start > highest->start))
-			highest = ram;
-	}
-	if (!highest)
-		return pgtsim_fail(&machine->tlb, -ENOMEM,
-				   "no RAM range has room for the memmap of all RAM (%s)",
-				   pgtsim_amount(memblock->free << shift).text);
-	memblock->base = (highest->end >> shift) - memblock->free;
-	return pgtsim_memory_reserve_boot(machine->memory, memblock->base, memblock->free);
-}
-
-/* The memmap of one range of boot memory: whole sections. */
-static int boot_memmap(struct pgtsim_machine *machine, const struct pgtsim_ram *ram,
-		       struct pgtsim_altmap *memblock)
-{
-	unsigned shift = machine->geo.page_shift;
-	uint64_t size = machine->hotplug.config.section_size;
-	uint64_t last = section_end(machine, ram->end);
-	int ret = 0;
-
-	for (uint64_t pa = ram->start & ~(size - 1); !ret && pa < last; pa += size) {
-		uint64_t start = pgtsim_page_of_pfn(&machine->vmemmap, pa >> shift);
-		uint64_t end = pgtsim_page_of_pfn(&machine->vmemmap, (pa + size) >> shift);
-
-		ret = pgtsim_vmemmap_populate(&machine->vmemmap, start, end, memblock, 0);
-	}
-	return ret;
-}
-
-/* ---- the kernel image ---- */
+/* ---- parts of the image ---- */
 
 /* The head of the image is there if the image is. */
 static uint64_t text_start(const struct pgtsim_image *image)
@@ -109,6 +42,122 @@ static uint64_t image_end(const struct pgtsim_image *image)
 {
 	return init_begin(image) + image->init + image->data;
 }
+
+/* ---- the memmap ---- */
+
+static uint64_t section_end(const struct pgtsim_machine *machine, uint64_t pa)
+{
+	uint64_t size = machine->hotplug.config.section_size;
+
+	return (pa + size - 1) & ~(size - 1);
+}
+
+/* The memmap of the sections of one range: pages of memory that it takes at most. */
+static uint64_t memmap_pages(const struct pgtsim_machine *machine, const struct pgtsim_ram *ram)
+{
+	const struct pgtsim_geometry *geo = &machine->geo;
+	uint64_t size = machine->hotplug.config.section_size;
+	uint64_t bytes = section_end(machine, ram->end) - (ram->start & ~(size - 1));
+	uint64_t block = UINT64_C(1) << geo->shift[pgtsim_slot(PGTSIM_PMD)];
+
+	bytes = (bytes >> geo->page_shift) * machine->vmemmap.struct_page;
+	/* Where blocks are used, both ends may be rounded outwards, and the first block aligned. */
+	return (bytes >> geo->page_shift) + (geo->page_shift == 12 ? 3 * block >> 12 : 2);
+}
+
+/* The highest range of RAM that starts below an address; NULL: there is none. */
+static const struct pgtsim_ram *highest_below(const struct pgtsim_machine_config *config,
+					      uint64_t bound)
+{
+	const struct pgtsim_ram *highest = NULL;
+
+	for (size_t i = 0; i < config->ram_count; i++)
+		if (config->ram[i].start < bound &&
+		    (!highest || config->ram[i].start > highest->start))
+			highest = &config->ram[i];
+	return highest;
+}
+
+/*
+ * The end of the highest run of bytes in a range of RAM that the image, KFENCE's pool and the root table
+ * leave; 0: there is none. Init memory is the image's until the kernel has booted.
+ */
+static uint64_t end_of_free_run(const struct pgtsim_machine *machine,
+				const struct pgtsim_image *image, const struct pgtsim_ram *ram,
+				uint64_t bytes)
+{
+	uint64_t end = ram->end, root = machine->pgt.root->pa;
+	struct pgtsim_ram taken[3] = { { root, root + pgtsim_page_size(&machine->geo) } };
+
+	if (image) {
+		taken[1] = (struct pgtsim_ram){ image->start, image_end(image) };
+		taken[2] = image->kfence;
+	}
+	for (unsigned i = 0; i < 3;) {
+		if (end <= ram->start || end - ram->start <= bytes)
+			return 0;
+		if (taken[i].start < end && taken[i].end > end - bytes &&
+		    taken[i].start < taken[i].end) {
+			end = taken[i].start;
+			i = 0;
+		} else {
+			i++;
+		}
+	}
+	return end;
+}
+
+/*
+ * Takes memory for the memmap of all boot memory, as memblock does, from the highest range that has
+ * room and as high in it as is free: an altmap over those frames hands them out.
+ */
+static int reserve_memmap(struct pgtsim_machine *machine,
+			  const struct pgtsim_machine_config *config,
+			  struct pgtsim_altmap *memblock)
+{
+	unsigned shift = machine->geo.page_shift;
+	const struct pgtsim_ram *ram = highest_below(config, UINT64_MAX);
+	int ret = -EBUSY;
+
+	*memblock = (struct pgtsim_altmap){ 0 };
+	for (size_t i = 0; i < config->ram_count; i++)
+		memblock->free += memmap_pages(machine, &config->ram[i]);
+	for (; ret == -EBUSY && ram; ram = highest_below(config, ram->start)) {
+		uint64_t end =
+			end_of_free_run(machine, config->image, ram, memblock->free << shift);
+
+		if (!end)
+			continue;
+		memblock->base = (end >> shift) - memblock->free;
+		ret = pgtsim_memory_reserve_boot(machine->memory, memblock->base, memblock->free);
+	}
+	if (ret == -EBUSY)
+		return pgtsim_fail(&machine->tlb, -ENOMEM,
+				   "no RAM range has room for the memmap of all RAM (%s) beside "
+				   "what is reserved",
+				   pgtsim_amount(memblock->free << shift).text);
+	return ret;
+}
+
+/* The memmap of one range of boot memory: whole sections. */
+static int boot_memmap(struct pgtsim_machine *machine, const struct pgtsim_ram *ram,
+		       struct pgtsim_altmap *memblock)
+{
+	unsigned shift = machine->geo.page_shift;
+	uint64_t size = machine->hotplug.config.section_size;
+	uint64_t last = section_end(machine, ram->end);
+	int ret = 0;
+
+	for (uint64_t pa = ram->start & ~(size - 1); !ret && pa < last; pa += size) {
+		uint64_t start = pgtsim_page_of_pfn(&machine->vmemmap, pa >> shift);
+		uint64_t end = pgtsim_page_of_pfn(&machine->vmemmap, (pa + size) >> shift);
+
+		ret = pgtsim_vmemmap_populate(&machine->vmemmap, start, end, memblock, 0);
+	}
+	return ret;
+}
+
+/* ---- the kernel image ---- */
 
 uint64_t pgtsim_image_va(const struct pgtsim_machine *machine, const struct pgtsim_image *image,
 			 uint64_t pa)

@@ -122,6 +122,70 @@ static void image_is_reserved(void **state)
 	pgtsim_machine_free(&m);
 }
 
+/*
+ * The memmap of boot memory lies as high as it can beside an image and a pool, as memblock has it: below
+ * them where they end RAM, in a lower range if they leave no room; init memory is not free yet. In the
+ * last row the root table lies below the pool, too.
+ */
+static void memmap_beside_what_is_reserved(void **state)
+{
+	static const struct pgtsim_ram two[] = {
+		{ RAM_START + 2048 * MIB, RAM_START + 2048 * MIB + 32 * MIB },
+		{ RAM_START, RAM_START + 1024 * MIB },
+	};
+	static const struct {
+		const struct pgtsim_ram *ram;
+		size_t count;
+		uint64_t image, init, pool, pool_size, last;
+	} rows[] = {
+		{ &ram, 1, 512, 1, 1022, 2, 1022 },   { &ram, 1, 512, 1, 1008, 2, 1008 },
+		{ &ram, 1, 512, 1, 1000, 2, 1024 },   { &ram, 1, 985, 20, 2, 2, 985 },
+		{ &ram, 1, 1002, 20, 1000, 2, 1000 }, { two, 2, 512, 1, 2050, 28, 1024 },
+		{ two, 2, 512, 1, 2, 2, 2080 },       { &ram, 1, 0, 0, 1022, 2, 1020 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct pgtsim_machine_config config = config_of("latest", 4, 48);
+		const uint64_t pool = RAM_START + rows[i].pool * MIB;
+		const struct pgtsim_image own = { .start = RAM_START + rows[i].image * MIB,
+						  .text = rows[i].init ? MIB : 0,
+						  .init = rows[i].init * MIB,
+						  .kfence = { pool,
+							      pool + rows[i].pool_size * MIB } };
+		struct pgtsim_machine *m;
+		uint64_t pfn = (RAM_START + rows[i].last * MIB) >> 12;
+
+		config.ram = rows[i].ram;
+		config.ram_count = rows[i].count;
+		config.boot = true;
+		config.image = &own;
+		m = machine_of(&config);
+		assert_int_equal(pgtsim_memory_owner(m->memory, pfn - 1), PGTSIM_OWNER_BOOT);
+		assert_int_equal(pgtsim_memory_owner(m->memory, pfn - (16 * MIB >> 12)),
+				 PGTSIM_OWNER_BOOT);
+		assert_int_equal(pgtsim_check_machine(m), 0);
+		pgtsim_machine_free(&m);
+	}
+}
+
+/* RAM that is reserved but for less than the memmap is refused with a reason. */
+static void no_room_for_the_memmap(void **state)
+{
+	struct pgtsim_machine_config config = config_of("latest", 4, 48);
+	const struct pgtsim_image own = { .kfence = { RAM_START + 8 * MIB, ram.end - 8 * MIB } };
+	struct pgtsim_error error;
+	struct pgtsim_machine *m;
+
+	(void)state;
+	config.ram = &ram;
+	config.boot = true;
+	config.image = &own;
+	config.error = &error;
+	assert_int_equal(pgtsim_machine_new(&m, &config), -ENOMEM);
+	assert_non_null(strstr(error.text, "room for the memmap"));
+}
+
 /* An image that a machine cannot have is refused with a reason, and no machine is made. */
 static void refused(void **state)
 {
@@ -169,6 +233,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parts_have_their_rights),
 		cmocka_unit_test(image_is_reserved),
+		cmocka_unit_test(memmap_beside_what_is_reserved),
+		cmocka_unit_test(no_room_for_the_memmap),
 		cmocka_unit_test(refused),
 	};
 
