@@ -21,7 +21,7 @@ extern "C" {
 
 /*
  * A kernel image in boot memory, physical addresses and bytes, all multiples of 64 KiB: its head (64
- * KiB), then text, rodata, init, data with bss. boot=true maps it as 6.12 and later do without KASLR,
+ * KiB), then text, rodata, init, data with bss, in all less than 2 GiB, as far as modules reach. boot=true maps it as 6.12 and later do without KASLR,
  * after boot: in the vmalloc region text read-only and executable, head and rodata read-only, data
  * writable, init not at all; in the linear map head, text and rodata read-only, data writable or, from 7.1
  * on, invalid. Init memory is RAM like any other.

@@ -92,7 +92,8 @@ static bool is_profile_of(enum pgtsim_format format, const char *profile)
 static int check_s390(const struct pgtsim_machine_config *config)
 {
 	if (config->granule != 4096)
-		return pgtsim_error_set(config->error, -EINVAL, "s390 has no pages of %s, only of 4K",
+		return pgtsim_error_set(config->error, -EINVAL,
+					"s390 has no pages of %s, only of 4K",
 					pgtsim_amount(config->granule).text);
 	if (config->va_bits != 42 && config->va_bits != 53)
 		return pgtsim_error_set(config->error, -EINVAL,
@@ -100,10 +101,9 @@ static int check_s390(const struct pgtsim_machine_config *config)
 					"(three levels) or 53 (four)",
 					config->va_bits);
 	if (!is_profile_of(PGTSIM_FORMAT_S390, config->policy.profile))
-		return pgtsim_error_set(config->error, -EINVAL,
-					"%s is a profile of arm64; format=s390 takes %s",
-					config->policy.profile,
-					pgtsim_profiles_of(PGTSIM_FORMAT_S390)[0]);
+		return pgtsim_error_set(
+			config->error, -EINVAL, "%s is a profile of arm64; format=s390 takes %s",
+			config->policy.profile, pgtsim_profiles_of(PGTSIM_FORMAT_S390)[0]);
 	if (config->edat > 2)
 		return pgtsim_error_set(config->error, -EINVAL,
 					"edat=%u: 0 is pages alone, 1 has segments of 1M, 2 also "
@@ -133,27 +133,49 @@ static int check_arm64(const struct pgtsim_machine_config *config)
 		return pgtsim_error_set(config->error, -EINVAL,
 					"edat is s390's: it goes with format=s390");
 	if (is_knob_of_s390(&config->policy))
-		return pgtsim_error_set(config->error, -EINVAL,
-					"leaf-split=split, s390-bits, leaf-at-zero, "
-					"half-page-tables, altmap-full=refused and add-outside=erange are s390's: they "
-					"go with format=s390");
+		return pgtsim_error_set(
+			config->error, -EINVAL,
+			"leaf-split=split, s390-bits, leaf-at-zero, "
+			"half-page-tables, altmap-full=refused and add-outside=erange are s390's: they "
+			"go with format=s390");
 	return ret ? ret : check_cpu(config);
 }
 
-/* Multiples of 64K that add up to less than the 2G that there are below an image. */
-static bool is_image(const struct pgtsim_image *image)
+/*
+ * The head and the parts of an image. They add up to less than 2G, as module_init_limits() wants it:
+ * modules lie below the image, in 2G that end with it, so that their branches reach all of it.
+ */
+static int check_parts(const struct pgtsim_machine_config *config)
 {
-	const uint64_t most = UINT64_C(1) << 30;
-	const uint64_t sizes = image->text | image->rodata | image->init | image->data;
+	const struct pgtsim_image *image = config->image;
+	const uint64_t sizes[] = { image->text, image->rodata, image->init, image->data };
+	const uint64_t head = 0x10000, most = UINT64_C(2) << 30;
+	uint64_t sum = head, bits = image->start;
 
-	return !((image->start | sizes) & 0xffff) && image->start < UINT64_C(1) << 52 &&
-	       image->text < most && image->rodata < most && image->init < most &&
-	       image->data < most;
+	for (unsigned i = 0; i < 4; i++) {
+		bits |= sizes[i];
+		sum = sizes[i] < most && sum < most ? sum + sizes[i] : most;
+	}
+	if (bits & (head - 1))
+		return pgtsim_error_set(config->error, -EINVAL,
+					"a kernel image begins at a multiple of 64K, and so do its "
+					"parts");
+	if (image->start >= UINT64_C(1) << 52)
+		return pgtsim_error_set(config->error, -EINVAL,
+					"image: 0x%" PRIx64 " is beyond 52 bits of PA",
+					image->start);
+	if (sum >= most)
+		return pgtsim_error_set(
+			config->error, -EINVAL,
+			"a kernel image has less than 2G, its head of 64K included: "
+			"its modules reach no further");
+	return 0;
 }
 
 static int check_image(const struct pgtsim_machine_config *config)
 {
 	const struct pgtsim_image *image = config->image;
+	int ret;
 
 	if (!image)
 		return 0;
@@ -168,10 +190,9 @@ static int check_image(const struct pgtsim_machine_config *config)
 					"image and kfence are mapped as 6.12 and later do; %s has "
 					"another layout",
 					config->policy.profile);
-	if (!is_image(image))
-		return pgtsim_error_set(
-			config->error, -EINVAL,
-			"the parts of a kernel image are multiples of 64K, below 1G");
+	ret = check_parts(config);
+	if (ret)
+		return ret;
 	if (image->kfence.start > image->kfence.end ||
 	    (image->kfence.start | image->kfence.end) & (config->granule - 1))
 		return pgtsim_error_set(config->error, -EINVAL, "kfence is not whole pages (%s)",

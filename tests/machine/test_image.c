@@ -198,7 +198,8 @@ static void refused(void **state)
 		{ RAM_START, 0x10000, 0, 0, false, "linux-6.1", "layout" },
 		{ RAM_START + 4096, 0x10000, 0, 0, false, "linux-7.3", "64K" },
 		{ RAM_START, 0x8000, 0, 0, false, "linux-7.3", "64K" },
-		{ RAM_START, UINT64_C(1) << 40, 0, 0, false, "linux-7.3", "1G" },
+		{ RAM_START, UINT64_C(1) << 40, 0, 0, false, "linux-7.3", "2G" },
+		{ UINT64_C(1) << 52, 0x10000, 0, 0, false, "linux-7.3", "52 bits" },
 		{ RAM_START + 1024 * MIB - 0x10000, 0x10000, 0, 0, false, "linux-7.3",
 		  "range of RAM" },
 		{ 0, 0x10000, 0, 0, false, "linux-7.3", "range of RAM" },
@@ -228,6 +229,42 @@ static void refused(void **state)
 	}
 }
 
+/* The head and the parts together have less than 2G, however they are divided. */
+static void size_of_the_whole(void **state)
+{
+	static const struct pgtsim_ram large = { RAM_START, RAM_START + 4096 * MIB };
+	static const struct {
+		uint64_t text, rodata, init, data;
+		bool fits;
+	} rows[] = {
+		{ 0x20000000, 0x20000000, 0x20000000, 0x1ffe0000, true },
+		{ 0x20000000, 0x20000000, 0x20000000, 0x1fff0000, false },
+		{ 0, 0, 0, 0x7ffe0000, true },
+		{ 0, 0, 0, 0x7fff0000, false },
+		{ 0x3fff0000, 0x3fff0000, 0x3fff0000, 0x3fff0000, false },
+		{ 0x8000000000000000, 0x8000000000000000, 0, 0, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct pgtsim_machine_config config = config_of("latest", 64, 48);
+		const struct pgtsim_image own = { RAM_START,    rows[i].text, rows[i].rodata,
+						  rows[i].init, rows[i].data, { 0, 0 } };
+		struct pgtsim_error error;
+		struct pgtsim_machine *m;
+
+		config.ram = &large;
+		config.boot = true;
+		config.blocks = true;
+		config.image = &own;
+		config.error = &error;
+		assert_int_equal(pgtsim_machine_new(&m, &config), rows[i].fits ? 0 : -EINVAL);
+		if (!rows[i].fits)
+			assert_non_null(strstr(error.text, "less than 2G"));
+		pgtsim_machine_free(&m);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +273,7 @@ int main(void)
 		cmocka_unit_test(memmap_beside_what_is_reserved),
 		cmocka_unit_test(no_room_for_the_memmap),
 		cmocka_unit_test(refused),
+		cmocka_unit_test(size_of_the_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
