@@ -346,7 +346,9 @@ PGTSIM_API int pgtsim_actor_ptdump_unlocked(struct pgtsim_actor *actor,
  * Looks up the page of the physical address `start` as pfn_to_online_page() does: the flags of its
  * section, the pointer to the section's usage map, the map, each a step, under no lock. Reports
  * PGTSIM_V_USAGE_MAP_USE_AFTER_FREE if another actor has freed the map by then. What a caller does with
- * the page is not looked at: the memmap goes without a grace period. Returns 0.
+ * the page is not looked at: the memmap goes without a grace period. An actor may look up pages of
+ * several sections. What changes of a section is always a step, but a schedule's text counts it only
+ * if an actor has begun to look up a page there. Returns 0.
  */
 PGTSIM_API int pgtsim_actor_online_page(struct pgtsim_actor *actor, struct pgtsim_machine *machine,
 					void *arg);

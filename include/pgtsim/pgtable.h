@@ -80,6 +80,7 @@ enum pgtsim_section_part {
 	PGTSIM_SECTION_POINTER,      /* the pointer to the usage map is cleared */
 	PGTSIM_SECTION_GRACE_PERIOD, /* not a change: RCU readers that are under way end first */
 	PGTSIM_SECTION_MAP,          /* the usage map is freed */
+	PGTSIM_SECTION_NEW_MAP,      /* the pointer is set to a new usage map */
 	PGTSIM_SECTION_PARTS,
 };
 

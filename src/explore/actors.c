@@ -315,38 +315,56 @@ int pgtsim_actor_ptdump(struct pgtsim_actor *actor, struct pgtsim_machine *machi
 /* ---- pfn_to_online_page() ---- */
 
 static void report_usage_map(struct pgtsim_actor *actor, struct pgtsim_machine *machine,
-			     const char *what, uint64_t freed_by)
+			     uint64_t pa, const char *what, unsigned freed_by)
 {
 	const struct pgtsim_actor_spec *actors = actor->x->config->actors;
 
 	pgtsim_tlb_violation(&machine->tlb, PGTSIM_V_USAGE_MAP_USE_AFTER_FREE,
-			     pgtsim_linear(&machine->layout, actor->section), PGTSIM_PTE,
+			     pgtsim_linear(&machine->layout, pa), PGTSIM_PTE,
 			     "%s %s of the section of PA 0x%llx after %s freed it",
-			     actors[actor->id].name, what, (unsigned long long)actor->section,
+			     actors[actor->id].name, what, (unsigned long long)pa,
 			     actors[freed_by - 1].name);
+}
+
+/* Whether the flags of a section say online, once they have been read. */
+static bool flags_say_online(const struct pgtsim_machine *machine, uint64_t pa, uint64_t flags)
+{
+	return flags ? flags == PGTSIM_FLAG_ONLINE :
+		       pgtsim_section_state(&machine->hotplug, pa).online;
+}
+
+/* Looks up the page at pa, in the section whose first variable is this. */
+static void look_up(struct pgtsim_actor *actor, struct pgtsim_machine *machine, uint64_t pa,
+		    unsigned section)
+{
+	uint64_t pointer, freed;
+
+	if (!flags_say_online(machine, pa,
+			      pgtsim_load_section(actor, section, PGTSIM_SECTION_FLAGS)))
+		return;
+	pointer = pgtsim_load_section(actor, section, PGTSIM_SECTION_POINTER);
+	if (pgtsim_map_who(pointer)) {
+		if (machine->policy.usage_map == PGTSIM_USAGE_MAP_AT_ONCE)
+			report_usage_map(actor, machine, pa,
+					 "follows the NULL pointer to the usage map",
+					 pgtsim_map_who(pointer));
+		return;
+	}
+	freed = pgtsim_load_section(actor, section, PGTSIM_SECTION_MAP);
+	if (pgtsim_map_who(freed) && pgtsim_map_of(freed) >= pgtsim_map_of(pointer))
+		report_usage_map(actor, machine, pa, "reads the usage map", pgtsim_map_who(freed));
 }
 
 int pgtsim_actor_online_page(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg)
 {
 	const struct pgtsim_actor_range *range = arg;
-	uint64_t changed;
+	unsigned section;
 
 	if (!actor || !machine || !arg)
 		return -EINVAL;
-	actor->section = range->start;
-	actor->looks_up = true;
-	pgtsim_load_section(actor, PGTSIM_SECTION_FLAGS);
-	if (!pgtsim_section_state(&machine->hotplug, range->start).online)
-		return 0;
-	changed = pgtsim_load_section(actor, PGTSIM_SECTION_POINTER);
-	if (changed && machine->policy.usage_map == PGTSIM_USAGE_MAP_AT_ONCE)
-		report_usage_map(actor, machine, "follows the NULL pointer to the usage map",
-				 changed);
-	if (changed)
-		return 0;
-	changed = pgtsim_load_section(actor, PGTSIM_SECTION_MAP);
-	if (changed)
-		report_usage_map(actor, machine, "reads the usage map", changed);
+	section = pgtsim_section_looked_up(actor, range->start);
+	if (section)
+		look_up(actor, machine, range->start, section);
 	return 0;
 }
 
@@ -354,16 +372,16 @@ int pgtsim_actor_online_page_rcu(struct pgtsim_actor *actor, struct pgtsim_machi
 				 void *arg)
 {
 	const struct pgtsim_actor_range *range = arg;
-	int ret;
+	unsigned section;
 
 	if (!actor || !machine || !arg)
 		return -EINVAL;
-	actor->section = range->start;
-	actor->looks_up = true;
+	section = pgtsim_section_looked_up(actor, range->start);
 	pgtsim_actor_rcu_read_lock(actor);
-	ret = pgtsim_actor_online_page(actor, machine, arg);
+	if (section)
+		look_up(actor, machine, range->start, section);
 	pgtsim_actor_rcu_read_unlock(actor);
-	return ret;
+	return 0;
 }
 
 /* ---- a CPU ---- */

@@ -50,6 +50,7 @@ struct pgtsim_shadow {
 	const uint64_t *entries;
 	int level;
 	uint64_t va;
+	unsigned count;                   /* entries that have cells; 0: as many as the largest table */
 	unsigned users;                   /* actors that accessed it, a bit for each */
 	uint32_t last[PGTSIM_ACTORS_MAX]; /* the last step of each of them */
 	uint32_t freed;                   /* the step that freed it; 0: not freed */
@@ -94,8 +95,7 @@ struct pgtsim_actor {
 	unsigned read_variable, spins;
 	uint64_t read_version;
 	uint32_t read_at;
-	uint64_t section; /* PA of the page that it looks up: pgtsim_actor_online_page() */
-	bool looks_up;
+	bool uncounted; /* its steps are left out of the counts: nobody looks up a page of that section */
 	struct pgtsim_reach_log log;
 	struct pgtsim_below *below; /* events held back until its next store */
 	size_t below_count, below_room;
@@ -106,14 +106,42 @@ struct pgtsim_variable {
 };
 
 /*
+ * What pfn_to_online_page() reads of a section, a variable for each part. 0: as the setup left it.
+ * FLAGS is then one of enum pgtsim_section_flag. POINTER is the number of the usage map, counted from
+ * 0, and who cleared the pointer; MAP the number of the last map that was freed, and who freed it.
+ */
+struct pgtsim_section_cells {
+	uint64_t number;
+	uint32_t looked_up; /* the last run in which an actor looked up a page of it; 0: none did */
+	struct pgtsim_variable part[PGTSIM_SECTION_PARTS];
+};
+
+enum pgtsim_section_flag { PGTSIM_FLAG_OFFLINE = 1, PGTSIM_FLAG_ONLINE };
+
+/* Who: an actor's number + 1; 0: nobody. */
+static inline uint64_t pgtsim_map_value(uint64_t map, unsigned who)
+{
+	return map << 8 | who;
+}
+
+static inline uint64_t pgtsim_map_of(uint64_t value)
+{
+	return value >> 8;
+}
+
+static inline unsigned pgtsim_map_who(uint64_t value)
+{
+	return value & 0xff;
+}
+
+/*
  * Callers' variables, then one for each rwlock, then one for each actor's RCU reader state, then those
- * of the section in which an actor looks up a page.
+ * of each section that an actor looks at or changes.
  */
 enum {
 	PGTSIM_FIRST_RWLOCK = PGTSIM_VARIABLES,
 	PGTSIM_FIRST_READER = PGTSIM_FIRST_RWLOCK + PGTSIM_RWLOCKS, /* odd inside a read section */
 	PGTSIM_FIRST_SECTION = PGTSIM_FIRST_READER + PGTSIM_ACTORS_MAX,
-	PGTSIM_ALL_VARIABLES = PGTSIM_FIRST_SECTION + PGTSIM_ACTORS_MAX * PGTSIM_SECTION_PARTS,
 };
 
 struct pgtsim_lock_state {
@@ -163,7 +191,10 @@ struct pgtsim_exploring {
 	enum pgtsim_access access;
 	struct pgtsim_lock_state lock[LOCKS];
 	struct pgtsim_shadow variables; /* treated as entries of one table that does not exist */
-	struct pgtsim_variable variable[PGTSIM_ALL_VARIABLES];
+	struct pgtsim_variable variable[PGTSIM_FIRST_SECTION];
+	struct pgtsim_section_cells **sections; /* those met in any run, in the order of appearance */
+	size_t section_count, section_room;
+	size_t section_recent; /* the one that was looked for last */
 	uint32_t actor_steps[PGTSIM_ACTORS_MAX]; /* taken by each actor */
 	unsigned current;   /* the actor that is running */
 	int chosen;         /* the actor of the next step; PGTSIM_NOBODY: none can go on */
@@ -272,6 +303,9 @@ struct pgtsim_shadow *pgtsim_shadow_find(struct pgtsim_exploring *x, const uint6
 enum { CELL_WRITE, CELL_WHO, CELL_READ };
 uint32_t *pgtsim_shadow_cell(struct pgtsim_exploring *x, struct pgtsim_shadow *table,
 			    unsigned index);
+
+/* Gives a table room for this many cells; the new ones are empty. False: no memory. */
+bool pgtsim_shadow_widen(struct pgtsim_exploring *x, struct pgtsim_shadow *table, unsigned count);
 
 /*
  * If the last step stored to an entry above the pte level: learns the level and address of a table
@@ -471,14 +505,27 @@ const char *pgtsim_lock_name(enum pgtsim_lock lock);
 /* Sets all variables to 0 for a new run. */
 void pgtsim_variables_start(struct pgtsim_exploring *x);
 
+/* A variable by its number: index of x->variables. */
+struct pgtsim_variable *pgtsim_variable_at(struct pgtsim_exploring *x, unsigned number);
+
 /* The `section` function of struct pgtsim_access_hook: a step that changes what readers look up. */
 void pgtsim_before_section(struct pgtsim_access_hook *self, uint64_t pa,
 			   enum pgtsim_section_part part);
 
-/* Reads this of the section in which the actor looks up a page: 0, or what has changed it. */
-uint64_t pgtsim_load_section(struct pgtsim_actor *actor, enum pgtsim_section_part part);
+/*
+ * The actor looks up a page of the section that holds pa: returns the number of its first variable, or
+ * 0 with x->error set if there is no memory.
+ */
+unsigned pgtsim_section_looked_up(struct pgtsim_actor *actor, uint64_t pa);
 
-/* Frees the cells of the variables. */
+/* Reads a part of a section whose first variable is this: see struct pgtsim_section_cells. */
+uint64_t pgtsim_load_section(struct pgtsim_actor *actor, unsigned first,
+			     enum pgtsim_section_part part);
+
+/* True if the variable is one of a section of which an actor looked up a page in any run. */
+bool pgtsim_is_looked_up(const struct pgtsim_exploring *x, unsigned number);
+
+/* Frees the cells of the variables, and the sections. */
 void pgtsim_variables_fini(struct pgtsim_exploring *x);
 
 /* ---- story.c ---- */

@@ -202,7 +202,7 @@ static void start_actors(struct pgtsim_exploring *x)
 		a->clock = (struct pgtsim_clock){ { 0 } };
 		a->change_count = 0;
 		a->accesses = NULL;
-		a->reads_again = a->looks_up = false;
+		a->reads_again = a->uncounted = false;
 		a->result = 0;
 		pgtsim_coroutine_start(a->coroutine, run_actor, a);
 		a->unlinked_size = 0;

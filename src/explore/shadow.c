@@ -222,7 +222,8 @@ void pgtsim_shadow_fini(struct pgtsim_exploring *x)
 /* Clears the cells of a table at its first access in a run; allocates them if need be. */
 static uint32_t *fresh_cells(struct pgtsim_exploring *x, struct pgtsim_shadow *table)
 {
-	size_t bytes = x->entries * cell_words(x) * sizeof(*table->cells);
+	size_t count = table->count ? table->count : x->entries;
+	size_t bytes = count * cell_words(x) * sizeof(*table->cells);
 
 	if (!table->cells)
 		table->cells = malloc(bytes);
@@ -231,6 +232,23 @@ static uint32_t *fresh_cells(struct pgtsim_exploring *x, struct pgtsim_shadow *t
 	memset(table->cells, 0, bytes);
 	table->run = x->run;
 	return table->cells;
+}
+
+bool pgtsim_shadow_widen(struct pgtsim_exploring *x, struct pgtsim_shadow *table, unsigned count)
+{
+	size_t words = cell_words(x);
+	uint32_t *cells = table->cells;
+
+	if (cells) {
+		cells = realloc(cells, count * words * sizeof(*cells));
+		if (!cells)
+			return false;
+		memset(&cells[table->count * words], 0,
+		       (count - table->count) * words * sizeof(*cells));
+	}
+	table->cells = cells;
+	table->count = count;
+	return true;
 }
 
 uint32_t *pgtsim_shadow_cell(struct pgtsim_exploring *x, struct pgtsim_shadow *table,

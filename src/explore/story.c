@@ -98,11 +98,12 @@ static void add_variable(struct pgtsim_exploring *x, unsigned actor, const struc
 
 	if (!row)
 		return;
-	row->count = row->entries = 1;
+	row->count = !next->uncounted;
+	row->entries = 1;
 	row->va = next->index;
-	row->value = x->variable[next->index].value;
+	row->value = pgtsim_variable_at(x, next->index)->value;
 	if (!reads)
-		x->written = &x->variable[next->index].value;
+		x->written = &pgtsim_variable_at(x, next->index)->value;
 }
 
 static void add_access(struct pgtsim_exploring *x, unsigned actor, const struct pgtsim_next *next)
@@ -144,6 +145,13 @@ static bool is_private_step(const struct pgtsim_exploring *x, const struct pgtsi
 	return next->op == PGTSIM_STEP_FREE ? !table->met : !table->shared[next->index];
 }
 
+/* True for a step that is not counted, but not for a change of what another actor looks up later. */
+static bool is_left_out(const struct pgtsim_exploring *x, const struct pgtsim_next *next)
+{
+	return next->uncounted &&
+	       !(next->table == &x->variables && pgtsim_is_looked_up(x, next->index));
+}
+
 void pgtsim_story_add_step(struct pgtsim_exploring *x, unsigned actor,
 			   const struct pgtsim_next *next)
 {
@@ -151,7 +159,7 @@ void pgtsim_story_add_step(struct pgtsim_exploring *x, unsigned actor,
 	struct pgtsim_explore_row *row;
 
 	x->story->geo = x->machine->geo;
-	if (x->step > x->fails_at || (next->uncounted && x->step != x->fails_at))
+	if (x->step > x->fails_at || (is_left_out(x, next) && x->step != x->fails_at))
 		return;
 	if (x->step != x->fails_at && is_private_step(x, next)) {
 		add_to_many(x, actor, next);
@@ -198,7 +206,7 @@ void pgtsim_story_show_step(struct pgtsim_exploring *x)
 	if (table == &x->variables) {
 		row.op = done->op == PGTSIM_STEP_READ ? PGTSIM_STEP_LOAD : PGTSIM_STEP_SET;
 		row.va = done->index;
-		row.value = x->variable[done->index].value;
+		row.value = pgtsim_variable_at(x, done->index)->value;
 	} else if (table) {
 		row.level = table->level;
 		row.va = table->va;

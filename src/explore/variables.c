@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "explore.h"
 
@@ -15,12 +16,22 @@ enum { PATIENCE = 1000 }; /* reads after which a polling actor is abandoned whil
 /* The value of a rwlock is the number of readers that hold it, or this if a writer does. */
 #define WRITER UINT64_MAX
 
+/* The number of variables when there is room for that many sections. */
+static unsigned variable_room(size_t sections)
+{
+	return PGTSIM_FIRST_SECTION + (unsigned)sections * PGTSIM_SECTION_PARTS;
+}
+
 void pgtsim_variables_start(struct pgtsim_exploring *x)
 {
 	free(x->variables.cells);
-	x->variables = (struct pgtsim_shadow){ .level = PGTSIM_PTE };
-	for (unsigned i = 0; i < PGTSIM_ALL_VARIABLES; i++)
+	x->variables = (struct pgtsim_shadow){ .level = PGTSIM_PTE,
+					       .count = variable_room(x->section_room) };
+	for (unsigned i = 0; i < PGTSIM_FIRST_SECTION; i++)
 		x->variable[i] = (struct pgtsim_variable){ .value = 0 };
+	for (size_t i = 0; i < x->section_count; i++)
+		memset(x->sections[i]->part, 0, sizeof(x->sections[i]->part));
+	x->section_recent = 0;
 	for (unsigned i = 0; i < x->actor_count; i++)
 		x->actor[i].spins = 0;
 }
@@ -28,6 +39,22 @@ void pgtsim_variables_start(struct pgtsim_exploring *x)
 void pgtsim_variables_fini(struct pgtsim_exploring *x)
 {
 	free(x->variables.cells);
+	for (size_t i = 0; i < x->section_count; i++)
+		free(x->sections[i]);
+	free(x->sections);
+}
+
+/* The section that a variable from PGTSIM_FIRST_SECTION on is of. */
+static struct pgtsim_section_cells *section_of(const struct pgtsim_exploring *x, unsigned number)
+{
+	return x->sections[(number - PGTSIM_FIRST_SECTION) / PGTSIM_SECTION_PARTS];
+}
+
+struct pgtsim_variable *pgtsim_variable_at(struct pgtsim_exploring *x, unsigned number)
+{
+	if (number < PGTSIM_FIRST_SECTION)
+		return &x->variable[number];
+	return &section_of(x, number)->part[(number - PGTSIM_FIRST_SECTION) % PGTSIM_SECTION_PARTS];
 }
 
 /*
@@ -61,9 +88,10 @@ static void take_variable_step(struct pgtsim_actor *a, unsigned variable, enum p
 						   .table = &x->variables,
 						   .index = variable,
 						   .waits = waits,
+						   .uncounted = a->uncounted,
 						   .version = a->read_version });
 	if (op == PGTSIM_STEP_WRITE && !x->draining)
-		x->variable[variable].version++;
+		pgtsim_variable_at(x, variable)->version++;
 }
 
 /*
@@ -72,7 +100,7 @@ static void take_variable_step(struct pgtsim_actor *a, unsigned variable, enum p
 static uint64_t load_variable(struct pgtsim_actor *a, unsigned variable)
 {
 	struct pgtsim_exploring *x = a->x;
-	const struct pgtsim_variable *v = &x->variable[variable];
+	const struct pgtsim_variable *v = pgtsim_variable_at(x, variable);
 	bool waits = a->reads_again && a->read_variable == variable &&
 		     a->read_at == x->actor_steps[a->id];
 
@@ -87,12 +115,12 @@ static uint64_t load_variable(struct pgtsim_actor *a, unsigned variable)
 static void store_variable(struct pgtsim_actor *a, unsigned variable, uint64_t value)
 {
 	take_variable_step(a, variable, PGTSIM_STEP_WRITE, false);
-	a->x->variable[variable].value = value;
+	pgtsim_variable_at(a->x, variable)->value = value;
 }
 
 static bool compare_swap(struct pgtsim_actor *a, unsigned variable, uint64_t old, uint64_t value)
 {
-	struct pgtsim_variable *v = &a->x->variable[variable];
+	struct pgtsim_variable *v = pgtsim_variable_at(a->x, variable);
 
 	take_variable_step(a, variable, PGTSIM_STEP_WRITE, false);
 	if (v->value != old)
@@ -213,37 +241,116 @@ void pgtsim_actor_synchronize_rcu(struct pgtsim_actor *actor)
 
 /* ---- sections ---- */
 
-/*
- * The variable for this of the section that holds pa; readers of one section share those of the first
- * of them. PGTSIM_ALL_VARIABLES if no actor looks up a page there.
- */
-static unsigned section_variable(const struct pgtsim_exploring *x, uint64_t pa,
-				 enum pgtsim_section_part part)
+/* Makes room for another section and for its variables. */
+static bool make_section_room(struct pgtsim_exploring *x)
 {
-	uint64_t size = x->machine->hotplug.config.section_size;
+	size_t room = x->section_room ? 2 * x->section_room : 8;
+	struct pgtsim_section_cells **grown;
 
-	for (unsigned i = 0; i < x->actor_count; i++)
-		if (x->actor[i].looks_up && !((x->actor[i].section ^ pa) & ~(size - 1)))
-			return PGTSIM_FIRST_SECTION + i * PGTSIM_SECTION_PARTS + part;
-	return PGTSIM_ALL_VARIABLES;
+	if (x->section_count < x->section_room)
+		return true;
+	if (!pgtsim_shadow_widen(x, &x->variables, variable_room(room)))
+		return false;
+	grown = realloc(x->sections, room * sizeof(struct pgtsim_section_cells *));
+	if (!grown)
+		return false;
+	x->sections = grown;
+	x->section_room = room;
+	return true;
 }
 
+static bool add_section(struct pgtsim_exploring *x, uint64_t number)
+{
+	struct pgtsim_section_cells *section;
+
+	if (!make_section_room(x))
+		return false;
+	section = calloc(1, sizeof(*section));
+	if (!section)
+		return false;
+	section->number = number;
+	x->section_recent = x->section_count;
+	x->sections[x->section_count++] = section;
+	return true;
+}
+
+/*
+ * The first variable of the section that holds pa, made at its first access from either side. 0, with
+ * x->error set, if there is no memory.
+ */
+static unsigned first_variable(struct pgtsim_exploring *x, uint64_t pa)
+{
+	uint64_t number = pa / x->machine->hotplug.config.section_size;
+	size_t i = 0;
+
+	while (i < x->section_count &&
+	       x->sections[(x->section_recent + i) % x->section_count]->number != number)
+		i++;
+	if (i < x->section_count) {
+		x->section_recent = (x->section_recent + i) % x->section_count;
+	} else if (!add_section(x, number)) {
+		x->error = -ENOBUFS;
+		return 0;
+	}
+	return variable_room(x->section_recent);
+}
+
+/* A step that changes this part. What it writes is known only when it is the actor's turn. */
+static void change_section(struct pgtsim_actor *a, unsigned first, uint64_t pa,
+			   enum pgtsim_section_part part)
+{
+	struct pgtsim_exploring *x = a->x;
+	const struct pgtsim_variable *pointer =
+		pgtsim_variable_at(x, first + PGTSIM_SECTION_POINTER);
+	unsigned changed = part == PGTSIM_SECTION_NEW_MAP ? PGTSIM_SECTION_POINTER : part;
+	struct pgtsim_variable *variable = pgtsim_variable_at(x, first + changed);
+
+	take_variable_step(a, first + changed, PGTSIM_STEP_WRITE, false);
+	if (part == PGTSIM_SECTION_FLAGS)
+		variable->value = pgtsim_section_state(&x->machine->hotplug, pa).online ?
+					  PGTSIM_FLAG_OFFLINE :
+					  PGTSIM_FLAG_ONLINE;
+	else if (part == PGTSIM_SECTION_NEW_MAP)
+		variable->value = pgtsim_map_value(pgtsim_map_of(pointer->value) + 1, 0);
+	else
+		variable->value = pgtsim_map_value(pgtsim_map_of(pointer->value), a->id + 1);
+}
+
+/* Each change is a step, but a schedule counts only those of sections that an actor looks at by then. */
 void pgtsim_before_section(struct pgtsim_access_hook *self, uint64_t pa,
 			   enum pgtsim_section_part part)
 {
 	struct pgtsim_exploring *x = (struct pgtsim_exploring *)(void *)self;
 	struct pgtsim_actor *a = &x->actor[x->current];
-	unsigned variable = section_variable(x, pa, part);
+	unsigned first = x->draining ? 0 : first_variable(x, pa);
 
-	if (variable == PGTSIM_ALL_VARIABLES || x->draining)
+	if (!first)
 		return;
+	a->uncounted = section_of(x, first)->looked_up != x->run;
 	if (part == PGTSIM_SECTION_GRACE_PERIOD)
 		pgtsim_actor_synchronize_rcu(a);
 	else
-		store_variable(a, variable, a->id + 1);
+		change_section(a, first, pa, part);
+	a->uncounted = false;
 }
 
-uint64_t pgtsim_load_section(struct pgtsim_actor *actor, enum pgtsim_section_part part)
+unsigned pgtsim_section_looked_up(struct pgtsim_actor *actor, uint64_t pa)
 {
-	return load_variable(actor, section_variable(actor->x, actor->section, part));
+	unsigned first = first_variable(actor->x, pa);
+
+	if (first)
+		section_of(actor->x, first)->looked_up = actor->x->run;
+	return first;
+}
+
+uint64_t pgtsim_load_section(struct pgtsim_actor *actor, unsigned first,
+			     enum pgtsim_section_part part)
+{
+	actor->reads_again = false; /* to look up the same page again is not to wait for it */
+	return load_variable(actor, first + part);
+}
+
+bool pgtsim_is_looked_up(const struct pgtsim_exploring *x, unsigned number)
+{
+	return number >= PGTSIM_FIRST_SECTION && section_of(x, number)->looked_up;
 }

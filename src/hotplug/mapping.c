@@ -118,6 +118,16 @@ static void free_own_memmap(struct pgtsim_hotplug *hotplug, const struct pgtsim_
 		free_struct_pages(hotplug, first, last, altmap);
 }
 
+/* The section is there from now on, with a usage map unless it had one. */
+static void add_usage_map(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t end)
+{
+	const struct section *section = pgtsim_section_at(hotplug, start);
+
+	if (!section->early && !pgtsim_section_present(section))
+		pgtsim_section_changes(hotplug, start, PGTSIM_SECTION_NEW_MAP);
+	pgtsim_sections_mark(hotplug->sections, start, end, true);
+}
+
 /* section_activate(): part of an early section has its memmap already. */
 static int add_part(struct pgtsim_hotplug *hotplug, const struct pgtsim_coming *coming,
 		    uint64_t start, uint64_t end)
@@ -129,7 +139,7 @@ static int add_part(struct pgtsim_hotplug *hotplug, const struct pgtsim_coming *
 					      pgtsim_memmap_of(hotplug, start),
 					      pgtsim_memmap_of(hotplug, end), coming->altmap, 0);
 	if (!ret)
-		pgtsim_sections_mark(hotplug->sections, start, end, true);
+		add_usage_map(hotplug, start, end);
 	else if (ret == -ENOMEM && pgtsim_hotplug_policy(hotplug)->populate_failure == PGTSIM_KEEP)
 		free_own_memmap(hotplug, coming, start, end, coming->altmap);
 	return ret;

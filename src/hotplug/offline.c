@@ -36,6 +36,7 @@ static void offline_boot_memory(struct pgtsim_hotplug *hotplug, uint64_t start, 
 
 		if (!pgtsim_section_at(hotplug, pa)->early)
 			continue;
+		pgtsim_section_changes(hotplug, pa, PGTSIM_SECTION_FLAGS);
 		pgtsim_section_at(hotplug, pa)->offline = true;
 		pgtsim_zone_shrink(hotplug, 0, PGTSIM_ZONE_NORMAL, zone,
 				   pgtsim_pages_of(hotplug, pa),

@@ -101,17 +101,19 @@ static int setup(void *ctx, struct pgtsim_machine **machine)
 static struct pgtsim_actor_range removed = { .start = 0xffff000000000000, .size = 2 * MIB };
 static struct pgtsim_actor_range mapped = { .start = 0xffff800000000000, .size = 4096 };
 static struct pgtsim_actor_range read_range = { .start = 0xffff000000000000, .size = 4096 };
+static struct pgtsim_actor_range page = { .start = 0x80000000 };
 
 static const struct pgtsim_actor_spec actors[] = {
 	{ "remover", pgtsim_actor_unmap, NULL, &removed },
 	{ "reader", pgtsim_actor_ptdump_unlocked, NULL, &read_range },
 	{ "mapper", pgtsim_actor_vmalloc, pgtsim_actor_vmalloc_check, &mapped },
+	{ "looker", pgtsim_actor_online_page, NULL, &page },
 };
 
 /* If any host allocation fails, exploring returns -ENOBUFS; a sanitizer sees that nothing leaks. */
 static void every_allocation_fails(void **state)
 {
-	static const char *const schedules[] = { NULL, "reader*3,remover,mapper" };
+	static const char *const schedules[] = { NULL, "reader*3,remover,mapper,looker" };
 
 	(void)state;
 	machine_config = config_of("linux-6.12", 4, 48);

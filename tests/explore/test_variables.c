@@ -327,6 +327,121 @@ static void usage_map_of_a_section(void **state)
 	}
 }
 
+static struct pgtsim_actor_range block_a = { .start = 0x80000000, .size = BLOCK };
+static struct pgtsim_actor_range block_b = { .start = 0x90000000, .size = BLOCK };
+
+static int online_blocks(void *ctx, struct pgtsim_machine **machine)
+{
+	int ret = online_block(ctx, machine);
+
+	ret = ret ? ret : pgtsim_add_memory(&(*machine)->hotplug, block_b.start, BLOCK);
+	return ret ? ret :
+		     pgtsim_online_memory(&(*machine)->hotplug, block_b.start, BLOCK,
+					  PGTSIM_ZONE_NORMAL);
+}
+
+static int a_then_b(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg)
+{
+	act *read = *(act **)arg;
+	int ret = read(actor, machine, &block_a);
+
+	return ret ? ret : read(actor, machine, &block_b);
+}
+
+static int b_then_a(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg)
+{
+	act *read = *(act **)arg;
+	int ret = read(actor, machine, &block_b);
+
+	return ret ? ret : read(actor, machine, &block_a);
+}
+
+/* The second time the memory block may be gone: that is nothing to wait for. */
+static int a_twice(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg)
+{
+	act *read = *(act **)arg;
+	int ret = read(actor, machine, &block_a);
+
+	return ret ? ret : read(actor, machine, &block_a);
+}
+
+/* Unplugs a memory block, adds it again and takes it online. */
+static int unplug_and_add(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg)
+{
+	const struct pgtsim_actor_range *range = arg;
+	int ret = pgtsim_actor_unplug(actor, machine, arg);
+
+	ret = ret ? ret : pgtsim_actor_add(actor, machine, arg);
+	pgtsim_actor_lock(actor, PGTSIM_LOCK_HOTPLUG);
+	ret = ret ? ret :
+		    pgtsim_online_memory(&machine->hotplug, range->start, range->size,
+					 PGTSIM_ZONE_NORMAL);
+	pgtsim_actor_unlock(actor, PGTSIM_LOCK_HOTPLUG);
+	return ret;
+}
+
+/* Fails only by the end of a usage map, if at all, and so does the schedule that is told, run again. */
+static void assert_fails(struct pgtsim_explore_config *search, bool fails)
+{
+	struct pgtsim_exploration out, again;
+
+	assert_int_equal(pgtsim_explore(search, &out), 0);
+	assert_true(out.complete);
+	assert_int_equal(out.result, 0);
+	assert_int_equal(out.failed > 0, fails);
+	if (out.failed) {
+		assert_int_equal(out.violation.name, PGTSIM_V_USAGE_MAP_USE_AFTER_FREE);
+		search->schedule = out.schedule;
+		assert_int_equal(pgtsim_explore(search, &again), 0);
+		assert_string_equal(again.violation.text, out.violation.text);
+		pgtsim_exploration_free(&again);
+	}
+	pgtsim_exploration_free(&out);
+}
+
+/*
+ * Each section has its own flags, pointer and map: what a reader looks up before or after hides no
+ * race and makes none, and an add gives the section a new map.
+ */
+static void each_section_has_its_own_usage_map(void **state)
+{
+	static const struct {
+		act *run, *read, *change;
+		bool grace_period, fails;
+	} rows[] = {
+		{ a_then_b, pgtsim_actor_online_page_rcu, pgtsim_actor_unplug, false, true },
+		{ a_then_b, pgtsim_actor_online_page_rcu, pgtsim_actor_unplug, true, false },
+		{ a_then_b, pgtsim_actor_online_page, pgtsim_actor_unplug, true, true },
+		{ a_then_b, look_up_locked, pgtsim_actor_unplug, false, false },
+		{ b_then_a, pgtsim_actor_online_page_rcu, pgtsim_actor_unplug, false, true },
+		{ b_then_a, look_up_locked, pgtsim_actor_unplug, false, false },
+		{ a_twice, look_up_locked, pgtsim_actor_unplug, false, false },
+		{ a_twice, pgtsim_actor_online_page_rcu, unplug_and_add, true, false },
+		{ a_twice, pgtsim_actor_online_page, unplug_and_add, true, true },
+		{ a_twice, look_up_locked, unplug_and_add, false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		act *read = rows[i].read;
+		uint8_t usage_map = rows[i].grace_period ? PGTSIM_USAGE_MAP_GRACE_PERIOD :
+							   PGTSIM_USAGE_MAP_AT_ONCE;
+		const struct pgtsim_actor_spec actors[] = {
+			{ .name = "reader", .run = rows[i].run, .arg = &read },
+			{ .name = "remover", .run = rows[i].change, .arg = &block_a },
+		};
+		struct pgtsim_explore_config search = {
+			.setup = online_blocks,
+			.ctx = &usage_map,
+			.actors = actors,
+			.actor_count = 2,
+		};
+
+		print_message("row %zu\n", i);
+		assert_fails(&search, rows[i].fails);
+	}
+}
+
 /* ---- vmalloc ---- */
 
 /* The profile, and what one run of an actor took. */
@@ -401,6 +516,7 @@ int main(void)
 		cmocka_unit_test(readers_are_waited_for),
 		cmocka_unit_test(refuses_what_is_not_there),
 		cmocka_unit_test(usage_map_of_a_section),
+		cmocka_unit_test(each_section_has_its_own_usage_map),
 		cmocka_unit_test(barriers_of_vmalloc),
 	};
 
