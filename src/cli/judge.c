@@ -264,7 +264,7 @@ static char *copy_line(const char *line, size_t length)
 static int judge_trace(struct judging *j, char *machine)
 {
 	struct scenario scenario = { 0 };
-	size_t length = 0, header_length, keys_length;
+	size_t length = 0, header_length = 0, keys_length;
 	const char *keys;
 	bool cut = false, any = next_line(j, &header_length, &cut);
 	char *header = any ? copy_line(j->line, header_length) : NULL;
