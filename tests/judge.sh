@@ -144,6 +144,43 @@ for first in "$link" "$leaves"; do
 	has out 'stale-leaf 0xffff000000001000 pte '
 done
 
+# A valid entry that is replaced is overwritten, whatever the line calls it, and each entry of a run counts.
+page='"level":"pte","va":"0xffff000000000000"'
+one='0x60000040000703' other='0x60000080000703' third='0x60000040001703'
+trace "{\"op\":\"map\",$page,\"count\":1,\"old\":\"0x0\",\"new\":\"$one\"}" '{"op":"dsb-ishst"}' '{"op":"isb"}' \
+	"{\"op\":\"map\",$page,\"count\":1,\"old\":\"$one\",\"new\":\"$other\"}"
+judge 1 t
+has out 't:5: no-break 0xffff000000000000 pte '
+trace "{\"op\":\"map\",$page,\"count\":2,\"old\":\"0x0\",\"new\":\"$one\"}" '{"op":"dsb-ishst"}' '{"op":"isb"}' \
+	"{\"op\":\"clear\",$page,\"count\":2,\"old\":\"$one\",\"new\":\"$other\"}"
+judge 1 t
+has out 't:5: no-break 0xffff000000000000 pte '
+trace "{\"op\":\"map\",\"level\":\"pte\",\"va\":\"0xffff000000001000\",\"count\":1,\"old\":\"0x0\",\"new\":\"$third\"}" \
+	"{\"op\":\"map\",$page,\"count\":2,\"old\":\"0x0\",\"new\":\"$other\"}"
+judge 2 t
+has err "t:3: old 0x0000000000000000: by what came before, the entry holds 0x00${third#0x}"
+
+# Tables that lead to one another, a table with two places, and its page freed as an ordinary one.
+trace '{"op":"store","pa":"0x41000000","new":"0x42000003"}' '{"op":"store","pa":"0x42000000","new":"0x41000003"}' \
+	"$link" "$unlink"
+judge 1 t
+has out 'not judged: what '
+trace "$link" '{"op":"link","level":"pmd","va":"0xffff000000200000","old":"0x0","new":"0x1800000041000003"}' \
+	'{"op":"dsb-ishst"}' '{"op":"isb"}'
+judge 0 t
+has out 't: not judged: the other places of 1 table'
+for free in '"pages-free","count":1' '"table-free","level":"pte","va":"0xffff000000000000"'; do
+	trace "$link" '{"op":"dsb-ishst"}' '{"op":"isb"}' "{\"op\":$free,\"pa\":\"0x41000000\"}"
+	judge 1 t
+	has out 't:5: freed-while-mapped 0xffff000000000000 pmd '
+done
+
+# A page that was linked before the trace began: what is stored there and not invalidated.
+trace '{"op":"store","pa":"0x41000000","new":"0x60000040000703"}' '{"op":"store","pa":"0x41000000","new":"0x0"}' \
+	"$unlink" "${one_invalidate[@]}"
+judge 0 t
+has out 't: not judged: 1 page with stores while'
+
 # What the trace does not tell is not called clean.
 trace "$unlink" "${one_invalidate[@]}"
 judge 0 t

@@ -67,10 +67,15 @@ PGTSIM_API int pgtsim_judge_line(struct pgtsim_judge *judge, const char *line, s
 struct pgtsim_judge_unknown {
 	uint64_t tables; /* that went, or were restricted: some of their entries may have been valid */
 	uint64_t stores; /* PGTSIM_OP_STORE over entries whose value until then is not known */
-	uint64_t pages;  /* that PGTSIM_OP_STORE wrote to, and that no table entry led to so far */
+	uint64_t pages;  /* that PGTSIM_OP_STORE wrote to, while no known table entry led to them */
+	uint64_t shared; /* times that a table was linked that stood elsewhere: it is followed at the
+			    last place alone */
 };
 
-/* All 0: nothing, as far as the judge can know. It looks at each table of the trace. */
+/*
+ * What was not judged; all 0 for nothing, as far as the judge can know. It looks at each table of the
+ * trace.
+ */
 PGTSIM_API struct pgtsim_judge_unknown pgtsim_judge_unknown(const struct pgtsim_judge *judge);
 
 /*

@@ -220,9 +220,13 @@ static void print_unknown(const struct judging *j)
 		       "(poke tells them)\n",
 		       j->name, unknown.stores, unknown.stores == 1 ? "" : "s");
 	if (unknown.pages)
-		printf("%s: not judged: %" PRIu64 " page%s with stores to which no table entry led "
+		printf("%s: not judged: %" PRIu64 " page%s with stores while no known table entry led there "
 		       "(`root` in the first line says where the root table is)\n",
 		       j->name, unknown.pages, unknown.pages == 1 ? "" : "s");
+	if (unknown.shared)
+		printf("%s: not judged: the other places of %" PRIu64 " table%s to which several entries "
+		       "led\n",
+		       j->name, unknown.shared, unknown.shared == 1 ? "" : "s");
 }
 
 static int conclude(const struct judging *j)

@@ -137,11 +137,55 @@ static int check_entries(struct pgtsim_judge *judge, const struct pgtsim_event *
 	return 0;
 }
 
+/* What entry `i` of an event holds, `first` being the first one's descriptor. */
+static uint64_t entry_of(const struct pgtsim_event *event, uint64_t first, uint64_t i)
+{
+	return first ? first + i * event->step : 0;
+}
+
+/* Compares the entries with what came before. */
+static int check_old(struct pgtsim_judge *judge, const struct judge_table *table, unsigned index,
+		     const struct pgtsim_event *event)
+{
+	for (uint64_t i = 0; i < event->count; i++) {
+		uint64_t known = table->entry[index + i], old = entry_of(event, event->old_desc, i);
+
+		if (known != JUDGE_UNKNOWN && known != old)
+			return pgtsim_judge_fail(
+				judge,
+				"old 0x%016llx: by what came before, the entry holds 0x%016llx",
+				(unsigned long long)pgtsim_desc_to_raw(judge->geo, event->level,
+								       old),
+				(unsigned long long)pgtsim_desc_to_raw(judge->geo, event->level,
+								       known));
+	}
+	return 0;
+}
+
+/* Entries that something else takes the place of are overwritten one by one, whatever the event calls it. */
+static int overwrite_entries(struct pgtsim_judge *judge, struct judge_table *table, unsigned index,
+			     const struct pgtsim_event *event)
+{
+	struct pgtsim_event one = *event;
+	int ret = 0;
+
+	one.op = PGTSIM_OP_POKE;
+	one.flags = 0;
+	one.count = 1;
+	one.step = 0;
+	for (uint64_t i = 0; i < event->count && !ret; i++) {
+		one.va = event->va + i * event->size;
+		one.old_desc = entry_of(event, event->old_desc, i);
+		one.new_desc = entry_of(event, event->new_desc, i);
+		ret = change_entries(judge, table, index + (unsigned)i, &one);
+	}
+	return ret;
+}
+
 static int judge_entries(struct pgtsim_judge *judge, const struct pgtsim_event *event)
 {
 	struct pgtsim_event whole = *event;
 	struct judge_table *table;
-	uint64_t known;
 	unsigned index;
 	int ret = check_entries(judge, event);
 
@@ -151,14 +195,12 @@ static int judge_entries(struct pgtsim_judge *judge, const struct pgtsim_event *
 	if (!table)
 		return fail_memory(judge);
 	index = pgtsim_index(judge->geo, event->level, event->va);
-	known = table->entry[index];
-	if (known != JUDGE_UNKNOWN && known != event->old_desc)
-		return pgtsim_judge_fail(
-			judge, "old 0x%016llx: by what came before, the entry holds 0x%016llx",
-			(unsigned long long)pgtsim_desc_to_raw(judge->geo, event->level,
-							       event->old_desc),
-			(unsigned long long)pgtsim_desc_to_raw(judge->geo, event->level, known));
+	ret = check_old(judge, table, index, event);
+	if (ret)
+		return ret;
 	whole.size = pgtsim_entry_size(judge->geo, event->level);
+	if (event->op != PGTSIM_OP_POKE && event->old_desc && event->new_desc)
+		return overwrite_entries(judge, table, index, &whole);
 	return change_entries(judge, table, index, &whole);
 }
 
@@ -171,7 +213,8 @@ static int judge_one_store(struct pgtsim_judge *judge, struct judge_table *table
 	struct pgtsim_event change = *event;
 
 	table->stored = true;
-	judge->unknown.stores += table->entry[index] == JUDGE_UNKNOWN;
+	if (table->level != JUDGE_UNPLACED)
+		judge->unknown.stores += table->entry[index] == JUDGE_UNKNOWN;
 	change.old_desc = table->entry[index] == JUDGE_UNKNOWN ? 0 : table->entry[index];
 	if (table->level == JUDGE_UNPLACED || index >= pgtsim_entries(judge->geo, table->level)) {
 		pgtsim_judge_table_set(table, index, 1, event->new_desc, 0);
@@ -207,7 +250,8 @@ static int judge_store(struct pgtsim_judge *judge, const struct pgtsim_event *ev
 		return pgtsim_judge_fail(judge, "count %llu: the page ends before",
 					 (unsigned long long)event->count);
 	if (!table)
-		table = pgtsim_judge_table_add(&judge->tables, event->pa & ~(page - 1), 0);
+		table = pgtsim_judge_table_add(&judge->tables, event->pa & ~(page - 1),
+					       JUDGE_UNKNOWN);
 	if (!table)
 		return fail_memory(judge);
 	one.count = 1;
@@ -286,6 +330,17 @@ static int judge_table_alloc(struct pgtsim_judge *judge, const struct pgtsim_eve
 	return 0;
 }
 
+/* The page of a table, at pa, is freed. */
+static void free_table(struct pgtsim_judge *judge, struct judge_table *table, uint64_t pa)
+{
+	if (table->level != JUDGE_UNPLACED && table->level != pgtsim_root_level(judge->geo))
+		pgtsim_tlb_violation(judge->tlb, PGTSIM_V_FREED_WHILE_MAPPED, table->va,
+				     table->level - 1,
+				     "the table at PA 0x%llx is freed, its entry is not cleared",
+				     (unsigned long long)pa);
+	pgtsim_judge_table_remove(&judge->tables, table);
+}
+
 static int judge_table_free(struct pgtsim_judge *judge, const struct pgtsim_event *event)
 {
 	struct judge_table *table;
@@ -294,14 +349,14 @@ static int judge_table_free(struct pgtsim_judge *judge, const struct pgtsim_even
 	if (ret)
 		return ret;
 	table = pgtsim_judge_table_at(&judge->tables, event->pa);
-	if (table && table->level != JUDGE_UNPLACED &&
-	    table->level != pgtsim_root_level(judge->geo))
-		pgtsim_tlb_violation(judge->tlb, PGTSIM_V_FREED_WHILE_MAPPED, table->va,
-				     table->level - 1,
-				     "the table at PA 0x%llx is freed, its entry is not cleared",
-				     (unsigned long long)event->pa);
+	if (!table) {
+		table = pgtsim_judge_table_of(&judge->tables, table_level(judge, event),
+					      event->va);
+		if (table && !pgtsim_judge_table_is_assumed(table))
+			table = NULL;
+	}
 	if (table)
-		pgtsim_judge_table_remove(&judge->tables, table);
+		free_table(judge, table, event->pa);
 	pgtsim_tlb_event(judge->tlb, event);
 	return 0;
 }
@@ -315,6 +370,22 @@ static int judge_pages(struct pgtsim_judge *judge, const struct pgtsim_event *ev
 	if (!ret)
 		pgtsim_tlb_event(judge->tlb, event);
 	return ret;
+}
+
+/* A page that is freed like any other may be that of a table. */
+static int judge_pages_free(struct pgtsim_judge *judge, const struct pgtsim_event *event)
+{
+	uint64_t page = pgtsim_page_size(judge->geo);
+	struct judge_table *table;
+	int ret = check_pages(judge, event, page);
+
+	if (ret)
+		return ret;
+	while ((table = pgtsim_judge_table_in(&judge->tables, event->pa,
+					      event->pa + (event->count * page - 1))))
+		free_table(judge, table, table->pa);
+	pgtsim_tlb_event(judge->tlb, event);
+	return 0;
 }
 
 static int judge_invalidate(struct pgtsim_judge *judge, const struct pgtsim_event *event)
@@ -361,9 +432,9 @@ static int (*const judges[PGTSIM_OP_COUNT])(struct pgtsim_judge *, const struct 
 	[PGTSIM_OP_POKE] = judge_entries,
 	[PGTSIM_OP_STORE] = judge_store,
 	[PGTSIM_OP_PAGES_ALLOC] = judge_pages,
-	[PGTSIM_OP_PAGES_FREE] = judge_pages,
+	[PGTSIM_OP_PAGES_FREE] = judge_pages_free,
 	[PGTSIM_OP_ALTMAP_ALLOC] = judge_pages,
-	[PGTSIM_OP_ALTMAP_FREE] = judge_pages,
+	[PGTSIM_OP_ALTMAP_FREE] = judge_pages_free,
 	[PGTSIM_OP_KASAN_ADD] = judge_pages,
 	[PGTSIM_OP_KASAN_REMOVE] = judge_pages,
 	[PGTSIM_OP_MIGRATE] = judge_pages,
@@ -457,7 +528,7 @@ struct pgtsim_judge_unknown pgtsim_judge_unknown(const struct pgtsim_judge *judg
 
 	if (judge) {
 		unknown = judge->unknown;
-		unknown.pages = pgtsim_judge_tables_nowhere(&judge->tables);
+		unknown.pages += pgtsim_judge_tables_nowhere(&judge->tables);
 	}
 	return unknown;
 }

@@ -31,6 +31,7 @@ struct judge_table {
 	unsigned count; /* entries */
 	bool stored;    /* some entry was written by PGTSIM_OP_STORE */
 	bool led_to;    /* an entry points to it, or did */
+	bool visited;   /* a visit of what is below an entry is under way here */
 	unsigned live;  /* entries that are neither 0 nor unknown */
 	bool unknown;   /* some entry is, or was, unknown */
 	uint64_t entry[];
@@ -59,6 +60,10 @@ struct judge_table *pgtsim_judge_table_of(const struct judge_tables *tables, int
 
 /* Pages that were stored to, and that no entry has led to. */
 uint64_t pgtsim_judge_tables_nowhere(const struct judge_tables *tables);
+
+/* Some table page in [pa, last]; NULL if there is none. */
+struct judge_table *pgtsim_judge_table_in(const struct judge_tables *tables, uint64_t pa,
+					  uint64_t last);
 
 /*
  * Adds a table that no entry points to, each entry `value`. Returns NULL if the host's memory or
@@ -110,7 +115,7 @@ struct pgtsim_judge {
 	struct pgtsim_tlb *tlb;
 	const struct pgtsim_geometry *geo;
 	struct judge_tables tables;
-	struct pgtsim_judge_unknown unknown; /* `pages` is counted when it is asked for */
+	struct pgtsim_judge_unknown unknown; /* without `pages` that no entry leads to in the end */
 	char error[200];
 };
 

@@ -7,7 +7,7 @@
 #include "judge.h"
 
 /* What one event may concern: more is no trace of a real machine, and would take forever. */
-enum { VISITS_MAX = 1 << 20 /* tables */ };
+enum { VISITS_MAX = 1 << 22 /* tables, and runs of entries */ };
 
 /* A visit of all that a table entry leads to. */
 struct below {
@@ -34,8 +34,7 @@ struct judge_table *pgtsim_judge_child(const struct pgtsim_judge *judge, int lev
 
 	if (!leads_on(level, desc))
 		return NULL;
-	table = pgtsim_judge_table_at(&judge->tables,
-				      pgtsim_desc_address(judge->geo, level, desc));
+	table = pgtsim_judge_table_at(&judge->tables, pgtsim_desc_address(judge->geo, level, desc));
 	if (table)
 		return table;
 	table = pgtsim_judge_table_of(&judge->tables, level + 1, va);
@@ -53,31 +52,32 @@ static bool is_untold(const struct judge_table *table, unsigned entries)
 }
 
 /* How many entries from `index` on are one run: empty, or alike, each with the next address. */
-static unsigned run_length(const struct judge_table *table, unsigned index, uint64_t size)
+static unsigned run_length(const struct judge_table *table, int level, unsigned index,
+			   uint64_t size)
 {
 	uint64_t first = table->entry[index], step = first ? size : 0;
 	unsigned count = 1;
 
-	if (pgtsim_desc_is_table(table->level, first) || (first && !(first & PGTSIM_DESC_VALID)))
+	if (pgtsim_desc_is_table(level, first) || (first && !(first & PGTSIM_DESC_VALID)))
 		return 1;
 	while (index + count < table->count && table->entry[index + count] == first + count * step)
 		count++;
 	return count;
 }
 
-static void tell_entries(const struct below *below, const struct judge_table *table, unsigned index,
+/* Tells of a run of entries that begins at va. */
+static void tell_entries(const struct below *below, uint64_t desc, int level, uint64_t va,
 			 unsigned count, const struct above *above)
 {
 	struct pgtsim_checker *checker = below->judge->tlb->checker;
-	uint64_t size = pgtsim_entry_size(below->judge->geo, table->level);
 	const struct pgtsim_event event = {
 		.op = PGTSIM_OP_POKE,
-		.level = table->level,
-		.va = table->va + index * size,
+		.level = level,
+		.va = va,
 		.count = count,
-		.size = size,
-		.old_desc = table->entry[index],
-		.new_desc = table->entry[index],
+		.size = pgtsim_entry_size(below->judge->geo, level),
+		.old_desc = desc,
+		.new_desc = desc,
 		.pa = above->after,
 		.step = above->before,
 		.cpu = below->cpu,
@@ -91,40 +91,57 @@ static void tell_entries(const struct below *below, const struct judge_table *ta
 		checker->attributes(checker, &event);
 }
 
+/* Notes what is not known of a table that is visited, and where it stands. */
+static void begin_visit(struct below *below, struct judge_table *table, int level, uint64_t va)
+{
+	struct pgtsim_judge_unknown *unknown = &below->judge->unknown;
+	bool placed = table->level != JUDGE_UNPLACED,
+	     here = table->level == level && table->va == va;
+
+	table->visited = true;
+	if (below->change != PGTSIM_BELOW_COMES)
+		unknown->tables += is_untold(table, pgtsim_entries(below->judge->geo, level));
+	else
+		unknown->shared += placed && !here;
+	/* It was linked while stores to it were taken for those to a table that is not. */
+	if (below->change != PGTSIM_BELOW_COMES && table->stored && !table->led_to)
+		unknown->pages++;
+	if (!here)
+		pgtsim_judge_table_place(&below->judge->tables, table, level, va);
+}
+
 /* A table comes with the entry above it, or goes or changes with it, and so does all below. */
 static void visit(struct below *below, struct judge_table *table, int level, uint64_t va,
 		  const struct above *above)
 {
-	struct judge_tables *tables = &below->judge->tables;
 	uint64_t size = pgtsim_entry_size(below->judge->geo, level);
 	unsigned entries = pgtsim_entries(below->judge->geo, level), next;
 	bool restricts = below->change == PGTSIM_BELOW_RESTRICTS;
 
-	if (!below->left)
-		return;
-	below->left--;
-	if (below->change != PGTSIM_BELOW_COMES && is_untold(table, entries))
-		below->judge->unknown.tables++;
-	if (table->level != level || table->va != va)
-		pgtsim_judge_table_place(tables, table, level, va);
+	begin_visit(below, table, level, va);
 	/* What an empty entry was may be found under other restrictions, if its store is not yet seen. */
-	for (unsigned i = 0; (table->live || restricts) && i < entries; i = next) {
+	for (unsigned i = 0; (table->live || restricts) && i < entries && below->left; i = next) {
 		uint64_t desc = table->entry[i], bits = desc & PGTSIM_DESC_RESTRICTIONS;
 		const struct above more = { above->before | bits, above->after | bits };
 		struct judge_table *child;
 
-		next = i + run_length(table, i, size);
+		below->left--;
+		next = i + run_length(table, level, i, size);
 		if ((!desc && !restricts) || desc == JUDGE_UNKNOWN)
 			continue;
-		tell_entries(below, table, i, next - i, above);
+		tell_entries(below, desc, level, va + i * size, next - i, above);
+		if (!leads_on(level, desc))
+			continue;
 		child = pgtsim_judge_child(below->judge, level, va + i * size, desc);
-		if (child && child != table)
+		/* A loop of tables is followed once. */
+		if (child && !child->visited)
 			visit(below, child, level + 1, va + i * size, &more);
-		else if (!child && leads_on(level, desc))
+		else
 			below->judge->unknown.tables++;
 	}
+	table->visited = false;
 	if (below->change == PGTSIM_BELOW_GOES)
-		pgtsim_judge_table_displace(tables, table);
+		pgtsim_judge_table_displace(&below->judge->tables, table);
 }
 
 int pgtsim_judge_below(struct pgtsim_judge *judge, const struct pgtsim_event *event,
@@ -143,9 +160,10 @@ int pgtsim_judge_below(struct pgtsim_judge *judge, const struct pgtsim_event *ev
 		visit(&below, child, event->level + 1, event->va, &above);
 	else if (change != PGTSIM_BELOW_COMES && leads_on(event->level, way))
 		judge->unknown.tables++;
-	return below.left ? 0 :
-			    pgtsim_judge_fail(judge, "more than %u tables are below the entry",
-					      VISITS_MAX - 1);
+	return below.left ?
+		       0 :
+		       pgtsim_judge_fail(judge, "more than %u runs of entries are below the entry",
+					 VISITS_MAX - 1);
 }
 
 uint64_t pgtsim_judge_above(const struct pgtsim_judge *judge, int level, uint64_t va)

@@ -239,3 +239,21 @@ uint64_t pgtsim_judge_tables_nowhere(const struct judge_tables *tables)
 			count += table->stored && !table->led_to;
 	return count;
 }
+
+struct judge_table *pgtsim_judge_table_in(const struct judge_tables *tables, uint64_t pa,
+					  uint64_t last)
+{
+	const uint64_t step = 2048; /* the smallest table there is */
+	struct judge_table *table = NULL;
+
+	if ((last - pa) / step < tables->count) {
+		for (uint64_t at = pa; !table && at <= last; at += step)
+			table = pgtsim_judge_table_at(tables, at);
+		return table;
+	}
+	for (size_t i = 0; i < tables->buckets; i++)
+		for (table = tables->by_pa[i]; table; table = table->next_by_pa)
+			if (table->pa >= pa && table->pa <= last)
+				return table;
+	return NULL;
+}
