@@ -196,6 +196,30 @@ judge 0 t
 has out 't: not judged: 1 store over values'
 has out 't: not judged: 1 page with stores'
 
+# What a leaf maps is what its descriptor says, with `pa` or without.
+bare_map='{"op":"map","level":"pte","va":"0xffff000000000000","count":1,"old":"0x0","new":"0x60000040000703"}'
+bare_clear='{"op":"clear","level":"pte","va":"0xffff000000000000","count":1,"old":"0x60000040000703","new":"0x0"}'
+for pa in 0x40000000 0x0; do
+	trace "$bare_map" '{"op":"dsb-ishst"}' '{"op":"isb"}' "{\"op\":\"pages-free\",\"pa\":\"$pa\",\"count\":1}" \
+		"$bare_clear" "${one_invalidate[@]}"
+	judge $((pa != 0)) t
+done
+
+# Tables from before the trace are followed all the way down, and all of them have to be published.
+store() {
+	printf '{"op":"store","pa":"%s","new":"%s"}' "$1" "$2"
+}
+printf '%s\n' '{"format":"pgtsim-trace","version":1,"root":"0x10000"}' "$(store 0x11000 0x12003)" \
+	'{"op":"dsb-ishst"}' "$(store 0x10000 0x11003)" '{"op":"dsb-ishst"}' '{"op":"isb"}' \
+	"$(store 0x12000 0x60000040000701)" '{"op":"dsb-ishst"}' '{"op":"isb"}' "$(store 0x12000 0x0)" \
+	'{"op":"dsb-ish"}' '{"op":"isb"}' >t
+judge 1 t
+has out 'stale-leaf 0xffff000000000000 pmd '
+printf '%s\n' '{"format":"pgtsim-trace","version":1,"root":"0x10000"}' "$(store 0x11000 0x12003)" \
+	'{"op":"dsb-ishst"}' "$(store 0x12000 0x0)" "$(store 0x10000 0x11003)" '{"op":"dsb-ishst"}' '{"op":"isb"}' >t
+judge 1 t
+has out 'unpublished-table 0xffff000000000000 pud '
+
 # Leaves map consecutive memory unless `step` says otherwise.
 trace '{"op":"map","level":"pte","va":"0xffff000000000000","count":3,"old":"0x0","new":"0x60000040000703"}' \
 	'{"op":"poke","level":"pte","va":"0xffff000000002000","old":"0x60000040002703","new":"0x0"}'

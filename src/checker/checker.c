@@ -315,6 +315,9 @@ static void checker_reachable(struct pgtsim_checker *self, const struct pgtsim_e
 {
 	struct checker *c = checker_of(self);
 
+	/* Stores to a table further down are to be seen before this, too. */
+	if (pgtsim_desc_is_table(event->level, event->new_desc))
+		pgtsim_visible_link(c, event);
 	pgtsim_bbm_new(c, event);
 	/* A group that a part of was cleared gives that part again. */
 	if (checker_is_hinted(c, event->level, event->new_desc))

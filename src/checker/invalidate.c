@@ -123,8 +123,11 @@ static void note_pending(struct checker *c, struct stale *run, const struct cove
 {
 	if (covers->cpu >= CPUS_IN_MASK && !run->far)
 		run->far = covers->cpu;
-	if (covers->scope == PGTSIM_SCOPE_IOMMU)
-		run->iommu = run->iommu == 2 || checker_seen(run) != SEEN ? run->iommu : 1;
+	if (covers->scope == PGTSIM_SCOPE_IOMMU && run->iommu != 2 && checker_seen(run) == SEEN) {
+		run->iommu = 1;
+		run->iommu_by |= pgtsim_stale_cpu(run, covers->cpu);
+	} else if (covers->scope == PGTSIM_SCOPE_IOMMU)
+		return;
 	else if (covers->scope == PGTSIM_SCOPE_LOCAL || checker_seen(run) == SEEN_BY_OWN) {
 		run->local |= pgtsim_stale_cpu(run, covers->cpu);
 		run->why = covers->scope == PGTSIM_SCOPE_LOCAL ? WHY_LOCAL : WHY_NSH;
@@ -243,7 +246,9 @@ static void repeat(struct checker *c, const struct pgtsim_event *event)
 	for (struct stale *run = c->open; run; run = run->next) {
 		uint64_t bit = pgtsim_stale_cpu(run, event->cpu);
 
-		run->pending |= run->once & bit;
+		/* No other CPU waits for a local one. */
+		if (event->scope != PGTSIM_SCOPE_LOCAL)
+			run->pending |= run->once & bit;
 		run->local |= run->local_once & bit;
 	}
 }

@@ -258,7 +258,7 @@ static const struct reason *reason_of(const struct checker *c, const struct stal
 		return NULL;
 	if (run->harmless)
 		return run->resized && checker_bbm_level(c) == 2 && !run->walk ? &lingers : NULL;
-	return run->pending || run->local ? &not_complete : &reasons[run->why];
+	return run->pending || run->local || run->iommu == 1 ? &not_complete : &reasons[run->why];
 }
 
 /* Runs that follow one another, and for which the same is to be said: told as one. */

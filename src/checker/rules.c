@@ -396,7 +396,7 @@ static bool complete_run(struct checker *c, struct stale *run, unsigned cpu, boo
 			want_isb(c, run, cpu);
 		run->cpus_gone |= complete_one(c, run, bit, own_only);
 	}
-	if (run->iommu == 1 && !own_only)
+	if (run->iommu == 1 && !own_only && run->iommu_by & bit)
 		run->iommu = 2;
 	if (run->cpus_gone && c->features.iommu && run->iommu != 2) {
 		run->why = WHY_CPUS_ONLY;

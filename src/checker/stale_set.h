@@ -86,6 +86,7 @@ struct stale {
 	bool asleep;       /* gone from caches; found again if the table above is linked again */
 	bool cpus_gone;    /* no CPU holds them; the IOMMU may */
 	uint8_t iommu;     /* 0: it may hold them, 1: an invalidate is pending, 2: gone */
+	uint64_t iommu_by; /* the CPUs whose invalidate for it is pending */
 	bool told, freed;  /* a violation was reported; one for memory that was freed */
 };
 
@@ -311,6 +312,7 @@ static inline void pgtsim_stale_uncover(struct stale *run)
 {
 	run->pending = run->once = run->local = run->local_once = run->gone = 0;
 	run->iommu = 0;
+	run->iommu_by = 0;
 	run->cpus_gone = false;
 }
 

@@ -29,7 +29,7 @@ int pgtsim_judge_fail(struct pgtsim_judge *judge, const char *format, ...)
 	return -EINVAL;
 }
 
-static int fail_memory(struct pgtsim_judge *judge)
+int pgtsim_judge_fail_memory(struct pgtsim_judge *judge)
 {
 	if (judge->tables.bytes > JUDGE_BYTES_MAX)
 		pgtsim_judge_fail(judge, "the trace has more than 1 GiB of tables");
@@ -74,33 +74,14 @@ static int tell_below(struct pgtsim_judge *judge, const struct pgtsim_event *cha
 	return 0;
 }
 
-/* A table that is linked, and of which nothing is known, stands where its entry says. */
-static int know_child(struct pgtsim_judge *judge, const struct pgtsim_event *event)
-{
-	struct judge_table *child;
-
-	if (event->level == PGTSIM_PTE || !pgtsim_desc_is_table(event->level, event->new_desc) ||
-	    pgtsim_judge_child(judge, event->level, event->va, event->new_desc))
-		return 0;
-	child = pgtsim_judge_table_add(
-		&judge->tables, pgtsim_desc_address(judge->geo, event->level, event->new_desc),
-		JUDGE_UNKNOWN);
-	if (!child)
-		return fail_memory(judge);
-	pgtsim_judge_table_place(&judge->tables, child, event->level + 1, event->va);
-	return 0;
-}
-
 /* Emits the change of entries that are known to hold what the event says. */
 static int change_entries(struct pgtsim_judge *judge, struct judge_table *table, unsigned index,
 			  const struct pgtsim_event *event)
 {
 	struct pgtsim_checker *checker = judge->tlb->checker;
 	struct pgtsim_event change = *event;
-	int ret = know_child(judge, event);
+	int ret;
 
-	if (ret)
-		return ret;
 	change.pa = pgtsim_judge_above(judge, event->level, event->va);
 	ret = tell_below(judge, &change, true);
 	pgtsim_judge_table_set(table, index, (unsigned)event->count, event->new_desc, event->step);
@@ -193,12 +174,16 @@ static int judge_entries(struct pgtsim_judge *judge, const struct pgtsim_event *
 		return ret;
 	table = table_of(judge, event);
 	if (!table)
-		return fail_memory(judge);
+		return pgtsim_judge_fail_memory(judge);
 	index = pgtsim_index(judge->geo, event->level, event->va);
 	ret = check_old(judge, table, index, event);
 	if (ret)
 		return ret;
 	whole.size = pgtsim_entry_size(judge->geo, event->level);
+	/* What leaves map is what their descriptors say. */
+	if (event->op == PGTSIM_OP_MAP || event->op == PGTSIM_OP_CLEAR)
+		whole.pa = pgtsim_desc_address(judge->geo, event->level,
+					       event->new_desc ? event->new_desc : event->old_desc);
 	if (event->op != PGTSIM_OP_POKE && event->old_desc && event->new_desc)
 		return overwrite_entries(judge, table, index, &whole);
 	return change_entries(judge, table, index, &whole);
@@ -253,7 +238,7 @@ static int judge_store(struct pgtsim_judge *judge, const struct pgtsim_event *ev
 		table = pgtsim_judge_table_add(&judge->tables, event->pa & ~(page - 1),
 					       JUDGE_UNKNOWN);
 	if (!table)
-		return fail_memory(judge);
+		return pgtsim_judge_fail_memory(judge);
 	one.count = 1;
 	one.step = 0;
 	for (uint64_t i = 0; i < event->count && !ret; i++) {
@@ -323,7 +308,7 @@ static int judge_table_alloc(struct pgtsim_judge *judge, const struct pgtsim_eve
 		pgtsim_judge_table_remove(&judge->tables, table);
 	table = pgtsim_judge_table_add(&judge->tables, event->pa, 0);
 	if (!table)
-		return fail_memory(judge);
+		return pgtsim_judge_fail_memory(judge);
 	if (level == pgtsim_root_level(judge->geo))
 		pgtsim_judge_table_place(&judge->tables, table, level, event->va);
 	pgtsim_tlb_event(judge->tlb, event);
@@ -350,8 +335,7 @@ static int judge_table_free(struct pgtsim_judge *judge, const struct pgtsim_even
 		return ret;
 	table = pgtsim_judge_table_at(&judge->tables, event->pa);
 	if (!table) {
-		table = pgtsim_judge_table_of(&judge->tables, table_level(judge, event),
-					      event->va);
+		table = pgtsim_judge_table_of(&judge->tables, table_level(judge, event), event->va);
 		if (table && !pgtsim_judge_table_is_assumed(table))
 			table = NULL;
 	}
@@ -491,7 +475,7 @@ int pgtsim_judge_root(struct pgtsim_judge *judge, uint64_t pa)
 	if (!table)
 		table = pgtsim_judge_table_add(&judge->tables, pa, JUDGE_UNKNOWN);
 	if (!table)
-		return fail_memory(judge);
+		return pgtsim_judge_fail_memory(judge);
 	pgtsim_judge_table_place(&judge->tables, table, pgtsim_root_level(judge->geo),
 				 pgtsim_va_start(judge->geo));
 	return 0;

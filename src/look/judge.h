@@ -103,7 +103,7 @@ struct judge_table *pgtsim_judge_child(const struct pgtsim_judge *judge, int lev
 
 /*
  * Tells the checker of all below the table that the event's old value pointed to, if it goes, or its
- * new one; `pa` of the event is pgtsim_judge_above(). Returns -EINVAL if there are too many.
+ * new one; `pa` of the event is pgtsim_judge_above(). Returns -EINVAL if there are too many, or -ENOBUFS.
  */
 int pgtsim_judge_below(struct pgtsim_judge *judge, const struct pgtsim_event *event,
 			enum pgtsim_below_change change);
@@ -118,6 +118,9 @@ struct pgtsim_judge {
 	struct pgtsim_judge_unknown unknown; /* without `pages` that no entry leads to in the end */
 	char error[200];
 };
+
+/* Sets the sentence of pgtsim_judge_error() for a host, or JUDGE_BYTES_MAX, at its end. Returns -ENOBUFS. */
+int pgtsim_judge_fail_memory(struct pgtsim_judge *judge);
 
 /* Sets the sentence of pgtsim_judge_error(). Returns -EINVAL. */
 #ifdef __GNUC__

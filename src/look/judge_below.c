@@ -15,6 +15,7 @@ struct below {
 	enum pgtsim_below_change change;
 	unsigned cpu;  /* which changes it */
 	unsigned left; /* visits */
+	bool no_memory;
 };
 
 /* The restrictions of the table entries above a table, ORed: as they were, and as they are. */
@@ -91,6 +92,25 @@ static void tell_entries(const struct below *below, uint64_t desc, int level, ui
 		checker->attributes(checker, &event);
 }
 
+/*
+ * The table that an entry leads to. Of one that comes, and of which nothing is known, it is known from
+ * then on where it stands. NULL if it leads to none that is known, or without memory.
+ */
+static struct judge_table *child_of(struct below *below, int level, uint64_t va, uint64_t desc)
+{
+	struct judge_tables *tables = &below->judge->tables;
+	struct judge_table *child = pgtsim_judge_child(below->judge, level, va, desc);
+
+	if (child || !leads_on(level, desc) || below->change != PGTSIM_BELOW_COMES)
+		return child;
+	child = pgtsim_judge_table_add(tables, pgtsim_desc_address(below->judge->geo, level, desc),
+				       JUDGE_UNKNOWN);
+	if (child)
+		pgtsim_judge_table_place(tables, child, level + 1, va);
+	below->no_memory |= !child;
+	return child;
+}
+
 /* Notes what is not known of a table that is visited, and where it stands. */
 static void begin_visit(struct below *below, struct judge_table *table, int level, uint64_t va)
 {
@@ -132,7 +152,7 @@ static void visit(struct below *below, struct judge_table *table, int level, uin
 		tell_entries(below, desc, level, va + i * size, next - i, above);
 		if (!leads_on(level, desc))
 			continue;
-		child = pgtsim_judge_child(below->judge, level, va + i * size, desc);
+		child = child_of(below, level, va + i * size, desc);
 		/* A loop of tables is followed once. */
 		if (child && !child->visited)
 			visit(below, child, level + 1, va + i * size, &more);
@@ -152,9 +172,9 @@ int pgtsim_judge_below(struct pgtsim_judge *judge, const struct pgtsim_event *ev
 		 after = change == PGTSIM_BELOW_GOES ? old : desc;
 	const struct above above = { before & PGTSIM_DESC_RESTRICTIONS,
 				     after & PGTSIM_DESC_RESTRICTIONS };
-	struct below below = { judge, change, event->cpu, VISITS_MAX };
+	struct below below = { judge, change, event->cpu, VISITS_MAX, false };
 	uint64_t way = change == PGTSIM_BELOW_GOES ? event->old_desc : event->new_desc;
-	struct judge_table *child = pgtsim_judge_child(judge, event->level, event->va, way);
+	struct judge_table *child = child_of(&below, event->level, event->va, way);
 
 	if (child)
 		visit(&below, child, event->level + 1, event->va, &above);
