@@ -256,6 +256,13 @@ static void out_of_host_memory(void **state)
 static void tables_begin_empty(void **state)
 {
 	static const uint64_t left[] = { PAGE, JUDGE_UNKNOWN };
+	const struct pgtsim_event alloc = {
+		.op = PGTSIM_OP_TABLE_ALLOC,
+		.level = PGTSIM_PTE,
+		.va = UINT64_C(0xffff000000000000),
+		.count = 1,
+		.pa = 0x2000,
+	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
@@ -266,10 +273,14 @@ static void tables_begin_empty(void **state)
 		assert_int_equal(0, store(&c, 0x1008, left[i]));
 		first = pgtsim_judge_table_at(&c.judge->tables, 0x1000);
 		pgtsim_judge_table_remove(&c.judge->tables, first);
-		assert_int_equal(0, store(&c, 0x2000, PAGE));
+		assert_int_equal(0, pgtsim_judge_event(c.judge, &alloc));
 		second = pgtsim_judge_table_at(&c.judge->tables, 0x2000);
 		assert_ptr_equal(first, second);
 		assert_int_equal(0, second->entry[1]);
+		/* Of a page that no event began, what is not stored is not known. */
+		assert_int_equal(0, store(&c, 0x3000, PAGE));
+		assert_int_equal(JUDGE_UNKNOWN,
+				 pgtsim_judge_table_at(&c.judge->tables, 0x3000)->entry[1]);
 		close_court(&c);
 	}
 }
