@@ -475,48 +475,49 @@ void pgtsim_vmemmap_fini(struct pgtsim_vmemmap *vmemmap)
 
 /* What of a memmap stays mapped. */
 struct keeping {
-	const struct pgtsim_altmap *altmap;
 	uint64_t pages, of_altmap;
 };
 
-static int count_kept(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
+/* Looks around: no entry is counted as work, because the modelled code reads none. */
+static struct keeping count_kept(const struct pgtsim_pgtable *pgt, uint64_t start, uint64_t end,
+				 const struct pgtsim_altmap *altmap)
 {
-	struct keeping *keeping = arg;
-	uint64_t size = pgtsim_entry_size(&pgt->geo, run->level), va = run->va;
+	struct keeping kept = { 0 };
+	unsigned shift = pgt->geo.page_shift;
+	uint64_t last;
 
-	for (unsigned i = 0; i < run->count; i++, va = (va | (size - 1)) + 1) {
-		uint64_t desc = pgtsim_entry(pgt, run->table, run->index + i);
-		uint64_t pfn =
-			pgtsim_desc_address(&pgt->geo, run->level, desc) >> pgt->geo.page_shift;
-		uint64_t end = (va | (size - 1)) < run->last ? va | (size - 1) : run->last;
-		uint64_t pages = (end - va + 1) >> pgt->geo.page_shift;
-		const struct pgtsim_altmap *altmap = keeping->altmap;
+	for (uint64_t va = start; va < end; va = last + 1) {
+		struct pgtsim_translation at;
+		bool mapped = !pgtsim_translate(pgt, va, &at);
+		uint64_t pages, pfn;
 
-		if (!(desc & PGTSIM_DESC_VALID))
+		last = va | (pgtsim_entry_size(&pgt->geo, at.level) - 1);
+		last = last < end ? last : end - 1;
+		if (!mapped)
 			continue;
-		keeping->pages += pages;
+		pages = (last - va + 1) >> shift;
+		pfn = at.pa >> shift;
+		kept.pages += pages;
 		if (altmap && pfn - (altmap->base + altmap->reserve) < altmap->free)
-			keeping->of_altmap += pages;
+			kept.of_altmap += pages;
 	}
-	return 0;
+	return kept;
 }
 
 /* free-mapped=never: vmemmap_free() does nothing. Only counts. */
 static void keep_memmap(struct pgtsim_vmemmap *vmemmap, uint64_t start, uint64_t end,
 			const struct pgtsim_altmap *altmap)
 {
-	static const struct pgtsim_visitor visitor = { .entries = count_kept };
 	struct pgtsim_tlb *tlb = vmemmap->pgt->tlb;
 	struct pgtsim_pgtable around = *vmemmap->pgt;
-	struct keeping keeping = { .altmap = altmap };
-	uint64_t work = tlb->counts.work_entries;
+	struct keeping kept;
 
 	around.hook = NULL;
 	pgtsim_events_begin(tlb, PGTSIM_OP_BEGIN_PASS_1, start, end - 1);
-	pgtsim_walk(&around, start, end - 1, &visitor, &keeping);
-	tlb->counts.work_entries = work;
-	pgtsim_count(tlb, &tlb->counts.memmap_kept, keeping.pages);
-	pgtsim_count(tlb, &tlb->counts.altmap_kept, keeping.of_altmap);
+	kept = count_kept(&around, start, end, altmap);
+	pgtsim_count(tlb, &tlb->counts.memmap_kept, kept.pages);
+	pgtsim_count(tlb, &tlb->counts.altmap_kept, kept.of_altmap);
+	pgtsim_events_end(tlb, start, end - 1);
 }
 
 /* pgtsim_vmemmap_free() as the library does it. */

@@ -82,11 +82,63 @@ static void altmap_gets_nothing_back(void **state)
 	}
 }
 
+struct bystander {
+	struct pgtsim_observer observer; /* first */
+	struct pgtsim_end_observer ends;
+	struct pgtsim_tlb *tlb;
+	unsigned begun, ended;
+};
+
+/* While an operation is under way, another thread does work, too. */
+static void begins(struct pgtsim_observer *self, const struct pgtsim_event *event)
+{
+	struct bystander *bystander = (struct bystander *)(void *)self;
+
+	if (event->op != PGTSIM_OP_BEGIN_PASS_1 && event->op != PGTSIM_OP_BEGIN_PASS_2)
+		return;
+	bystander->begun++;
+	bystander->tlb->counts.work_entries += 1000000;
+}
+
+static void ends(struct pgtsim_end_observer *self, uint64_t va, uint64_t last)
+{
+	struct bystander *bystander =
+		(struct bystander *)((char *)self - offsetof(struct bystander, ends));
+
+	(void)va;
+	(void)last;
+	bystander->ended++;
+}
+
+/* What stays mapped is looked at without a count of its own, others' counts stay, and the pass ends. */
+static void keeping_ends_and_counts_nothing(void **state)
+{
+	struct pgtsim_machine *m = keeper("linux-6.12", 4, 48);
+	struct bystander bystander = { .observer.event = begins, .ends.end = ends, .tlb = &m->tlb };
+	uint64_t start = pgtsim_page_of_pfn(&m->vmemmap, base >> 12);
+	uint64_t before, size = m->hotplug.config.block_size;
+
+	(void)state;
+	assert_int_equal(pgtsim_add_memory(&m->hotplug, base, size), 0);
+	pgtsim_observe(&m->tlb, &bystander.observer);
+	m->tlb.end_observer = &bystander.ends;
+	before = m->tlb.counts.work_entries;
+	assert_int_equal(pgtsim_vmemmap_free(&m->vmemmap, start, start + (size >> 6), NULL), 0);
+	assert_int_equal(m->tlb.counts.memmap_kept, (size >> 6) >> 12);
+	assert_int_equal(bystander.begun, 1);
+	assert_int_equal(bystander.ended, 1);
+	assert_int_equal(m->tlb.counts.work_entries - before, 1000000);
+	m->tlb.end_observer = NULL;
+	pgtsim_unobserve(&m->tlb, &bystander.observer);
+	pgtsim_machine_free(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(next_add_finds_it),
 		cmocka_unit_test(altmap_gets_nothing_back),
+		cmocka_unit_test(keeping_ends_and_counts_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
