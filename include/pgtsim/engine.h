@@ -66,17 +66,24 @@ struct pgtsim_engine {
 		      uint64_t size);
 	/*
 	 * Whether the memory block at `start`, bytes, may go offline: what memory_block_offline() and
-	 * arm64's notifier say before anything changes. Returns PGTSIM_ENGINE_OWN, 0 or a negative errno.
+	 * arm64's notifier say before anything changes. Returns PGTSIM_ENGINE_OWN, 0, or the negative errno
+	 * that pgtsim_offline_memory() then returns: all of its range stays online.
 	 */
 	int (*may_offline)(struct pgtsim_engine *self, struct pgtsim_hotplug *hotplug,
 			   uint64_t start);
 	/*
 	 * memory_block_online() and memory_block_offline() of that block: the engine emits the events of
 	 * its memmap's KASAN shadow. Zones, the notifier chain and the migration stay the library's.
+	 * Each returns PGTSIM_ENGINE_OWN, 0, or a negative errno, which pgtsim_online_memory() or
+	 * pgtsim_offline_memory() then returns. The block has not gone online by then, or has gone
+	 * offline; the blocks before it have, too, and those after it stay as they are.
 	 */
 	int (*online)(struct pgtsim_engine *self, struct pgtsim_hotplug *hotplug, uint64_t start);
 	int (*offline)(struct pgtsim_engine *self, struct pgtsim_hotplug *hotplug, uint64_t start);
-	/* ptdump_walk_pgd(): reads all entries for [start, end). */
+	/*
+	 * ptdump_walk_pgd(): reads all entries for [start, end). Returns PGTSIM_ENGINE_OWN, or 0 or a
+	 * negative errno, which pgtsim_actor_ptdump() then returns.
+	 */
 	int (*ptdump)(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, uint64_t start,
 		      uint64_t end);
 };

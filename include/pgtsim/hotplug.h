@@ -186,8 +186,9 @@ PGTSIM_API int pgtsim_notifier_remove(struct pgtsim_hotplug *hotplug,
 /*
  * Brings offline memory blocks into a zone. Changes no page table. Returns 0; -EINVAL (empty, not
  * aligned, not there, online already, boot memory; no such zone); or what a notifier vetoed with:
- * then none of the blocks is online. Models memory_block_online(): pages that hold the memmap
- * join the zone first and are present, but are never managed.
+ * then none of the blocks is online; or the error of an engine's online(). Models
+ * memory_block_online(): pages that hold the memmap join the zone first and are present, but are never
+ * managed.
  */
 PGTSIM_API int pgtsim_online_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size,
 				    enum pgtsim_zone zone);
@@ -198,7 +199,8 @@ PGTSIM_API int pgtsim_online_memory(struct pgtsim_hotplug *hotplug, uint64_t sta
  * cannot move, or no memory to move pages to, where the kernel would try for ever), -EPERM (boot
  * memory; an end of the range lies inside a leaf or contiguous group of the linear map or the
  * vmemmap and the knob leaf-split refuses that), or what a notifier vetoed with. After a failure
- * all blocks are online and every page is where it was. Models memory_block_offline().
+ * all blocks are online and every page is where it was, unless it is an error of an engine's offline().
+ * Models memory_block_offline().
  */
 PGTSIM_API int pgtsim_offline_memory(struct pgtsim_hotplug *hotplug, uint64_t start,
 				     uint64_t size);

@@ -65,6 +65,14 @@ int pgtsim_notify_block(struct pgtsim_hotplug *hotplug, const struct memory_bloc
 	return ret < 0 ? ret : 0;
 }
 
+void pgtsim_notify_cancel(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size,
+			  enum pgtsim_memory_action cancel)
+{
+	pgtsim_for_each_block (hotplug, pa, start, size)
+		if (pgtsim_block_at(hotplug, pa))
+			pgtsim_notify_block(hotplug, pgtsim_block_at(hotplug, pa), cancel);
+}
+
 int pgtsim_notify_going(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size,
 			enum pgtsim_memory_action going, enum pgtsim_memory_action cancel)
 {
@@ -76,8 +84,7 @@ int pgtsim_notify_going(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t
 			continue;
 		pgtsim_hotplug_fail(hotplug, ret,
 				    "a notifier vetoed it for the block at 0x%" PRIx64, pa);
-		pgtsim_for_each_block (hotplug, told, start, pa + 1 - start)
-			pgtsim_notify_block(hotplug, pgtsim_block_at(hotplug, told), cancel);
+		pgtsim_notify_cancel(hotplug, start, pa + 1 - start, cancel);
 		return ret;
 	}
 	return 0;

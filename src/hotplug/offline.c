@@ -8,10 +8,12 @@
 #include "memory_ranges.h"
 #include "pgtable/access.h"
 
-static void offline_block(struct pgtsim_hotplug *hotplug, struct memory_block *block)
+/* Returns 0, or an engine's error: it comes too late to keep the block online. */
+static int offline_block(struct pgtsim_hotplug *hotplug, struct memory_block *block)
 {
 	struct pgtsim_zone_state *zone = &hotplug->zones[block->node][block->zone];
 	uint64_t pages = pgtsim_pages_of(hotplug, hotplug->config.block_size);
+	int ret;
 
 	hotplug->locked = true;
 	pgtsim_block_set_online(hotplug, block, false);
@@ -22,8 +24,9 @@ static void offline_block(struct pgtsim_hotplug *hotplug, struct memory_block *b
 	block->zone = PGTSIM_ZONE_NORMAL;
 	pgtsim_notify_block(hotplug, block, PGTSIM_OFFLINE);
 	hotplug->locked = pgtsim_locks_memmap(hotplug);
-	pgtsim_kasan_event(hotplug, block, PGTSIM_OP_KASAN_REMOVE);
+	ret = pgtsim_kasan_event(hotplug, block, PGTSIM_OP_KASAN_REMOVE);
 	hotplug->locked = false;
+	return ret;
 }
 
 /* Only without the guard: boot memory is offlined section by section, as it has no block here. */
@@ -165,6 +168,27 @@ static int check_refused(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_
 	return check_split(hotplug, start, size);
 }
 
+/* The blocks after one for which an engine fails stay online. */
+static int offline_blocks(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
+{
+	uint64_t end = start + size;
+	int ret = 0;
+
+	pgtsim_for_each_block (hotplug, pa, start, size) {
+		uint64_t next = pa + hotplug->config.block_size;
+
+		if (pgtsim_block_at(hotplug, pa))
+			ret = offline_block(hotplug, pgtsim_block_at(hotplug, pa));
+		else
+			offline_boot_memory(hotplug, pa, hotplug->config.block_size);
+		if (!ret)
+			continue;
+		pgtsim_notify_cancel(hotplug, next, end - next, PGTSIM_CANCEL_OFFLINE);
+		return ret;
+	}
+	return 0;
+}
+
 static int offline_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)
 {
 	uint64_t pfn = pgtsim_pages_of(hotplug, start), end = pfn + pgtsim_pages_of(hotplug, size),
@@ -199,13 +223,7 @@ static int offline_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64
 		return ret;
 	}
 	pgtsim_migrate(hotplug, pfn, end, &migration);
-	pgtsim_for_each_block (hotplug, pa, start, size) {
-		if (pgtsim_block_at(hotplug, pa))
-			offline_block(hotplug, pgtsim_block_at(hotplug, pa));
-		else
-			offline_boot_memory(hotplug, pa, hotplug->config.block_size);
-	}
-	return 0;
+	return offline_blocks(hotplug, start, size);
 }
 
 int pgtsim_offline_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size)

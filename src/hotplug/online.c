@@ -41,21 +41,21 @@ bool pgtsim_is_boot_memory(const struct pgtsim_hotplug *hotplug, uint64_t start,
 	return false;
 }
 
-/* True if the page table has an engine whose code does that. */
-static bool engine_changes(struct pgtsim_hotplug *hotplug, const struct memory_block *block,
-			   enum pgtsim_op op)
+/* What the engine of the page table, if there is one, returns for that: PGTSIM_ENGINE_OWN without. */
+static int ask_engine(struct pgtsim_hotplug *hotplug, const struct memory_block *block,
+		      enum pgtsim_op op)
 {
 	struct pgtsim_engine *engine = pgtsim_engine_of(hotplug->config.pgt);
 
 	if (engine && op == PGTSIM_OP_KASAN_ADD && engine->online)
-		return engine->online(engine, hotplug, block->start) != PGTSIM_ENGINE_OWN;
+		return engine->online(engine, hotplug, block->start);
 	if (engine && op == PGTSIM_OP_KASAN_REMOVE && engine->offline)
-		return engine->offline(engine, hotplug, block->start) != PGTSIM_ENGINE_OWN;
-	return false;
+		return engine->offline(engine, hotplug, block->start);
+	return PGTSIM_ENGINE_OWN;
 }
 
-void pgtsim_kasan_event(struct pgtsim_hotplug *hotplug, const struct memory_block *block,
-			enum pgtsim_op op)
+int pgtsim_kasan_event(struct pgtsim_hotplug *hotplug, const struct memory_block *block,
+		       enum pgtsim_op op)
 {
 	const struct pgtsim_event event = {
 		.op = op,
@@ -64,13 +64,18 @@ void pgtsim_kasan_event(struct pgtsim_hotplug *hotplug, const struct memory_bloc
 		.pa = block->start,
 	};
 
-	if (engine_changes(hotplug, block, op) || !block->memmap_pages)
-		return;
+	int ret = ask_engine(hotplug, block, op);
+
+	if (ret != PGTSIM_ENGINE_OWN)
+		return ret;
+	if (!block->memmap_pages)
+		return 0;
 	if (!hotplug->locked)
 		pgtsim_tlb_violation(hotplug->config.pgt->tlb, PGTSIM_V_LOCK_NOT_HELD,
 				     pgtsim_memmap_of(hotplug, block->start), PGTSIM_PTE, "%s",
 				     pgtsim_op_name(op));
 	pgtsim_events_tell(hotplug->config.pgt->tlb, &event);
+	return 0;
 }
 
 bool pgtsim_locks_memmap(const struct pgtsim_hotplug *hotplug)
@@ -102,16 +107,19 @@ void pgtsim_block_set_online(struct pgtsim_hotplug *hotplug, struct memory_block
 }
 
 /* Pages that hold the memmap are present in the zone, but never given to the page allocator. */
-static void online_block(struct pgtsim_hotplug *hotplug, struct memory_block *block,
-			 enum pgtsim_zone number)
+static int online_block(struct pgtsim_hotplug *hotplug, struct memory_block *block,
+			enum pgtsim_zone number)
 {
 	struct pgtsim_zone_state *zone = &hotplug->zones[block->node][number];
 	uint64_t pages = pgtsim_pages_of(hotplug, hotplug->config.block_size);
+	int ret;
 
 	check_page_blocks(hotplug, block);
 	hotplug->locked = pgtsim_locks_memmap(hotplug);
-	pgtsim_kasan_event(hotplug, block, PGTSIM_OP_KASAN_ADD);
-	hotplug->locked = true;
+	ret = pgtsim_kasan_event(hotplug, block, PGTSIM_OP_KASAN_ADD);
+	hotplug->locked = !ret;
+	if (ret)
+		return ret;
 	pgtsim_block_set_online(hotplug, block, true);
 	block->zone = number;
 	pgtsim_zone_grow(zone, pgtsim_pages_of(hotplug, block->start), pages);
@@ -119,6 +127,7 @@ static void online_block(struct pgtsim_hotplug *hotplug, struct memory_block *bl
 	zone->managed += pages - block->memmap_pages;
 	pgtsim_notify_block(hotplug, block, PGTSIM_ONLINE);
 	hotplug->locked = false;
+	return 0;
 }
 
 static int online_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size,
@@ -137,8 +146,13 @@ static int online_memory(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_
 	ret = pgtsim_notify_going(hotplug, start, size, PGTSIM_GOING_ONLINE, PGTSIM_CANCEL_ONLINE);
 	if (ret)
 		return ret;
-	pgtsim_for_each_block (hotplug, pa, start, size)
-		online_block(hotplug, pgtsim_block_at(hotplug, pa), zone);
+	pgtsim_for_each_block (hotplug, pa, start, size) {
+		ret = online_block(hotplug, pgtsim_block_at(hotplug, pa), zone);
+		if (!ret)
+			continue;
+		pgtsim_notify_cancel(hotplug, pa, start + size - pa, PGTSIM_CANCEL_ONLINE);
+		return ret;
+	}
 	return 0;
 }
 

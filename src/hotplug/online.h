@@ -77,6 +77,10 @@ int pgtsim_notify_block(struct pgtsim_hotplug *hotplug, const struct memory_bloc
 int pgtsim_notify_going(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size,
 			enum pgtsim_memory_action going, enum pgtsim_memory_action cancel);
 
+/* Tells of each block of [start, start + size) that it is not going after all. */
+void pgtsim_notify_cancel(struct pgtsim_hotplug *hotplug, uint64_t start, uint64_t size,
+			  enum pgtsim_memory_action cancel);
+
 /* ---- online and offline ---- */
 
 /* 0 if [start, start + size) is whole memory blocks, all of them online, or all offline; or -EINVAL. */
@@ -88,10 +92,11 @@ bool pgtsim_is_boot_memory(const struct pgtsim_hotplug *hotplug, uint64_t start,
 
 /*
  * mhp_init_memmap_on_memory() and its opposite: the KASAN shadow of the pages that hold a block's
- * memmap comes or goes, under the lock that protects their zone. An engine's code may do that instead.
+ * memmap comes or goes, under the lock that protects their zone. An engine's code may do that instead:
+ * returns 0 or the engine's error.
  */
-void pgtsim_kasan_event(struct pgtsim_hotplug *hotplug, const struct memory_block *block,
-			enum pgtsim_op op);
+int pgtsim_kasan_event(struct pgtsim_hotplug *hotplug, const struct memory_block *block,
+		       enum pgtsim_op op);
 
 /* True if the release holds the lock around that, too. */
 bool pgtsim_locks_memmap(const struct pgtsim_hotplug *hotplug);

@@ -548,6 +548,28 @@ static void notifiers_veto(void **state)
 		check_veto(s390_kind(i), s390_kind(i));
 }
 
+/* A veto cancels for added memory alone: boot memory, whose guard is off, has no block that goes. */
+static void veto_beside_boot_memory(void **state)
+{
+	struct pgtsim_machine *machine = machine_of("latest", 4096, 48, false);
+	struct pgtsim_hotplug *hotplug = &machine->hotplug;
+	uint64_t block = hotplug->config.block_size;
+	char log[16] = "";
+	struct watcher watcher = { { .notify = watch }, PGTSIM_GOING_OFFLINE, log, block >> 12 };
+
+	(void)state;
+	machine->policy.boot_guard = PGTSIM_BOOT_GUARD_OFF;
+	assert_int_equal(pgtsim_add_boot_memory(hotplug, base, block), 0);
+	assert_int_equal(pgtsim_add_memory(hotplug, base + block, block), 0);
+	assert_int_equal(pgtsim_online_memory(hotplug, base + block, block, PGTSIM_ZONE_MOVABLE),
+			 0);
+	pgtsim_notifier_add(hotplug, &watcher.notifier);
+	assert_int_equal(pgtsim_offline_memory(hotplug, base, two_blocks(machine)), -EBUSY);
+	assert_string_equal(log, "hd");
+	assert_true(pgtsim_section_state(hotplug, base).online);
+	pgtsim_machine_free(&machine);
+}
+
 static void check_pages_in_use(struct pgtsim_machine *machine)
 {
 	struct pgtsim_hotplug *hotplug = &machine->hotplug;
@@ -669,6 +691,7 @@ int main(void)
 		cmocka_unit_test(offline_inside_a_leaf),
 		cmocka_unit_test(offline_block_by_block),
 		cmocka_unit_test(notifiers_veto),
+		cmocka_unit_test(veto_beside_boot_memory),
 		cmocka_unit_test(pages_in_use),
 		cmocka_unit_test(frame_owners),
 		cmocka_unit_test(online_pages),

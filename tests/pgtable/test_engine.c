@@ -251,6 +251,49 @@ static void blocks(void **state)
 	assert_false(pgtsim_section_state(hotplug, PA).online);
 }
 
+/* Answers 0 until the last block is to change. */
+static int answers_last(struct pgtsim_engine *self, struct pgtsim_hotplug *hotplug, uint64_t start)
+{
+	(void)hotplug;
+	return start == PA + 128 * MIB ? ask(self, ONLINE) : 0;
+}
+
+/* What online() and offline() answer is what the operation returns; the other block stays as it is. */
+static void blocks_that_fail(void **state)
+{
+	static const int answers[] = { -EIO, -ENOBUFS };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		struct pgtsim_machine *machine = pgtsim_test_machine("latest", 4096, 48);
+		struct pgtsim_hotplug *hotplug = &machine->hotplug;
+		struct asked_engine engine = asked_engine(answers[i]);
+
+		engine.engine = (struct pgtsim_engine){ .online = answers_last };
+		assert_int_equal(pgtsim_add_memory(hotplug, PA, 384 * MIB), 0);
+		pgtsim_engine_set(&machine->pgt, &engine.engine);
+		assert_int_equal(pgtsim_online_memory(hotplug, PA, 384 * MIB, PGTSIM_ZONE_MOVABLE),
+				 answers[i]);
+		assert_true(pgtsim_section_state(hotplug, PA).online);
+		assert_false(pgtsim_section_state(hotplug, PA + 128 * MIB).online);
+		assert_false(pgtsim_section_state(hotplug, PA + 256 * MIB).online);
+		pgtsim_machine_free(&machine);
+
+		machine = pgtsim_test_machine("latest", 4096, 48);
+		hotplug = &machine->hotplug;
+		engine.engine = (struct pgtsim_engine){ .offline = answers_last };
+		assert_int_equal(pgtsim_add_memory(hotplug, PA, 384 * MIB), 0);
+		assert_int_equal(pgtsim_online_memory(hotplug, PA, 384 * MIB, PGTSIM_ZONE_MOVABLE), 0);
+		pgtsim_engine_set(&machine->pgt, &engine.engine);
+		assert_int_equal(pgtsim_offline_memory(hotplug, PA, 384 * MIB), answers[i]);
+		assert_false(pgtsim_section_state(hotplug, PA).online);
+		assert_false(pgtsim_section_state(hotplug, PA + 128 * MIB).online);
+		assert_true(pgtsim_section_state(hotplug, PA + 256 * MIB).online);
+		assert_int_equal(hotplug->zones[0][PGTSIM_ZONE_MOVABLE].present, 128 * MIB >> 12);
+		pgtsim_machine_free(&machine);
+	}
+}
+
 /* ---- single entries ---- */
 
 struct last_event {
@@ -369,6 +412,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(own, pgtsim_test_setup, pgtsim_test_teardown),
 		cmocka_unit_test_setup_teardown(own_live, pgtsim_test_setup, pgtsim_test_teardown),
 		cmocka_unit_test_setup_teardown(blocks, pgtsim_test_setup, pgtsim_test_teardown),
+		cmocka_unit_test(blocks_that_fail),
 		cmocka_unit_test_setup_teardown(answers, pgtsim_test_setup, pgtsim_test_teardown),
 		cmocka_unit_test_setup_teardown(stores, pgtsim_test_setup, pgtsim_test_teardown),
 		cmocka_unit_test_setup_teardown(stores_early, pgtsim_test_setup,
