@@ -169,7 +169,8 @@ PGTSIM_API bool pgtsim_is_declared(const struct pgtsim_machine *machine, uint64_
  * read-only or writable with rodata=full, first the pages in the linear map behind the whole area (up to
  * 6.18) or behind that part (knob alias-change). Each of these changes is one of pgtsim_protect(), with a flush of its own; a failure leaves those before it.
  * Returns what that returns, and -EINVAL for another change, if no area that was declared holds all of
- * it, and from 6.18 on if the area may have huge mappings (before, blocks in it are -EINVAL).
+ * it, and with huge-areas=refused (from 6.18 on) if the area may have huge mappings (else, blocks in it are
+ * -EINVAL).
  */
 PGTSIM_API int pgtsim_set_memory(struct pgtsim_machine *machine, uint64_t va, uint64_t size,
 				 enum pgtsim_protect what);

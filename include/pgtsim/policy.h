@@ -298,7 +298,9 @@ struct pgtsim_policy {
 	uint8_t free_mapped;     /* enum pgtsim_free_mapped */
 	bool half_page_tables;   /* two page tables share a page (s390 up to 6.6) */
 	uint8_t alias_change;    /* enum pgtsim_alias_change */
-	uint8_t reserved[15];    /* 0; for knobs to come */
+	bool huge_areas_refused; /* set_memory_*() refuses areas that may have huge mappings (6.18 on) */
+	bool vmalloc_batched;    /* vmalloc's barriers once a table, and contiguous groups (6.18 on) */
+	uint8_t reserved[13];    /* 0; for knobs to come */
 };
 
 /* A knob that has a name: `key=value` in scenarios. */

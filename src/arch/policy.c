@@ -63,7 +63,7 @@
 	  "one flush for the linear map; less than a section of memmap in pages")                  \
 	X("linux-6.18", "linux-6.12",                                                              \
 	  "flush-all=from flush-by-range=on flush-rounding=out table-af=on table-dtor=every "      \
-	  "hot-add-leaves=bbm3-blocks live-split=bbm3",                                            \
+	  "hot-add-leaves=bbm3-blocks live-split=bbm3 huge-areas=refused vmalloc-batching=on",     \
 	  "6.18.y of 2026", "range invalidates; tables carry AF; destructors; live splits")        \
 	X("linux-7.3", "linux-6.18",                                                               \
 	  "leaf-split=refuse split-check=usable-pages invalid-leaf=marked "                        \
@@ -258,12 +258,19 @@ static const struct pgtsim_knob knobs[] = {
 	  KNOB(hot_add_leaves) },
 	{ "live-split", VALUES("never", "bbm3"),
 	  "whether live leaves are split, and blocks changed, when attributes change on a CPU with "
-	  "bbm=3",
+	  "bbm=3; with never, barriers follow each leaf that changes, not all of them",
 	  KNOB(live_split) },
 	{ "alias-change", VALUES("area", "part"),
 	  "which pages of the linear map set_memory_ro() and _rw() change with rodata=full: behind "
 	  "the whole vmalloc area, or behind the part that changes",
 	  KNOB(alias_change) },
+	{ "huge-areas", VALUES("taken", "refused"),
+	  "what set_memory_*() does with a vmalloc area that may have huge mappings",
+	  KNOB(huge_areas_refused) },
+	{ "vmalloc-batching", OFF_ON,
+	  "whether mappings of vmalloc have their barriers once for each table of pages, not for each "
+	  "page, and use contiguous groups",
+	  KNOB(vmalloc_batched) },
 	{ "s390-bits", VALUES("6.12", "7.3"),
 	  "which bits of software's s390's entries carry, by the release they came with",
 	  KNOB(s390_bits) },

@@ -138,7 +138,8 @@ static int link_below(struct pgtsim_actor *actor, struct pgtsim_pgtable *pgt,
 	pgtsim_actor_lock(actor, PGTSIM_LOCK_PAGE_TABLE);
 	*desc = pgtsim_entry(pgt, run->table, run->index);
 	if (!*desc)
-		pgtsim_table_link(pgt, run, &list, pgt->policy->vmemmap_table, PGTSIM_REGION_VMALLOC);
+		pgtsim_table_link(pgt, run, &list, pgt->policy->vmemmap_table,
+				  PGTSIM_REGION_VMALLOC);
 	pgtsim_actor_unlock(actor, PGTSIM_LOCK_PAGE_TABLE);
 	pgtsim_tables_release(pgt, &list);
 	return 0;
@@ -167,12 +168,6 @@ static int table_below(struct pgtsim_actor *actor, struct pgtsim_pgtable *pgt,
 	return *child ? 0 : in_use(pgt, run);
 }
 
-/* From 6.18 on core mm puts barriers off to the end of a table's pages: lazy MMU mode. */
-static bool is_lazy(const struct pgtsim_pgtable *pgt)
-{
-	return pgt->policy->live_split == PGTSIM_LIVE_SPLIT_BBM3;
-}
-
 /* Maps a newly allocated page at a pte. -EBUSY if the entry is not zero. */
 static int map_page(struct pgtsim_machine *machine, const struct pgtsim_run *run)
 {
@@ -187,7 +182,7 @@ static int map_page(struct pgtsim_machine *machine, const struct pgtsim_run *run
 		return in_use(pgt, run);
 	}
 	pgtsim_run_map(pgt, run, pfn << pgt->geo.page_shift, pgt->policy->prot[PGTSIM_PROT_KERNEL],
-		       is_lazy(pgt) ? 0 : PGTSIM_EACH_SYNC);
+		       pgt->policy->vmalloc_batched ? 0 : PGTSIM_EACH_SYNC);
 	return 0;
 }
 
@@ -213,7 +208,7 @@ static int map_entries(struct pgtsim_actor *actor, struct pgtsim_machine *machin
 				ret = map_entries(actor, machine, child, run.va, run.last);
 		}
 		if (ret || run.last == last) {
-			if (run.level == PGTSIM_PTE && is_lazy(pgt))
+			if (run.level == PGTSIM_PTE && pgt->policy->vmalloc_batched)
 				pgtsim_tlb_sync(pgt->tlb);
 			return ret;
 		}
@@ -250,11 +245,11 @@ void pgtsim_actor_vmalloc_check(struct pgtsim_machine *machine, int result, void
 
 		if (!pgtsim_translate(&machine->pgt, range->start + at, &t))
 			continue;
-		pgtsim_tlb_violation(&machine->tlb, PGTSIM_V_MAPPING_LOST, range->start + at,
-				     t.level, "the walk ends at entry 0x%016llx: %s",
-				     (unsigned long long)pgtsim_desc_to_raw(&machine->geo, t.level,
-								    t.desc),
-				     pgtsim_fault_name(t.fault));
+		pgtsim_tlb_violation(
+			&machine->tlb, PGTSIM_V_MAPPING_LOST, range->start + at, t.level,
+			"the walk ends at entry 0x%016llx: %s",
+			(unsigned long long)pgtsim_desc_to_raw(&machine->geo, t.level, t.desc),
+			pgtsim_fault_name(t.fault));
 		return;
 	}
 }

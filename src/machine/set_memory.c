@@ -37,7 +37,6 @@ static int check_area(struct pgtsim_machine *machine, uint64_t va, uint64_t size
 		      enum pgtsim_protect what, struct area *area)
 {
 	bool huge = find_area(machine, va, va + (size - 1), PGTSIM_VMALLOC_HUGE, area);
-	bool refuses = machine->policy.live_split == PGTSIM_LIVE_SPLIT_BBM3;
 
 	if (!huge && !find_area(machine, va, va + (size - 1), PGTSIM_VMALLOC, area))
 		return pgtsim_fail(
@@ -45,7 +44,7 @@ static int check_area(struct pgtsim_machine *machine, uint64_t va, uint64_t size
 			"set_memory_%s() takes a part of one vmalloc area, and none that "
 			"was declared holds all of VA 0x%016" PRIx64 "+%s",
 			names[what], va, pgtsim_amount(size).text);
-	if (huge && refuses)
+	if (huge && machine->policy.huge_areas_refused)
 		return pgtsim_fail(&machine->tlb, -EINVAL,
 				   "set_memory_%s() takes no vmalloc area that may have huge "
 				   "mappings, as that of VA 0x%016" PRIx64,

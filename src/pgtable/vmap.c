@@ -18,12 +18,6 @@ struct vmap {
 	bool huge;
 };
 
-/* From 6.18 on, whose profile also splits live leaves, core mm puts barriers off and uses groups. */
-static bool is_lazy(const struct pgtsim_pgtable *pgt)
-{
-	return pgt->policy->live_split == PGTSIM_LIVE_SPLIT_BBM3;
-}
-
 /* The entry of a table that translates va as a run of one, up to `last`. */
 static struct pgtsim_run one_entry(const struct pgtsim_pgtable *pgt, struct pgtsim_table *table,
 				   uint64_t va, uint64_t last)
@@ -75,7 +69,8 @@ static int map_run(struct pgtsim_pgtable *pgt, const struct vmap *v, struct pgts
 	pgtsim_set_run(&pgt->geo, &run, table, table->level, va, last);
 	if (pgtsim_run_live(pgt, &run))
 		return in_use(pgt, run.level, va);
-	pgtsim_run_map(pgt, &run, va + v->delta, attrs, is_lazy(pgt) ? 0 : PGTSIM_EACH_SYNC);
+	pgtsim_run_map(pgt, &run, va + v->delta, attrs,
+		       pgt->policy->vmalloc_batched ? 0 : PGTSIM_EACH_SYNC);
 	return 0;
 }
 
@@ -86,7 +81,7 @@ static uint64_t end_of_part(const struct pgtsim_pgtable *pgt, const struct vmap 
 	uint64_t mask = (pgtsim_page_size(&pgt->geo) << pgt->geo.cont[pgtsim_slot(PGTSIM_PTE)]) - 1;
 
 	*hint = 0;
-	if (!v->huge || !is_lazy(pgt) || v->delta & mask)
+	if (!v->huge || !pgt->policy->vmalloc_batched || v->delta & mask)
 		return last;
 	if (va & mask)
 		return (va | mask) < last ? va | mask : last;
@@ -110,7 +105,7 @@ static int map_pages(struct pgtsim_pgtable *pgt, const struct vmap *v, struct pg
 			break;
 		va = end + 1;
 	}
-	if (is_lazy(pgt))
+	if (pgt->policy->vmalloc_batched)
 		pgtsim_tlb_sync(pgt->tlb);
 	return 0;
 }
@@ -162,7 +157,8 @@ static int link_table(struct pgtsim_pgtable *pgt, const struct pgtsim_run *run,
 	struct pgtsim_table *list;
 
 	if (pgtsim_tables_reserve(pgt, 1, &list) != 1)
-		return pgtsim_fail_table(pgt, "no memory for a table below the %s of VA 0x%016" PRIx64,
+		return pgtsim_fail_table(pgt,
+					 "no memory for a table below the %s of VA 0x%016" PRIx64,
 					 pgtsim_level_name(&pgt->geo, run->level), run->va);
 	*child = list;
 	pgtsim_table_link(pgt, run, &list, pgt->policy->vmemmap_table, PGTSIM_REGION_VMALLOC);
@@ -306,7 +302,7 @@ static void clear_groups(struct pgtsim_pgtable *pgt, const struct pgtsim_run *ru
 static int clear_entries(struct pgtsim_pgtable *pgt, struct pgtsim_run *run, void *arg)
 {
 	(void)arg;
-	if (run->level == PGTSIM_PTE && is_lazy(pgt))
+	if (run->level == PGTSIM_PTE && pgt->policy->vmalloc_batched)
 		clear_groups(pgt, run);
 	else
 		clear_part(pgt, run, run->index, run->index + run->count);

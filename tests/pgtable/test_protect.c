@@ -156,9 +156,9 @@ static void without_memory_it_flushes(void **state)
 		map_large(&f, VA, GIB, GIB);
 		pgtsim_tlb_reset_counts(&f.tlb);
 		pgtsim_memory_fail(f.memory, 1, false);
-		assert_int_equal(pgtsim_protect(&f.pgt, VA + MIB, 4 * 4096, rows[i].what,
-						rows[i].noflush),
-				 -ENOMEM);
+		assert_int_equal(
+			pgtsim_protect(&f.pgt, VA + MIB, 4 * 4096, rows[i].what, rows[i].noflush),
+			-ENOMEM);
 		assert_leaf(&f, VA, PGTSIM_PUD, false);
 		assert_int_equal(f.tlb.counts.tlbi_leaf, rows[i].leaves);
 		assert_int_equal(f.tlb.counts.dsb, rows[i].dsb);
@@ -187,8 +187,7 @@ static void entries_of_the_root(void **state)
 		va = pgtsim_va_start(&f.pgt.geo);
 		map_large(&f, va, GIB, 2 * size);
 		pgtsim_tlb_reset_counts(&f.tlb);
-		assert_int_equal(
-			pgtsim_protect(&f.pgt, va, size, PGTSIM_PROTECT_INVALID, true), 0);
+		assert_int_equal(pgtsim_protect(&f.pgt, va, size, PGTSIM_PROTECT_INVALID, true), 0);
 		assert_int_equal(f.tlb.counts.isb, rows[i].invalid);
 		assert_int_equal(f.tlb.counts.dsb, rows[i].invalid);
 		pgtsim_tlb_reset_counts(&f.tlb);
@@ -386,17 +385,21 @@ static void huge_vmap_keeps_the_table_of_its_blocks(void **state)
 	fixture_fini(&f);
 }
 
-/* Barriers of vmap: for each page and link up to 6.12, later one pair for all pages of a table. */
+/*
+ * Barriers of vmap: for each page and link up to 6.12, later one pair for all pages of a table. The knob
+ * decides, whatever becomes of live leaves.
+ */
 static void vmap_barriers(void **state)
 {
 	static const struct {
 		const char *profile;
 		uint64_t pages, dsb;
+		const char *batching;
 	} rows[] = {
 		/* Links of a pud, a pmd and a pte table, of which the root's has a pair too. */
-		{ "linux-6.1", 24, 2 + 24 },
-		{ "linux-6.12", 24, 3 + 24 },
-		{ "linux-7.3", 24, 3 + 1 },
+		{ "linux-6.1", 24, 2 + 24, "off" }, { "linux-6.12", 24, 3 + 24, "off" },
+		{ "linux-7.3", 24, 3 + 1, "on" },   { "linux-6.1", 24, 2 + 1, "on" },
+		{ "linux-7.3", 24, 3 + 24, "off" },
 	};
 
 	(void)state;
@@ -404,6 +407,9 @@ static void vmap_barriers(void **state)
 		struct fixture f;
 
 		start(&f, rows[i].profile, 4, 48);
+		f.policy.live_split = !f.policy.live_split;
+		assert_int_equal(pgtsim_policy_set(&f.policy, "vmalloc-batching", rows[i].batching),
+				 0);
 		pgtsim_tlb_reset_counts(&f.tlb);
 		assert_int_equal(pgtsim_vmap(&f.pgt, VA, GIB, rows[i].pages * 4096, false), 0);
 		assert_int_equal(f.tlb.counts.tables_allocated, 3);

@@ -255,7 +255,10 @@ def knobs(files):
         "vmemmap-block-attributes": vmemmap_block(files, mmu),
     })
     if files.get(PAGEATTR_C):
+        known["huge-areas"] = "refused" if "VM_ALLOW_HUGE_VMAP" in files[PAGEATTR_C] else "taken"
         known["alias-change"] = "area" if "area->nr_pages" in files[PAGEATTR_C] else "part"
+    if files.get(VMALLOC_C):
+        known["vmalloc-batching"] = "on" if "lazy_mmu_mode" in body(files[VMALLOC_C], "vmap_pte_range") else "off"
     known["pa-bits-49-48"] = "kept" if known["lpa2"] == "on" else "clear"
     return known
 
