@@ -370,6 +370,22 @@ for knob in $("$pgtsim" list knobs | cut -f1); do
 	[ "$(grep -cE "^ *$knob " tables)" -ge 2 ] || fail "profiles: no row or no meaning of $knob"
 done
 
+# Each format lists the knobs that its functions ask for, and takes no other one.
+for format in arm64 s390; do
+	"$pgtsim" profiles --format=$format >listed
+	for knob in $("$pgtsim" list knobs | cut -f1); do
+		value=$(sed -n "s/^  $knob .*[:|]//p" tables | head -n 1)
+		echo "machine format=$format $knob=$value" >knob
+		if grep -q "^$knob " listed; then
+			# The last value of some is the other format's alone.
+			"$pgtsim" run knob >out 2>&1 || grep -q "$knob=$value is s390's" out ||
+				fail "profiles: $knob of $format is refused"
+		elif "$pgtsim" run knob >out 2>&1; then
+			fail "profiles: $knob is not of $format, but is taken"
+		fi
+	done
+done
+
 # Every level hint of every granule is either one that the architecture reserves or names a level.
 for geometry in '--granule=4K' '--granule=4K --va=52' '--granule=16K --va=47' \
 	'--granule=16K --va=52' '--granule=64K --va=52'; do

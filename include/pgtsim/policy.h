@@ -309,6 +309,8 @@ struct pgtsim_knob {
 	const char *const *values; /* names in the order of the enum, NULL at the end */
 	const char *meaning;       /* one line */
 	size_t offset;             /* of the uint8_t in struct pgtsim_policy */
+	unsigned formats;          /* whose functions ask for it: 1 << enum pgtsim_format, or both */
+	const char *only_s390;     /* a value that no kernel of arm64 has; NULL: there is none */
 };
 
 /* The named knobs; *count receives their number. The table is constant. */

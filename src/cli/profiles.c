@@ -17,29 +17,6 @@ static bool in_table(const char *name)
 	return !dot || !strchr(dot + 1, '.');
 }
 
-/*
- * Whether a format knows of a knob. The rest of what s390's functions do is no knob: it is the same in all
- * releases.
- */
-static bool knows(enum pgtsim_format format, const char *knob)
-{
-	const char *first = NULL;
-
-	if (format == PGTSIM_FORMAT_ARM64 || !strcmp(knob, "free-order"))
-		return true;
-	for (const char *const *name = pgtsim_profiles_of(format); *name; name++) {
-		struct pgtsim_policy policy;
-		const char *value;
-
-		pgtsim_policy_init(&policy, *name);
-		value = pgtsim_policy_get(&policy, knob);
-		if (first && strcmp(first, value))
-			return true;
-		first = value;
-	}
-	return false;
-}
-
 static void print_table(enum pgtsim_format format)
 {
 	const char *const *names = pgtsim_profiles_of(format);
@@ -52,7 +29,7 @@ static void print_table(enum pgtsim_format format)
 			printf(" %-*s", names[p + 1] ? 16 : 0, names[p]);
 	printf("\n");
 	for (size_t i = 0; i < count; i++) {
-		if (!knows(format, knobs[i].name))
+		if (!(knobs[i].formats & 1u << format))
 			continue;
 		printf("%-26s", knobs[i].name);
 		for (size_t p = 0; names[p]; p++) {
@@ -74,7 +51,7 @@ static void print_knobs(enum pgtsim_format format)
 
 	printf("\nEach row is a knob: machine KNOB=VALUE changes one.\n\n");
 	for (size_t i = 0; i < count; i++) {
-		if (!knows(format, knobs[i].name))
+		if (!(knobs[i].formats & 1u << format))
 			continue;
 		printf("  %-24s %s: ", knobs[i].name, knobs[i].meaning);
 		for (const char *const *value = knobs[i].values; *value; value++)

@@ -112,13 +112,23 @@ static int check_s390(const struct pgtsim_machine_config *config)
 	return 0;
 }
 
-/* Values that no arm64 kernel has. */
-static bool is_knob_of_s390(const struct pgtsim_policy *policy)
+/* Refuses values that no arm64 kernel has. */
+static int check_arm64_knobs(const struct pgtsim_machine_config *config)
 {
-	return policy->leaf_split == PGTSIM_SPLIT_FIRST || policy->s390_bits ||
-	       policy->leaf_at_zero || policy->half_page_tables ||
-	       policy->altmap_full == PGTSIM_ALTMAP_REFUSED ||
-	       policy->add_outside == PGTSIM_ADD_OUTSIDE_ERANGE;
+	size_t count;
+	const struct pgtsim_knob *knobs = pgtsim_knobs(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		const char *value = pgtsim_policy_get(&config->policy, knobs[i].name);
+		const char *first = knobs[i].values[0], *only = knobs[i].only_s390;
+		bool known = knobs[i].formats & 1u << PGTSIM_FORMAT_ARM64;
+
+		if (value && (known ? only && !strcmp(value, only) : strcmp(value, first) != 0))
+			return pgtsim_error_set(config->error, -EINVAL,
+						"%s=%s is s390's: it goes with format=s390",
+						knobs[i].name, value);
+	}
+	return 0;
 }
 
 static int check_arm64(const struct pgtsim_machine_config *config)
@@ -132,12 +142,7 @@ static int check_arm64(const struct pgtsim_machine_config *config)
 	if (config->edat)
 		return pgtsim_error_set(config->error, -EINVAL,
 					"edat is s390's: it goes with format=s390");
-	if (is_knob_of_s390(&config->policy))
-		return pgtsim_error_set(
-			config->error, -EINVAL,
-			"leaf-split=split, s390-bits, leaf-at-zero, "
-			"half-page-tables, altmap-full=refused and add-outside=erange are s390's: they "
-			"go with format=s390");
+	ret = ret ? ret : check_arm64_knobs(config);
 	return ret ? ret : check_cpu(config);
 }
 

@@ -488,6 +488,34 @@ static void names_match_the_enums(void **state)
 	}
 }
 
+/* A knob in which a format's profiles differ is of that format; what is s390's alone is a value of it. */
+static void knobs_of_formats(void **state)
+{
+	size_t count;
+	const struct pgtsim_knob *knobs = pgtsim_knobs(&count);
+
+	(void)state;
+	for (size_t i = 0; i < count; i++) {
+		bool found = !knobs[i].only_s390;
+
+		assert_true(knobs[i].formats && knobs[i].formats < 1u << PGTSIM_FORMAT_COUNT);
+		for (unsigned v = 0; !found && knobs[i].values[v]; v++)
+			found = !strcmp(knobs[i].values[v], knobs[i].only_s390);
+		assert_true(found);
+		for (int f = 0; f < PGTSIM_FORMAT_COUNT; f++) {
+			const char *const *list = pgtsim_profiles_of((enum pgtsim_format)f);
+			struct pgtsim_policy first = profile(list[0]);
+
+			for (unsigned p = 1; list[p] && !(knobs[i].formats & 1u << f); p++) {
+				struct pgtsim_policy other = profile(list[p]);
+
+				assert_string_equal(pgtsim_policy_get(&first, knobs[i].name),
+						    pgtsim_policy_get(&other, knobs[i].name));
+			}
+		}
+	}
+}
+
 /* Unknown knobs and values are told apart, and change nothing. */
 static void unknown_knobs_and_values(void **state)
 {
@@ -532,6 +560,7 @@ int main(void)
 		cmocka_unit_test(unknown_profile),
 		cmocka_unit_test(set_and_get_every_value),
 		cmocka_unit_test(names_match_the_enums),
+		cmocka_unit_test(knobs_of_formats),
 		cmocka_unit_test(unknown_knobs_and_values),
 		cmocka_unit_test(field_out_of_range),
 	};

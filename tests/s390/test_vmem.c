@@ -558,14 +558,15 @@ static void test_refused_on_arm64(void **state)
 		struct pgtsim_machine_config config;
 		struct pgtsim_machine *machine;
 		struct pgtsim_error error;
+		char text[96];
 
 		assert_int_equal(pgtsim_machine_config_init(&config, "latest"), 0);
 		assert_int_equal(pgtsim_policy_set(&config.policy, knobs[i][0], knobs[i][1]), 0);
 		config.error = &error;
 		assert_int_equal(pgtsim_machine_new(&machine, &config), -EINVAL);
-		assert_string_equal(error.text,
-				    "leaf-split=split, s390-bits, leaf-at-zero, half-page-tables, "
-				    "altmap-full=refused and add-outside=erange are s390's: they go with format=s390");
+		snprintf(text, sizeof(text), "%s=%s is s390's: it goes with format=s390",
+			 knobs[i][0], knobs[i][1]);
+		assert_string_equal(error.text, text);
 	}
 }
 

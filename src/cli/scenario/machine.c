@@ -196,20 +196,15 @@ static int check_kernel(struct run *run, const struct scenario_command *command)
 /* A knob among a machine's keys that s390's functions do not ask for; NULL: there is none. */
 static const char *arm64_knob(const struct scenario_command *command)
 {
-	static const char *const knobs[] = {
-		"flush",        "flush-all",        "flush-by-range", "flush-rounding",
-		"block-failure", "block-over-table", "free-tables",    "free-mapped",
-		"table-free-order", "invalid-leaf",  "barriers",       "cont-rewrite",
-		"cont-group",   "hot-add-leaves",   "live-split",     "kernel-layout",
-		"lpa2",         "pa-bits-49-48",    "memory-types",   "leaf-dirty",
-		"vmemmap-block-attributes", "table-noexec", "table-af",
-	};
+	size_t count;
+	const struct pgtsim_knob *knobs = pgtsim_knobs(&count);
 
 	for (size_t i = 0; i < command->option_count; i++)
-		for (size_t k = 0; k < sizeof(knobs) / sizeof(knobs[0]); k++)
+		for (size_t k = 0; k < count; k++)
 			if (command->options[i].key == SCENARIO_KEY_KNOB &&
-			    !strcmp(command->options[i].name, knobs[k]))
-				return knobs[k];
+			    !(knobs[k].formats & 1u << PGTSIM_FORMAT_S390) &&
+			    !strcmp(command->options[i].name, knobs[k].name))
+				return knobs[k].name;
 	return NULL;
 }
 
