@@ -31,8 +31,9 @@ extern "C" {
 	X(tables_kept, "tables.kept", "times pass 2 kept an empty table because of its bounds")  \
 	X(tables_constructed, "tables.constructed", "table pages whose constructor was called")  \
 	X(tables_destructed, "tables.destructed", "table pages whose destructor was called")     \
-	X(leaves_mapped, "leaves.mapped", "leaf descriptors mapped; a split or join maps none")                            \
-	X(leaves_cleared, "leaves.cleared", "leaf descriptors cleared; a split or join clears none")                          \
+	X(leaves_mapped, "leaves.mapped", "leaf descriptors mapped; a split or join maps none")  \
+	X(leaves_cleared, "leaves.cleared",                                                      \
+	  "leaf descriptors cleared; a split or join clears none")                               \
 	X(pages_allocated, "pages.allocated", "base pages allocated for the vmemmap")            \
 	X(pages_freed, "pages.freed", "base pages freed, tables not included")                   \
 	X(pages_migrated, "pages.migrated", "pages in use moved by an offline")                  \

@@ -21,10 +21,11 @@ extern "C" {
 
 /*
  * A kernel image in boot memory, physical addresses and bytes, all multiples of 64 KiB: its head (64
- * KiB), then text, rodata, init, data with bss, in all less than 2 GiB, as far as modules reach. boot=true maps it as 6.12 and later do without KASLR,
- * after boot: in the vmalloc region text read-only and executable, head and rodata read-only, data
- * writable, init not at all; in the linear map head, text and rodata read-only, data writable or, from 7.1
- * on, invalid. Init memory is RAM like any other.
+ * KiB), then text, rodata, init, data with bss, in all less than 2 GiB, as far as modules reach.
+ * boot=true maps it as 6.12 and later do without KASLR, after boot: in the vmalloc region text
+ * read-only and executable, head and rodata read-only, data writable, init not at all; in the linear
+ * map head, text and rodata read-only, data writable or, from 7.1 on, invalid. Init memory is RAM like
+ * any other.
  */
 struct pgtsim_image {
 	uint64_t start; /* of the head: _text */
@@ -166,11 +167,11 @@ PGTSIM_API bool pgtsim_is_declared(const struct pgtsim_machine *machine, uint64_
 
 /*
  * set_memory_ro(), _rw(), _x() or _nx(): changes a part of one vmalloc area, and, if it becomes
- * read-only or writable with rodata=full, first the pages in the linear map behind the whole area (up to
- * 6.18) or behind that part (knob alias-change). Each of these changes is one of pgtsim_protect(), with a flush of its own; a failure leaves those before it.
- * Returns what that returns, and -EINVAL for another change, if no area that was declared holds all of
- * it, and with huge-areas=refused (from 6.18 on) if the area may have huge mappings (else, blocks in it are
- * -EINVAL).
+ * read-only or writable with rodata=full, first the pages in the linear map behind the whole area (up
+ * to 6.18) or behind that part (knob alias-change). Each of these changes is one of pgtsim_protect(),
+ * with a flush of its own; a failure leaves those before it. Returns what that returns, and -EINVAL for
+ * another change, if no area that was declared holds all of it, and with huge-areas=refused (from 6.18
+ * on) if the area may have huge mappings (else, blocks in it are -EINVAL).
  */
 PGTSIM_API int pgtsim_set_memory(struct pgtsim_machine *machine, uint64_t va, uint64_t size,
 				 enum pgtsim_protect what);

@@ -298,8 +298,8 @@ struct pgtsim_policy {
 	uint8_t free_mapped;     /* enum pgtsim_free_mapped */
 	bool half_page_tables;   /* two page tables share a page (s390 up to 6.6) */
 	uint8_t alias_change;    /* enum pgtsim_alias_change */
-	bool huge_areas_refused; /* set_memory_*() refuses areas that may have huge mappings (6.18 on) */
-	bool vmalloc_batched;    /* vmalloc's barriers once a table, and contiguous groups (6.18 on) */
+	bool huge_areas_refused; /* set_memory_*() takes no area with huge mappings (6.18 on) */
+	bool vmalloc_batched;    /* vmalloc has barriers once a table, and groups (6.18 on) */
 	uint8_t reserved[13];    /* 0; for knobs to come */
 };
 
@@ -309,7 +309,7 @@ struct pgtsim_knob {
 	const char *const *values; /* names in the order of the enum, NULL at the end */
 	const char *meaning;       /* one line */
 	size_t offset;             /* of the uint8_t in struct pgtsim_policy */
-	unsigned formats;          /* whose functions ask for it: 1 << enum pgtsim_format, or both */
+	unsigned formats;          /* whose it is: 1 << enum pgtsim_format, or both */
 	const char *only_s390;     /* a value that no kernel of arm64 has; NULL: there is none */
 };
 

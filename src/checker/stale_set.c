@@ -133,7 +133,8 @@ static void set_ends(const struct checker *c, struct stale *run, uint64_t va, ui
 	run->by_va.start = va;
 	run->by_va.last = va + (bytes - 1);
 	run->by_pa.start = pa;
-	run->by_pa.last = pa + ((run->walk ? pgtsim_table_bytes(c->geo, run->level + 1) : bytes) - 1);
+	run->by_pa.last =
+		pa + ((run->walk ? pgtsim_table_bytes(c->geo, run->level + 1) : bytes) - 1);
 }
 
 static void insert(struct checker *c, struct stale *run)

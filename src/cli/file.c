@@ -121,6 +121,7 @@ int file_complain(const char *path, int error)
 {
 	bool memory = error == ENOMEM || error == ENOBUFS;
 
-	fprintf(stderr, "%s: %s\n", *path ? path : "''", memory ? RUN_NO_MEMORY_TEXT : run_file_reason(error));
+	fprintf(stderr, "%s: %s\n", *path ? path : "''",
+		memory ? RUN_NO_MEMORY_TEXT : run_file_reason(error));
 	return memory ? RUN_NO_MEMORY : RUN_BAD_SCENARIO;
 }

@@ -79,8 +79,8 @@ static const struct pgtsim_ram *highest_below(const struct pgtsim_machine_config
 }
 
 /*
- * The end of the highest run of bytes in a range of RAM that the image, KFENCE's pool and the root table
- * leave; 0: there is none. Init memory is the image's until the kernel has booted.
+ * The end of the highest run of bytes in a range of RAM that the image, KFENCE's pool and the root
+ * table leave; 0: there is none. Init memory is the image's until the kernel has booted.
  */
 static uint64_t end_of_free_run(const struct pgtsim_machine *machine,
 				const struct pgtsim_image *image, const struct pgtsim_ram *ram,

@@ -147,7 +147,7 @@ static int check_arm64(const struct pgtsim_machine_config *config)
 }
 
 /*
- * The head and the parts of an image. They add up to less than 2G, as module_init_limits() wants it:
+ * The head and the parts of an image. They add up to less than 2G, as module_init_limits() wants:
  * modules lie below the image, in 2G that end with it, so that their branches reach all of it.
  */
 static int check_parts(const struct pgtsim_machine_config *config)

@@ -125,7 +125,8 @@ enum { TABLE_ORDER_MAX = 2 };
 static bool sizes_ok(unsigned page_shift, size_t table_bytes)
 {
 	return page_shift >= MIN_PAGE_SHIFT && page_shift <= MAX_PAGE_SHIFT && table_bytes != 0 &&
-	       table_bytes % sizeof(uint64_t) == 0 && table_bytes <= (size_t)1 << (page_shift + TABLE_ORDER_MAX);
+	       table_bytes % sizeof(uint64_t) == 0 &&
+	       table_bytes <= (size_t)1 << (page_shift + TABLE_ORDER_MAX);
 }
 
 /* The size of a piece for so many bytes: whole cache lines. */
@@ -154,8 +155,8 @@ static void set_pools(struct pgtsim_memory *memory)
 	memory->host[POOL_PTE] = (struct host){ piece, .few = 1, .many = 128 * MIB };
 	memory->host[POOL_UPPER] = (struct host){ piece, .few = 4 * MIB, .many = 4 * MIB };
 	memory->host[POOL_CACHE] = (struct host){ cache, .few = 4 * MIB, .many = 4 * MIB };
-	memory->host[POOL_RECORDS] = (struct host){ records_bytes(CHUNK_FRAMES), .few = 4 * MIB,
-						    .many = 4 * MIB };
+	memory->host[POOL_RECORDS] =
+		(struct host){ records_bytes(CHUNK_FRAMES), .few = 4 * MIB, .many = 4 * MIB };
 }
 
 int pgtsim_memory_new(struct pgtsim_memory **out, unsigned page_shift, size_t table_bytes,

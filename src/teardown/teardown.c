@@ -113,7 +113,8 @@ static void free_to_altmap(struct pgtsim_pgtable *pgt, const struct pgtsim_run *
 		pgtsim_altmap_free(altmap, pages);
 	} else {
 		for (unsigned i = 0; i < run->count; i++) {
-			const struct pgtsim_run leaf = pgtsim_run_entries(pgt, run, run->index + i, 1);
+			const struct pgtsim_run leaf =
+				pgtsim_run_entries(pgt, run, run->index + i, 1);
 
 			check_altmap(pgt, &leaf, pfn + i * each, each, altmap);
 			pgtsim_altmap_free(altmap, each);

@@ -32,13 +32,13 @@ static void host_block_pages(void *ctx, uint64_t pfn, uint64_t pages, bool onlin
 				     online ? "online_pages" : "offline_pages");
 	if (pfn != block->start + block->memmap_pages ||
 	    pages != block->pages - block->memmap_pages)
-		pgtsim_tlb_violation(&e->machine->tlb, PGTSIM_V_WRONG_OWNER, 0, PGTSIM_PTE,
-				     "the kernel calls %s() for %llu pages from PFN 0x%llx on, of a block of "
-				     "%llu pages from PFN 0x%llx on whose first %llu hold its memmap",
-				     online ? "online_pages" : "offline_pages", (unsigned long long)pages,
-				     (unsigned long long)pfn, (unsigned long long)block->pages,
-				     (unsigned long long)block->start,
-				     (unsigned long long)block->memmap_pages);
+		pgtsim_tlb_violation(
+			&e->machine->tlb, PGTSIM_V_WRONG_OWNER, 0, PGTSIM_PTE,
+			"the kernel calls %s() for %llu pages from PFN 0x%llx on, of a block of "
+			"%llu pages from PFN 0x%llx on whose first %llu hold its memmap",
+			online ? "online_pages" : "offline_pages", (unsigned long long)pages,
+			(unsigned long long)pfn, (unsigned long long)block->pages,
+			(unsigned long long)block->start, (unsigned long long)block->memmap_pages);
 }
 
 static void host_shadow(void *ctx, uint64_t pa, uint64_t pages, bool add)
@@ -103,10 +103,11 @@ static int change(struct pgtsim_engine *self, struct pgtsim_hotplug *hotplug, ui
 	end = e->plug->kernel->block(&call.block);
 	ret = kernel_call_end(e, &call, end);
 	if (!ret && !ask && call.shadow != call.block.memmap_pages)
-		pgtsim_tlb_violation(&e->machine->tlb, PGTSIM_V_PAGE_BLOCK, 0, PGTSIM_PTE,
-				     "the KASAN shadow of %llu pages %s, and %llu hold the block's memmap",
-				     (unsigned long long)call.shadow, online ? "comes" : "goes",
-				     (unsigned long long)call.block.memmap_pages);
+		pgtsim_tlb_violation(
+			&e->machine->tlb, PGTSIM_V_PAGE_BLOCK, 0, PGTSIM_PTE,
+			"the KASAN shadow of %llu pages %s, and %llu hold the block's memmap",
+			(unsigned long long)call.shadow, online ? "comes" : "goes",
+			(unsigned long long)call.block.memmap_pages);
 	if (end != KC_REFUSED)
 		return ret;
 	return kernel_fail(e, -EPERM, "the kernel's notifier refuses it", call.said[0] ? ": " : "",

@@ -34,7 +34,8 @@ static uint8_t hint_of(const struct run *run, const struct scenario_command *com
 static int do_idte(struct run *run, const struct scenario_command *command)
 {
 	if (command->args[0].choice != SCENARIO_TLBI_ALL || scope_of(command) != PGTSIM_SCOPE_IS)
-		return run_refuse(run, -EINVAL, "s390 invalidates all at once, for all CPUs: tlbi all");
+		return run_refuse(run, -EINVAL,
+				  "s390 invalidates all at once, for all CPUs: tlbi all");
 	pgtsim_invalidate(&run->machine->tlb, PGTSIM_OP_IDTE, 0, 0, cpu_of(command),
 			  PGTSIM_SCOPE_IS, 0);
 	return 0;
@@ -79,7 +80,8 @@ static int do_tlbi(struct run *run, const struct scenario_command *command)
 static int do_barrier(struct run *run, const struct scenario_command *command)
 {
 	if (run->machine->geo.format == PGTSIM_FORMAT_S390)
-		return run_refuse(run, -EINVAL, "s390 has no such barrier: stores keep their order");
+		return run_refuse(run, -EINVAL,
+				  "s390 has no such barrier: stores keep their order");
 
 	static const enum pgtsim_op ops[] = {
 		[SCENARIO_DSB_ISHST] = PGTSIM_OP_DSB_ISHST,
