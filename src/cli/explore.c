@@ -78,16 +78,16 @@ static int act_poke(struct pgtsim_actor *actor, struct pgtsim_machine *machine, 
 }
 
 /* Any of them with the lock that ptdump takes, so that they exclude each other. */
-#define LOCKED(act)                                                                              \
-	static int act##_locked(struct pgtsim_actor *actor, struct pgtsim_machine *machine,      \
-				void *arg)                                                       \
-	{                                                                                        \
-		int ret;                                                                         \
-												 \
-		pgtsim_actor_lock(actor, PGTSIM_LOCK_HOTPLUG);                                   \
-		ret = act(actor, machine, arg);                                                  \
-		pgtsim_actor_unlock(actor, PGTSIM_LOCK_HOTPLUG);                                 \
-		return ret;                                                                      \
+#define LOCKED(act)                                                                         \
+	static int act##_locked(struct pgtsim_actor *actor, struct pgtsim_machine *machine, \
+				void *arg)                                                  \
+	{                                                                                   \
+		int ret;                                                                    \
+                                                                                            \
+		pgtsim_actor_lock(actor, PGTSIM_LOCK_HOTPLUG);                              \
+		ret = act(actor, machine, arg);                                             \
+		pgtsim_actor_unlock(actor, PGTSIM_LOCK_HOTPLUG);                            \
+		return ret;                                                                 \
 	}
 LOCKED(act_vmap)
 LOCKED(act_protect)
@@ -125,9 +125,10 @@ static void check_protect(struct pgtsim_machine *machine, int result, void *arg)
 
 	for (uint64_t at = 0; !result && at < player->range.size; at += page)
 		if (!is_protected(machine, player->range.start + at, player->choice)) {
-			pgtsim_tlb_violation(&machine->tlb, PGTSIM_V_MAPPING_LOST,
-					     player->range.start + at, PGTSIM_PTE,
-					     "a change of its attributes was overwritten by another");
+			pgtsim_tlb_violation(
+				&machine->tlb, PGTSIM_V_MAPPING_LOST, player->range.start + at,
+				PGTSIM_PTE,
+				"a change of its attributes was overwritten by another");
 			return;
 		}
 }
@@ -242,29 +243,32 @@ static const struct {
 	int (*locked)(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg);
 	int (*rcu)(struct pgtsim_actor *actor, struct pgtsim_machine *machine, void *arg);
 } kinds[] = {
-	[SCENARIO_ACTOR_ADD] = { physical, { .run = pgtsim_actor_add } },
-	[SCENARIO_ACTOR_REMOVE] = { physical, { .run = pgtsim_actor_remove } },
-	[SCENARIO_ACTOR_UNMAP] = { unmap, { .run = pgtsim_actor_unmap } },
-	[SCENARIO_ACTOR_VMEMMAP_FREE] = { start_and_end, { .run = pgtsim_actor_vmemmap_free } },
-	[SCENARIO_ACTOR_VMALLOC] = { pages,
-				     { .run = pgtsim_actor_vmalloc,
-				       .check = pgtsim_actor_vmalloc_check } },
-	[SCENARIO_ACTOR_PTDUMP] = { va_and_size,
-				    { .run = pgtsim_actor_ptdump_unlocked },
-				    pgtsim_actor_ptdump },
-	[SCENARIO_ACTOR_ACCESS] = { addresses, { .run = pgtsim_actor_access } },
-	[SCENARIO_ACTOR_VMAP] = { vmap,
-				  { .run = act_vmap, .check = pgtsim_actor_vmalloc_check },
-				  act_vmap_locked },
-	[SCENARIO_ACTOR_PROTECT] = { protect,
-				     { .run = act_protect, .check = check_protect },
-				     act_protect_locked },
-	[SCENARIO_ACTOR_POKE] = { poke, { .run = act_poke }, act_poke_locked },
-	[SCENARIO_ACTOR_ONLINE_PAGE] = { page,
-					 { .run = pgtsim_actor_online_page },
-					 pgtsim_actor_online_page_locked,
-					 pgtsim_actor_online_page_rcu },
-	[SCENARIO_ACTOR_UNPLUG] = { physical, { .run = pgtsim_actor_unplug } },
+	[SCENARIO_ACTOR_ADD] = { .read = physical, .spec = { .run = pgtsim_actor_add } },
+	[SCENARIO_ACTOR_REMOVE] = { .read = physical, .spec = { .run = pgtsim_actor_remove } },
+	[SCENARIO_ACTOR_UNMAP] = { .read = unmap, .spec = { .run = pgtsim_actor_unmap } },
+	[SCENARIO_ACTOR_VMEMMAP_FREE] = { .read = start_and_end,
+					  .spec = { .run = pgtsim_actor_vmemmap_free } },
+	[SCENARIO_ACTOR_VMALLOC] = { .read = pages,
+				     .spec = { .run = pgtsim_actor_vmalloc,
+					       .check = pgtsim_actor_vmalloc_check } },
+	[SCENARIO_ACTOR_PTDUMP] = { .read = va_and_size,
+				    .spec = { .run = pgtsim_actor_ptdump_unlocked },
+				    .locked = pgtsim_actor_ptdump },
+	[SCENARIO_ACTOR_ACCESS] = { .read = addresses, .spec = { .run = pgtsim_actor_access } },
+	[SCENARIO_ACTOR_VMAP] = { .read = vmap,
+				  .spec = { .run = act_vmap, .check = pgtsim_actor_vmalloc_check },
+				  .locked = act_vmap_locked },
+	[SCENARIO_ACTOR_PROTECT] = { .read = protect,
+				     .spec = { .run = act_protect, .check = check_protect },
+				     .locked = act_protect_locked },
+	[SCENARIO_ACTOR_POKE] = { .read = poke,
+				  .spec = { .run = act_poke },
+				  .locked = act_poke_locked },
+	[SCENARIO_ACTOR_ONLINE_PAGE] = { .read = page,
+					 .spec = { .run = pgtsim_actor_online_page },
+					 .locked = pgtsim_actor_online_page_locked,
+					 .rcu = pgtsim_actor_online_page_rcu },
+	[SCENARIO_ACTOR_UNPLUG] = { .read = physical, .spec = { .run = pgtsim_actor_unplug } },
 };
 
 /* What s390's kernel does otherwise than arm64's, and the library does as arm64's alone. */
@@ -278,7 +282,8 @@ static int check_format(struct stage *stage, const struct scenario_command *comm
 	     kind != SCENARIO_ACTOR_PROTECT))
 		return 0;
 	return run_refuse(stage->run, -EINVAL, "format=%s has no actor '%s' yet",
-			  pgtsim_format_name((enum pgtsim_format)geo->format), command->args[1].word);
+			  pgtsim_format_name((enum pgtsim_format)geo->format),
+			  command->args[1].word);
 }
 
 static int make_actor(struct stage *stage, const struct scenario_command *command, size_t i)

@@ -433,7 +433,8 @@ struct pgtsim_actor *pgtsim_actor_of(const struct pgtsim_machine *machine)
 
 	if (!hook || hook->before != pgtsim_before_access)
 		return NULL;
-	x = (struct pgtsim_exploring *)((char *)hook - offsetof(struct pgtsim_exploring, hook));
+	x = (struct pgtsim_exploring *)(void *)((char *)hook -
+						offsetof(struct pgtsim_exploring, hook));
 	return &x->actor[x->current];
 }
 

@@ -103,7 +103,7 @@ static void begins(struct pgtsim_observer *self, const struct pgtsim_event *even
 static void ends(struct pgtsim_end_observer *self, uint64_t va, uint64_t last)
 {
 	struct bystander *bystander =
-		(struct bystander *)((char *)self - offsetof(struct bystander, ends));
+		(struct bystander *)(void *)((char *)self - offsetof(struct bystander, ends));
 
 	(void)va;
 	(void)last;

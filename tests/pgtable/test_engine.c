@@ -128,7 +128,8 @@ static int ask_vunmap(struct pgtsim_engine *self, struct pgtsim_pgtable *pgt, ui
 	return ask(self, VUNMAP);
 }
 
-static int ask_may_offline(struct pgtsim_engine *self, struct pgtsim_hotplug *hotplug, uint64_t start)
+static int ask_may_offline(struct pgtsim_engine *self, struct pgtsim_hotplug *hotplug,
+			   uint64_t start)
 {
 	(void)hotplug;
 	(void)start;
@@ -154,7 +155,7 @@ static struct asked_engine asked_engine(int answer)
 	return (struct asked_engine){
 		.engine = { "asked", ask_map, ask_unmap, ask_free_tables, ask_populate,
 			    ask_free_memmap, ask_protect, ask_split, ask_vmap, ask_vunmap,
-			    ask_may_offline, ask_online, ask_offline },
+			    ask_may_offline, ask_online, ask_offline, NULL },
 		.answer = answer,
 	};
 }
@@ -222,7 +223,8 @@ static void own_live(void **state)
 	change_live(other);
 	pgtsim_assert_machines_equal(machine, other);
 	engine = asked_engine(-EBUSY);
-	assert_int_equal(pgtsim_protect(&machine->pgt, va, 4096, PGTSIM_PROTECT_RO, false), -EINVAL);
+	assert_int_equal(pgtsim_protect(&machine->pgt, va, 4096, PGTSIM_PROTECT_RO, false),
+			 -EINVAL);
 	assert_int_equal(engine.asked, 0);
 	assert_int_equal(pgtsim_vunmap(&machine->pgt, va, 4096), -EBUSY);
 	assert_int_equal(pgtsim_split(&machine->pgt, va, va + 4096), -EBUSY);
@@ -283,7 +285,8 @@ static void blocks_that_fail(void **state)
 		hotplug = &machine->hotplug;
 		engine.engine = (struct pgtsim_engine){ .offline = answers_last };
 		assert_int_equal(pgtsim_add_memory(hotplug, PA, 384 * MIB), 0);
-		assert_int_equal(pgtsim_online_memory(hotplug, PA, 384 * MIB, PGTSIM_ZONE_MOVABLE), 0);
+		assert_int_equal(pgtsim_online_memory(hotplug, PA, 384 * MIB, PGTSIM_ZONE_MOVABLE),
+				 0);
 		pgtsim_engine_set(&machine->pgt, &engine.engine);
 		assert_int_equal(pgtsim_offline_memory(hotplug, PA, 384 * MIB), answers[i]);
 		assert_false(pgtsim_section_state(hotplug, PA).online);

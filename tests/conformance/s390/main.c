@@ -178,12 +178,12 @@ static void library_event(struct pgtsim_observer *self, const struct pgtsim_even
 		s->altmap_freed = event->pa;
 		break;
 	case PGTSIM_OP_POKE:
-		note_entries(s, event);
-		/* fall through */
 	case PGTSIM_OP_MAP:
 	case PGTSIM_OP_CLEAR:
 	case PGTSIM_OP_LINK:
 	case PGTSIM_OP_UNLINK:
+		if (event->op == PGTSIM_OP_POKE)
+			note_entries(s, event);
 		note(log, STORE, entry_pa(s->machine, event->level, event->va),
 		     pgtsim_desc_to_raw(geo, event->level, event->new_desc));
 		break;
