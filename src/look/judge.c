@@ -59,7 +59,7 @@ static struct judge_table *table_of(struct pgtsim_judge *judge, const struct pgt
 	return table ? table : pgtsim_judge_table_assume(&judge->tables, event->level, event->va);
 }
 
-/* Tells of what is below entries before they change, and after. */
+/* Tells the checker of the entries below those of `change`: `before` the change, or after it. */
 static int tell_below(struct pgtsim_judge *judge, const struct pgtsim_event *change, bool before)
 {
 	bool moves = moves_table(judge, change);

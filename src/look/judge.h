@@ -31,7 +31,7 @@ struct judge_table {
 	unsigned count; /* entries */
 	bool stored;    /* some entry was written by PGTSIM_OP_STORE */
 	bool led_to;    /* an entry points to it, or did */
-	bool visited;   /* a visit of what is below an entry is under way here */
+	bool visited;   /* visit() in judge_below.c has entered it and not left it */
 	unsigned live;  /* entries that are neither 0 nor unknown */
 	bool unknown;   /* some entry is, or was, unknown */
 	uint64_t entry[];

@@ -278,8 +278,8 @@ static int map_alias(struct pgtsim_machine *machine, const struct pgtsim_image *
 }
 
 /*
- * A range of RAM, but for what was mapped before. Only whole groups and blocks that lie between such
- * parts are large, as in the kernel, which maps all of it again.
+ * Maps a range of RAM, and leaves out the parts that are mapped already. A block or group is large only
+ * where it lies between such parts.
  */
 static int map_bank(struct pgtsim_machine *machine, const struct pgtsim_image *image,
 		    const struct pgtsim_ram *ram)

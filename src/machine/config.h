@@ -19,8 +19,8 @@ bool pgtsim_find_declared(const struct pgtsim_machine *machine, uint64_t va,
 			  enum pgtsim_meaning what, uint64_t *start, uint64_t *last);
 
 /*
- * Takes an image, but for its init memory, and KFENCE's pool from the page allocator, before anybody
- * else does. Returns 0, -EINVAL (they don't lie in RAM) or -ENOBUFS.
+ * Takes the pages of an image and of KFENCE's pool from the page allocator before anybody else does.
+ * The image's init memory stays with the allocator. Returns 0, -EINVAL (they don't lie in RAM) or -ENOBUFS.
  */
 int pgtsim_boot_reserve(struct pgtsim_machine *machine, const struct pgtsim_image *image);
 

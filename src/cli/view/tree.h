@@ -46,9 +46,9 @@ struct tree_part {
 int tree_init(struct tree *tree, struct pgtsim_machine *machine);
 
 /*
- * While a contiguous group is written, a TLB may hold all of it as soon as one member is there. If the
- * event has just written a member, the later ones are not written yet, and not gone: they are taken
- * out of what is stale. Returns how many they are.
+ * While a contiguous group is written, a TLB may hold all of it as soon as one member is there. The
+ * later members are not written yet, so they are not gone: this removes them from the stale entries
+ * if the event wrote a member. Returns how many entries it removed.
  */
 uint64_t tree_take_ahead(struct tree *tree, const struct pgtsim_event *event);
 
